@@ -1,0 +1,147 @@
+"""The database: engine, sessions, column types and the transaction that every use case owns."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from functools import cache, wraps
+from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from marketplace.errors import Refused, Unavailable
+from marketplace.i18n import gettext as _
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SERIALIZATION_FAILURE, DEADLOCK, LOCK_TIMEOUT = "40001", "40P01", "55P03"
+TRIES = 3
+
+Key = Annotated[int, mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+
+
+W = TypeVar("W", bound=StrEnum)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Base(DeclarativeBase):
+    """Every table. Text is unbounded, integers are 64 bits, moments carry their zone."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        str: sa.Text(),
+        int: sa.BigInteger(),
+        datetime: sa.DateTime(timezone=True),
+        uuid.UUID: sa.Uuid(),
+    }
+
+
+class Word(sa.TypeDecorator[W], Generic[W]):
+    """A StrEnum kept as its word; the migration states the CHECK that refuses any other."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, words: type[W]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: W | str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else self.words(value).value
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> W | None:
+        return None if value is None else self.words(value)
+
+
+class Public:
+    """Gives a table a random id for URLs and files; internal keys never leave the site."""
+
+    public_id: Mapped[uuid.UUID] = mapped_column(unique=True, default=lambda: new_id())
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7: random, and in order of time so that indexes stay compact (RFC 9562)."""
+    value = bytearray((time.time_ns() // 1_000_000).to_bytes(6) + os.urandom(10))
+    value[6] = value[6] & 0x0F | 0x70
+    value[8] = value[8] & 0x3F | 0x80
+    return uuid.UUID(bytes=bytes(value))
+
+
+@cache
+def engine(url: str) -> sa.Engine:
+    """The pool of connections to `url`, one for each process. UTC on every connection."""
+    return sa.create_engine(
+        url,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10},
+    )
+
+
+def new_session(url: str) -> Session:
+    """A session on `url`; the caller closes it."""
+    return Session(engine(url))
+
+
+def use_case(
+    work: Callable[Concatenate[Session, P], R],
+) -> Callable[Concatenate[Session, P], R]:
+    """Give `work` a transaction of its own: all of it is kept, or none.
+
+    Reading done before is ended first, so that what is decided on is read inside. Serialization failures
+    and deadlocks run the whole of `work` again, three times at most. Called inside another use case it
+    joins that one's transaction. Raises Refused or Unavailable when the database stays busy.
+    """
+
+    @wraps(work)
+    def run(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if session.info.get("use_case"):
+            return work(session, *args, **kwargs)
+        for _attempt in range(TRIES):
+            session.rollback()
+            session.info["use_case"] = work.__qualname__
+            try:
+                with session.begin():
+                    return work(session, *args, **kwargs)
+            except DBAPIError as error:
+                if sqlstate(error) not in (SERIALIZATION_FAILURE, DEADLOCK):
+                    raise _in_words(error) from error
+            finally:
+                del session.info["use_case"]
+        raise Refused(_("Somebody else changed this at the same moment. Look again, then retry."))
+
+    return run
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's five-letter code of what went wrong, if it said."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def violated(error: DBAPIError) -> str | None:
+    """The name of the constraint that refused, if one did."""
+    return getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+
+
+def _in_words(error: DBAPIError) -> Exception:
+    if sqlstate(error) == LOCK_TIMEOUT:
+        return Refused(_("Somebody else is changing this right now. Wait a few seconds, then retry."))
+    if error.connection_invalidated:
+        return Unavailable(_("The database went away for a moment. Nothing was changed; please retry."))
+    return error

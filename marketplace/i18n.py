@@ -1,0 +1,65 @@
+"""Messages through gettext, in the reader's language. Works in the web, the worker and the commands alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.support import NullTranslations, Translations
+
+FOLDER = Path(__file__).parent / "translations"
+_locale: ContextVar[str] = ContextVar("locale", default="en_US")
+_zone: ContextVar[str] = ContextVar("zone", default="UTC")
+
+
+def current_locale() -> str:
+    """The reader's locale, such as `en_US`."""
+    return _locale.get()
+
+
+def current_zone() -> str:
+    """The reader's IANA zone."""
+    return _zone.get()
+
+
+@contextmanager
+def reading(locale: str = "en_US", zone: str = "UTC") -> Iterator[None]:
+    """Speak `locale` and show times in `zone` within this context."""
+    tokens = _locale.set(locale), _zone.set(zone)
+    try:
+        yield
+    finally:
+        _locale.reset(tokens[0])
+        _zone.reset(tokens[1])
+
+
+def gettext(message: str, /, **values: object) -> str:
+    """The message in the reader's language, with `%(name)s` filled from `values`."""
+    text = str(_catalog(_locale.get()).gettext(message))
+    return text % values if values else text
+
+
+def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
+    """As gettext, choosing by the count `n`, which the message may use as `%(n)s`."""
+    return str(_catalog(_locale.get()).ngettext(one, many, n)) % {"n": n, **values}
+
+
+def day(value: date) -> str:
+    """`Tue 3 Nov 2026`, in the reader's language."""
+    return format_date(value, "EEE d MMM y", locale=_locale.get())
+
+
+def moment(value: datetime) -> str:
+    """`Tue 3 Nov 2026, 14:05`, in the reader's zone and language."""
+    return format_datetime(value, "EEE d MMM y, HH:mm", tzinfo=ZoneInfo(_zone.get()), locale=_locale.get())
+
+
+@cache
+def _catalog(locale: str) -> NullTranslations:
+    return Translations.load(FOLDER, [locale])

@@ -1,0 +1,26 @@
+"""A proof: a statement about the data that must hold, and the drifts that show where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Where a proof fails: `subject` names the thing; amounts are minor units where money is meant."""
+
+    subject: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """`code` such as P1 or I3, a `title` in words, and `run`, which yields a Drift for each violation."""
+
+    code: str
+    title: str
+    run: Callable[[Session], Iterable[Drift]]

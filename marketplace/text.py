@@ -1,0 +1,20 @@
+"""Text that people typed, made safe to keep."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def line(text: str) -> str:
+    """One line: white space collapsed, control and invisible format characters dropped."""
+    return " ".join(_visible(text).split())
+
+
+def paragraph(text: str) -> str:
+    """Several lines: line breaks kept as LF, trailing white space and control characters dropped."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(_visible(each).rstrip() for each in lines).strip()
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c != "\t" else " " for c in text if c == "\t" or unicodedata.category(c)[0] != "C")

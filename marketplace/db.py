@@ -67,18 +67,18 @@ class Word(sa.TypeDecorator[W], Generic[W]):
         return None if value is None else self.words(value)
 
 
-class Public:
-    """Gives a table a random id for URLs and files; internal keys never leave the site."""
-
-    public_id: Mapped[uuid.UUID] = mapped_column(unique=True, default=lambda: new_id())
-
-
 def new_id() -> uuid.UUID:
     """A UUIDv7: random, and in order of time so that indexes stay compact (RFC 9562)."""
     value = bytearray((time.time_ns() // 1_000_000).to_bytes(6) + os.urandom(10))
     value[6] = value[6] & 0x0F | 0x70
     value[8] = value[8] & 0x3F | 0x80
     return uuid.UUID(bytes=bytes(value))
+
+
+class Public:
+    """Gives a table a random id for URLs and files; internal keys never leave the site."""
+
+    public_id: Mapped[uuid.UUID] = mapped_column(unique=True, default=new_id)
 
 
 @cache

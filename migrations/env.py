@@ -4,7 +4,9 @@ from alembic import context
 
 connection = context.config.attributes["connection"]
 context.configure(
-    connection=connection, target_metadata=context.config.attributes.get("metadata"), transaction_per_migration=True
+    connection=connection,
+    target_metadata=context.config.attributes.get("metadata"),
+    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -365,3 +366,9 @@ def _refuse_unsafe_production(reader: _Reader, settings: Settings) -> None:
         reader.refuse(f"{PREFIX}MAIL_FROM must be an address of your own in production.")
     if settings.database_url and settings.database_url == settings.app_database_url:
         reader.refuse(f"{PREFIX}APP_DATABASE_URL must name the application's role, not the owner's.")
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process, read from its environment once."""
+    return load(os.environ)

@@ -1,0 +1,167 @@
+"""Background jobs on the same PostgreSQL, so that a job and the change that asks for it commit together.
+
+A handler is registered with `@task("slice.verb")` and called as `handler(session, **arguments)` by the
+worker, on the application's role. Every job may run twice, or late: handlers look at the state again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import AlreadyEnqueued
+from sqlalchemy.orm import Session
+
+from marketplace import clock, logs
+from marketplace.db import engine
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Handler = Callable[..., Any]
+
+# Jobs asked for while the clock is set back belong to the one who set it, not to the worker.
+PRESENT, PAST = "present", "past"
+STALLED_SECONDS = 30
+RETRY = RetryStrategy(max_attempts=10, exponential_wait=3)
+
+log = logging.getLogger(__name__)
+_handlers: dict[str, Handler] = {}
+_schedule: dict[str, str] = {}
+# Only builds the SQL of a new job; each job goes in on its session's own connection.
+_writer = App(connector=PsycopgConnector())
+
+
+def task(name: str) -> Callable[[Callable[Concatenate[Session, P], R]], Callable[Concatenate[Session, P], R]]:
+    """Register the function as the handler of jobs called `name`."""
+
+    def register(handler: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[Session, P], R]:
+        if name in _handlers:
+            raise ValueError(f"two handlers for {name}")
+        _handlers[name] = handler
+        return handler
+
+    return register
+
+
+def periodic(cron: str, name: str) -> None:
+    """Queue the job `name` by a cron line whose sixth field, put first, counts seconds."""
+    _schedule[name] = cron
+
+
+def defer(
+    session: Session, name: str, *, once: str | None = None, lock: str | None = None, **arguments: Any
+) -> None:
+    """Queue a job in the session's transaction. JSON arguments only.
+
+    `once` names the job: while one of that name is waiting, a second is not added. Jobs with the same
+    `lock` never run at the same time.
+    """
+    if name not in _handlers:
+        raise ValueError(f"no handler for {name}")
+    session.flush()
+    connection = session.connection()
+    job = _writer.configure_task(
+        name,
+        allow_unknown=True,
+        queue=PAST if clock.overridden() else PRESENT,
+        queueing_lock=once,
+        lock=lock,
+        connection=connection.connection.driver_connection,
+    )
+    with suppress(AlreadyEnqueued), connection.begin_nested():
+        job.defer(**arguments)
+
+
+def run_due(session: Session, *, limit: int = 100_000) -> int:
+    """Run what is waiting, here and now, in order; how many jobs ran.
+
+    Takes the jobs of the set-back clock when the clock is set back. For the demo's history and for tests.
+    """
+    ran = 0
+    while ran < limit and (job := _take(session)):
+        _handlers[job.task_name](session, **job.args)
+        ran += 1
+    return ran
+
+
+def run_worker(url: str, *, concurrency: int = 2) -> None:
+    """Work until told to stop by SIGTERM or SIGINT; jobs that are running are finished first."""
+    asyncio.run(_work(url, concurrency))
+
+
+def _take(session: Session) -> sa.Row[Any] | None:
+    """Claim the next waiting job by removing it: its handler is at hand, and sweeps find what it leaves."""
+    session.rollback()
+    with session.begin():
+        return session.execute(
+            sa.text("""
+                DELETE FROM procrastinate_jobs WHERE id = (
+                    SELECT id FROM procrastinate_jobs
+                    WHERE status = 'todo' AND queue_name = :queue ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+                ) RETURNING task_name, args
+            """),
+            {"queue": PAST if clock.overridden() else PRESENT},
+        ).first()
+
+
+async def _work(url: str, concurrency: int) -> None:
+    app = _worker_app(url)
+    async with app.open_async():
+        await app.run_worker_async(
+            queues=[PRESENT],
+            concurrency=concurrency,
+            fetch_job_polling_interval=1.0,
+            delete_jobs="successful",
+            shutdown_graceful_timeout=20,
+            stalled_worker_timeout=STALLED_SECONDS,
+        )
+
+
+def _worker_app(url: str) -> App:
+    dsn = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    app = App(connector=PsycopgConnector(conninfo=dsn, max_size=4))
+    for name, handler in _handlers.items():
+        registered = app.task(name=name, retry=RETRY)(_in_session(name, handler, url))
+        if name in _schedule:
+            app.periodic(cron=_schedule[name])(
+                app.task(name=f"{name}@", queue=PRESENT, queueing_lock=f"{name}@", lock=f"{name}@")(
+                    _on_schedule(registered.func)
+                )
+            )
+    _put_back_stalled(app)
+    return app
+
+
+def _in_session(name: str, handler: Handler, url: str) -> Handler:
+    def run(**arguments: Any) -> None:
+        with logs.about(), Session(engine(url)) as session:
+            try:
+                handler(session, **arguments)
+            except Exception:
+                log.exception("A job failed", extra={"job": name})
+                raise
+
+    return run
+
+
+def _on_schedule(run: Handler) -> Handler:
+    def tick(timestamp: int) -> None:
+        run()
+
+    return tick
+
+
+def _put_back_stalled(app: App) -> None:
+    """A job whose worker died goes back into the queue; its handler looks at the state again."""
+
+    @app.periodic(cron="*/10 * * * * *")
+    @app.task(name="jobs.put_back", queue=PRESENT, queueing_lock="jobs.put_back")
+    async def put_back(timestamp: int) -> None:
+        stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
+        for job in stalled:
+            await app.job_manager.retry_job(job)

@@ -1,0 +1,133 @@
+"""Documents: recognised by content, encrypted with a key of their own, every view of one recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from marketplace import clock, crypto, settings
+from marketplace.actor import Actor
+from marketplace.db import Base, Key, Public, new_id
+from marketplace.errors import Invalid, NotFound
+from marketplace.i18n import gettext as _
+from marketplace.text import line
+
+LARGEST = 10 * 1024 * 1024
+# The first bytes, at the very start: a file that is two things at once begins as only one of them.
+KINDS = {
+    b"%PDF-": "application/pdf",
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+}
+_NONCE = 12
+
+
+class Document(Public, Base):
+    """What is known of a stored file. `wrapped_key` is its own key, sealed under the master key."""
+
+    __tablename__ = "documents"
+
+    id: Mapped[Key]
+    owner_person_id: Mapped[int] = mapped_column(index=True)
+    name: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[bytes]
+    wrapped_key: Mapped[bytes]
+    stored_at: Mapped[datetime]
+    purged_at: Mapped[datetime | None]
+
+
+class DocumentView(Base):
+    """Somebody opened a document. Append-only; its owner sees it."""
+
+    __tablename__ = "document_views"
+
+    id: Mapped[Key]
+    document_id: Mapped[int] = mapped_column(sa.ForeignKey("documents.id"), index=True)
+    person_id: Mapped[int]
+    at: Mapped[datetime]
+    request_id: Mapped[str]
+
+
+def keep(session: Session, owner_person_id: int, name: str, data: bytes) -> Document:
+    """Store `data` (PDF, PNG or JPEG, at most 10 MB) in the running transaction.
+
+    Raises Invalid with a sentence when it is something else. A file whose transaction fails is left
+    unreadable, because its key is gone with the row.
+    """
+    media_type = _recognised(data)
+    public_id, key = new_id(), AESGCM.generate_key(256)
+    _write(_path(public_id), _encrypt(data, key, public_id))
+    document = Document(
+        public_id=public_id,
+        owner_person_id=owner_person_id,
+        name=line(Path(name.replace("\\", "/")).name)[:120] or _("document"),
+        media_type=media_type,
+        size=len(data),
+        sha256=hashlib.sha256(data).digest(),
+        wrapped_key=crypto.seal(key, f"documents.{public_id}"),
+        stored_at=clock.now(),
+    )
+    session.add(document)
+    session.flush()
+    return document
+
+
+def read(session: Session, actor: Actor, document: Document) -> bytes:
+    """The content, for a person who may see it; the view is recorded in the running transaction.
+
+    Raises NotFound when the file was purged or is damaged.
+    """
+    session.add(
+        DocumentView(document_id=document.id, person_id=actor.id, at=clock.now(), request_id=actor.request_id)
+    )
+    key = crypto.open_sealed(document.wrapped_key, f"documents.{document.public_id}")
+    try:
+        data = _decrypt(_path(document.public_id).read_bytes(), key, document.public_id)
+    except FileNotFoundError:
+        raise NotFound(_("This document is no longer kept.")) from None
+    if hashlib.sha256(data).digest() != document.sha256:
+        raise NotFound(_("This document is damaged. Ask its owner to send it again."))
+    return data
+
+
+def _recognised(data: bytes) -> str:
+    if not data:
+        raise Invalid(_("The file is empty. Choose another."), field="document")
+    if len(data) > LARGEST:
+        raise Invalid(_("The file is larger than 10 MB. Send a smaller one."), field="document")
+    for start, media_type in KINDS.items():
+        if data.startswith(start):
+            return media_type
+    raise Invalid(_("Send a PDF, PNG or JPEG file."), field="document")
+
+
+def _encrypt(data: bytes, key: bytes, public_id: uuid.UUID) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, data, public_id.bytes)
+
+
+def _decrypt(sealed: bytes, key: bytes, public_id: uuid.UUID) -> bytes:
+    return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], public_id.bytes)
+
+
+def _path(public_id: uuid.UUID) -> Path:
+    return settings.current().data / "documents" / public_id.hex[-2:] / public_id.hex
+
+
+def _write(path: Path, sealed: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    with draft.open("wb") as file:
+        file.write(sealed)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -114,7 +114,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 (plain text: escaping HTML would spoil names)
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(day=i18n.day, moment=i18n.moment)

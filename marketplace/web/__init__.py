@@ -1,0 +1,22 @@
+"""What every page shares: the session of a request, guards, forms, paging, errors. Knows no slice."""
+
+from marketplace.web.access import actor, db_session, guard, public, safe_path
+from marketplace.web.forms import Form, day_field, money_field, try_form
+from marketplace.web.pages import file_response, page
+from marketplace.web.paging import Page, paged
+
+__all__ = [
+    "Form",
+    "Page",
+    "actor",
+    "day_field",
+    "db_session",
+    "file_response",
+    "guard",
+    "money_field",
+    "page",
+    "paged",
+    "public",
+    "safe_path",
+    "try_form",
+]

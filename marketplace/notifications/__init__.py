@@ -1,0 +1,1 @@
+"""What a person should know: a list on the site, and e-mail."""

@@ -1,0 +1,277 @@
+"""Client money coming in, experts' pay going out, our own fees swept, and what Stripe told us of each."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.accounts.models import Person
+from marketplace.contracts.models import Approval
+from marketplace.db import Base, Json, Key, Public, Word
+from marketplace.gigs.models import Project
+from marketplace.payments.states import (
+    BatchState,
+    Blocker,
+    FundingState,
+    ItemState,
+    Rail,
+    SweepState,
+    TransfersState,
+    TransferState,
+)
+
+
+class StripeCustomer(Base):
+    """An organization as Stripe knows it when it pays."""
+
+    __tablename__ = "stripe_customers"
+
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), primary_key=True)
+    stripe_id: Mapped[str] = mapped_column(unique=True)
+
+
+class Funding(Public, Base):
+    """One lot of client money. `amount` was asked for the project, `charge_amount` was charged so that it
+    arrives net of processing, and `net` did arrive; all in minor units of `currency`. `source_type` is the
+    part of Stripe's balance that the money lies in.
+    """
+
+    __tablename__ = "fundings"
+
+    id: Mapped[Key]
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), index=True)
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"))
+    currency: Mapped[str]
+    amount: Mapped[int]
+    charge_amount: Mapped[int]
+    rail: Mapped[Rail] = mapped_column(Word(Rail))
+    state: Mapped[FundingState] = mapped_column(Word(FundingState), default=FundingState.PREPARED)
+    session_id: Mapped[str | None] = mapped_column(unique=True)
+    payment_intent: Mapped[str | None] = mapped_column(unique=True)
+    charge: Mapped[str | None] = mapped_column(unique=True)
+    balance_transaction: Mapped[str | None] = mapped_column(unique=True)
+    fee: Mapped[int | None]
+    net: Mapped[int | None]
+    source_type: Mapped[str | None]
+    available_on: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    created_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    created_at: Mapped[datetime]
+    looked_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+
+    project: Mapped[Project] = relationship()
+
+
+class ConnectedAccount(Public, Base):
+    """An expert's account at Stripe. `stripe_id` is None until Stripe confirmed that it exists.
+
+    `requirements` is a list of `{"what", "who", "when", "by"}`, as last seen at `refreshed_at`.
+    """
+
+    __tablename__ = "connected_accounts"
+
+    id: Mapped[Key]
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    country: Mapped[str]
+    transfers: Mapped[TransfersState] = mapped_column(Word(TransfersState), default=TransfersState.NEW)
+    requirements: Mapped[list[dict[str, str]]] = mapped_column(JSONB, default=list)
+    created_at: Mapped[datetime]
+    refreshed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    person: Mapped[Person] = relationship()
+
+    @property
+    def ready(self) -> bool:
+        return self.transfers == TransfersState.ACTIVE and self.stripe_id is not None
+
+
+class PayoutBatch(Public, Base):
+    """A run of transfers: everything approved up to `cut_off_at`, prepared by one person, released by another."""
+
+    __tablename__ = "payout_batches"
+
+    id: Mapped[Key]
+    currency: Mapped[str]
+    state: Mapped[BatchState] = mapped_column(Word(BatchState), default=BatchState.PREPARED)
+    cut_off_at: Mapped[datetime]
+    prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    prepared_at: Mapped[datetime]
+    released_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    released_at: Mapped[datetime | None]
+
+    items: Mapped[list[PayoutItem]] = relationship(back_populates="batch", order_by="PayoutItem.id")
+    preparer: Mapped[Person] = relationship(foreign_keys=prepared_by)
+    releaser: Mapped[Person | None] = relationship(foreign_keys=released_by)
+
+
+class PayoutItem(Public, Base):
+    """One person's pay in a batch. `frozen_sha256` covers what it pays; sending compares it again."""
+
+    __tablename__ = "payout_items"
+
+    id: Mapped[Key]
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_batches.id"), index=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    connected_account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("connected_accounts.id"))
+    amount: Mapped[int]
+    state: Mapped[ItemState] = mapped_column(Word(ItemState), default=ItemState.PREPARED)
+    blocker: Mapped[Blocker | None] = mapped_column(Word(Blocker))
+    shortfall: Mapped[int | None]
+    failure: Mapped[str | None]
+    frozen_sha256: Mapped[bytes]
+    changed_at: Mapped[datetime]
+
+    batch: Mapped[PayoutBatch] = relationship(back_populates="items")
+    person: Mapped[Person] = relationship()
+    account: Mapped[ConnectedAccount | None] = relationship()
+    approvals: Mapped[list[PayoutItemApproval]] = relationship(
+        back_populates="item", order_by="PayoutItemApproval.approval_id"
+    )
+    transfers: Mapped[list[Transfer]] = relationship(back_populates="item", order_by="Transfer.attempt")
+
+
+class PayoutItemApproval(Base):
+    """An approval that an item pays; at most one live item pays an approval, which the database keeps."""
+
+    __tablename__ = "payout_item_approvals"
+
+    payout_item_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_items.id"), primary_key=True)
+    approval_id: Mapped[int] = mapped_column(sa.ForeignKey("approvals.id"), primary_key=True)
+    amount: Mapped[int]
+    ended_at: Mapped[datetime | None]
+
+    item: Mapped[PayoutItem] = relationship(back_populates="approvals")
+    approval: Mapped[Approval] = relationship()
+
+
+class Transfer(Public, Base):
+    """One try to move an item's money to its connected account. Amount and destination never change."""
+
+    __tablename__ = "transfers"
+
+    id: Mapped[Key]
+    payout_item_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_items.id"), index=True)
+    attempt: Mapped[int]
+    amount: Mapped[int]
+    currency: Mapped[str]
+    destination: Mapped[str]
+    source_type: Mapped[str]
+    transfer_group: Mapped[str] = mapped_column(unique=True)
+    idempotency_key: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[TransferState] = mapped_column(Word(TransferState), default=TransferState.INTENDED)
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    destination_payment: Mapped[str | None] = mapped_column(unique=True)
+    balance_transaction: Mapped[str | None] = mapped_column(unique=True)
+    first_tried_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+
+    item: Mapped[PayoutItem] = relationship(back_populates="transfers")
+
+
+class ConnectedPayout(Base):
+    """Stripe's payout from a connected account to its bank, as last fetched."""
+
+    __tablename__ = "connected_payouts"
+
+    id: Mapped[Key]
+    stripe_id: Mapped[str] = mapped_column(unique=True)
+    connected_account_id: Mapped[int] = mapped_column(sa.ForeignKey("connected_accounts.id"), index=True)
+    amount: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[str]
+    created_at: Mapped[datetime]
+    arrival_date: Mapped[date]
+    trace_id: Mapped[str | None]
+    failure_code: Mapped[str | None]
+    reconciliation_status: Mapped[str]
+    fetched_at: Mapped[datetime]
+
+    account: Mapped[ConnectedAccount] = relationship()
+    links: Mapped[list[ConnectedPayoutTransfer]] = relationship(back_populates="payout")
+
+
+class ConnectedPayoutTransfer(Base):
+    """A transfer whose money a connected payout carries."""
+
+    __tablename__ = "connected_payout_transfers"
+
+    payout_id: Mapped[int] = mapped_column(sa.ForeignKey("connected_payouts.id"), primary_key=True)
+    transfer_id: Mapped[int] = mapped_column(sa.ForeignKey("transfers.id"), primary_key=True, index=True)
+
+    payout: Mapped[ConnectedPayout] = relationship(back_populates="links")
+    transfer: Mapped[Transfer] = relationship()
+
+
+class Sweep(Public, Base):
+    """Our own fees on their way to our bank: a manual platform payout that names the postings it takes."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[Key]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    state: Mapped[SweepState] = mapped_column(Word(SweepState), default=SweepState.PREPARED)
+    source_type: Mapped[str | None]
+    prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    prepared_at: Mapped[datetime]
+    released_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    released_at: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(default=1)
+    first_tried_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    arrival_date: Mapped[date | None]
+    trace_id: Mapped[str | None]
+    failure: Mapped[str | None]
+
+    preparer: Mapped[Person] = relationship(foreign_keys=prepared_by)
+    releaser: Mapped[Person | None] = relationship(foreign_keys=released_by)
+
+
+class SweepPosting(Base):
+    """A fee posting that a sweep takes; at most one live sweep takes it."""
+
+    __tablename__ = "sweep_postings"
+
+    sweep_id: Mapped[int] = mapped_column(sa.ForeignKey("sweeps.id"), primary_key=True)
+    posting_id: Mapped[int] = mapped_column(sa.ForeignKey("postings.id"), primary_key=True)
+    ended_at: Mapped[datetime | None]
+
+
+class WebhookEvent(Base):
+    """A hint from Stripe that `object_id` changed. Kept once; the object itself is fetched when applied."""
+
+    __tablename__ = "webhook_events"
+
+    id: Mapped[Key]
+    stripe_event_id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    source: Mapped[str]
+    account: Mapped[str | None]
+    object_id: Mapped[str]
+    payload: Mapped[Json]
+    received_at: Mapped[datetime]
+    applied_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+# An item in one of these states holds its person's place: no second batch may pay the person meanwhile.
+LIVE_ITEM = (ItemState.PREPARED, ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN)
+
+
+def item_key(item: uuid.UUID) -> str:
+    """The ledger's name for an item's source."""
+    return f"payout_item:{item}"

@@ -1,0 +1,178 @@
+"""The states of money on its way, and the only moves between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from marketplace.errors import Refused
+from marketplace.i18n import gettext as _
+
+
+class Rail(StrEnum):
+    """How a client pays: a card at once, or a bank transfer that settles days later."""
+
+    CARD = "card"
+    BANK_TRANSFER = "bank_transfer"
+
+
+class FundingState(StrEnum):
+    PREPARED = "prepared"
+    OPEN = "open"
+    PROCESSING = "processing"
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class TransfersState(StrEnum):
+    """Stripe's word for the capability `stripe_transfers`; `new` until Stripe was asked."""
+
+    NEW = "new"
+    PENDING = "pending"
+    ACTIVE = "active"
+    RESTRICTED = "restricted"
+    REJECTED = "rejected"
+    UNSUPPORTED = "unsupported"
+
+
+class BatchState(StrEnum):
+    PREPARED = "prepared"
+    RELEASED = "released"
+    SENDING = "sending"
+    SENT = "sent"
+    SETTLED = "settled"
+    CANCELLED = "cancelled"
+
+
+class ItemState(StrEnum):
+    PREPARED = "prepared"
+    BLOCKED = "blocked"
+    RELEASED = "released"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    PAID = "paid"
+    SETTLED = "settled"
+    RETURNED = "returned"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Blocker(StrEnum):
+    """Why an item does not go out: the last while it waits for money, the others before the release."""
+
+    NO_ACCOUNT = "no_account"
+    NOT_READY = "not_ready"
+    BELOW_MINIMUM = "below_minimum"
+    IN_ANOTHER_BATCH = "in_another_batch"
+    SHORT_BALANCE = "short_balance"
+
+
+class TransferState(StrEnum):
+    """`intended`: the row stands and Stripe has not been told, or told us to come back later."""
+
+    INTENDED = "intended"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class SweepState(StrEnum):
+    PREPARED = "prepared"
+    RELEASED = "released"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    PAID = "paid"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+# What Stripe reports is recorded even when it comes late: a session that we took for expired or failed
+# may turn out paid, and a payout that was paid may come back.
+FUNDING: Mapping[FundingState, frozenset[FundingState]] = {
+    FundingState.PREPARED: frozenset({FundingState.OPEN, FundingState.EXPIRED}),
+    FundingState.OPEN: frozenset(
+        {FundingState.PROCESSING, FundingState.PAID, FundingState.FAILED, FundingState.EXPIRED}
+    ),
+    FundingState.PROCESSING: frozenset({FundingState.PAID, FundingState.FAILED}),
+    FundingState.FAILED: frozenset({FundingState.PAID}),
+    FundingState.EXPIRED: frozenset({FundingState.PAID}),
+    FundingState.PAID: frozenset(),
+}
+
+BATCH: Mapping[BatchState, frozenset[BatchState]] = {
+    BatchState.PREPARED: frozenset({BatchState.RELEASED, BatchState.CANCELLED}),
+    BatchState.RELEASED: frozenset({BatchState.SENDING}),
+    BatchState.SENDING: frozenset({BatchState.SENT}),
+    BatchState.SENT: frozenset({BatchState.SETTLED}),
+    BatchState.SETTLED: frozenset({BatchState.SENT}),
+    BatchState.CANCELLED: frozenset(),
+}
+
+ITEM: Mapping[ItemState, frozenset[ItemState]] = {
+    ItemState.PREPARED: frozenset({ItemState.RELEASED, ItemState.BLOCKED, ItemState.CANCELLED}),
+    ItemState.BLOCKED: frozenset(),
+    ItemState.RELEASED: frozenset({ItemState.SENDING}),
+    ItemState.SENDING: frozenset({ItemState.SENT, ItemState.UNKNOWN, ItemState.FAILED, ItemState.RELEASED}),
+    ItemState.UNKNOWN: frozenset({ItemState.SENT, ItemState.FAILED, ItemState.RELEASED}),
+    ItemState.SENT: frozenset({ItemState.PAID, ItemState.RETURNED}),
+    ItemState.PAID: frozenset({ItemState.SETTLED, ItemState.RETURNED}),
+    ItemState.RETURNED: frozenset({ItemState.SENT, ItemState.PAID}),
+    ItemState.SETTLED: frozenset({ItemState.RETURNED}),
+    ItemState.FAILED: frozenset(),
+    ItemState.CANCELLED: frozenset(),
+}
+
+TRANSFER: Mapping[TransferState, frozenset[TransferState]] = {
+    TransferState.INTENDED: frozenset({TransferState.SENDING}),
+    TransferState.SENDING: frozenset(
+        {TransferState.SENT, TransferState.UNKNOWN, TransferState.FAILED, TransferState.INTENDED}
+    ),
+    TransferState.UNKNOWN: frozenset({TransferState.SENT, TransferState.FAILED, TransferState.INTENDED}),
+    TransferState.SENT: frozenset(),
+    TransferState.FAILED: frozenset(),
+}
+
+SWEEP: Mapping[SweepState, frozenset[SweepState]] = {
+    SweepState.PREPARED: frozenset({SweepState.RELEASED, SweepState.CANCELLED}),
+    SweepState.RELEASED: frozenset({SweepState.SENDING}),
+    SweepState.SENDING: frozenset(
+        {SweepState.SENT, SweepState.UNKNOWN, SweepState.FAILED, SweepState.RELEASED}
+    ),
+    SweepState.UNKNOWN: frozenset({SweepState.SENT, SweepState.FAILED, SweepState.RELEASED}),
+    SweepState.SENT: frozenset({SweepState.PAID, SweepState.FAILED}),
+    SweepState.PAID: frozenset({SweepState.FAILED}),
+    SweepState.FAILED: frozenset(),
+    SweepState.CANCELLED: frozenset(),
+}
+
+_MOVES: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
+    FundingState: dict(FUNDING),
+    BatchState: dict(BATCH),
+    ItemState: dict(ITEM),
+    TransferState: dict(TRANSFER),
+    SweepState: dict(SWEEP),
+}
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class HasState(Protocol[S]):
+    state: S
+
+
+def move(thing: HasState[S], to: S) -> None:
+    """Change the state of `thing`. Raises Refused, naming both states, unless the table allows it."""
+    if to not in _MOVES[type(thing.state)][thing.state]:
+        raise Refused(
+            _(
+                "This is %(now)s, so it cannot become %(then)s. Look again: somebody may have been faster.",
+                now=thing.state.value.replace("_", " "),
+                then=to.value.replace("_", " "),
+            )
+        )
+    thing.state = to

@@ -1,0 +1,277 @@
+"""Offers, contracts, the money they reserve, and the time that is worked on them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.accounts.models import Organization, Person
+from marketplace.actor import CLIENT, Actor, Role
+from marketplace.contracts.states import (
+    ContractState,
+    OfferState,
+    ReservationState,
+    Source,
+    TimeKind,
+    TimesheetState,
+)
+from marketplace.db import Base, Key, Public, Word
+from marketplace.gigs.models import Application, Gig, Project
+
+_LIVE = sa.text("removed_at IS NULL")
+_RUNNING = sa.text("ended_at IS NULL AND removed_at IS NULL")
+
+
+class Offer(Public, Base):
+    """What a client offers one applicant, with the whole text that would be signed. `rate` is for an hour."""
+
+    __tablename__ = "offers"
+
+    id: Mapped[Key]
+    application_id: Mapped[int] = mapped_column(sa.ForeignKey("applications.id"))
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"))
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    rate: Mapped[int]
+    currency: Mapped[str]
+    fee_bps: Mapped[int]
+    hours_per_week: Mapped[int]
+    starts_on: Mapped[date]
+    terms_version: Mapped[str]
+    terms: Mapped[str]
+    data_use: Mapped[str]
+    state: Mapped[OfferState] = mapped_column(Word(OfferState))
+    expires_at: Mapped[datetime]
+    made_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    made_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+    application: Mapped[Application] = relationship()
+    organization: Mapped[Organization] = relationship()
+    project: Mapped[Project] = relationship()
+    gig: Mapped[Gig] = relationship()
+    person: Mapped[Person] = relationship(foreign_keys=[person_id])
+
+    __table_args__ = (
+        sa.Index("uq_offers_made", "application_id", unique=True, postgresql_where=sa.text("state = 'made'")),
+        sa.Index("ix_offers_expires_at", "expires_at", postgresql_where=sa.text("state = 'made'")),
+    )
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
+        """The expert it was made to, the client's people, and operators."""
+        return _both_sides(cls.person_id, cls.organization_id, actor)
+
+
+class Contract(Public, Base):
+    """A signed offer. `time_zone` says when its weeks begin; `rounding_rule` how an hour becomes money."""
+
+    __tablename__ = "contracts"
+
+    id: Mapped[Key]
+    offer_id: Mapped[int] = mapped_column(sa.ForeignKey("offers.id"), unique=True)
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), index=True)
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    currency: Mapped[str]
+    fee_bps: Mapped[int]
+    hours_per_week: Mapped[int]
+    time_zone: Mapped[str]
+    rounding_rule: Mapped[str]
+    starts_on: Mapped[date]
+    signed_name: Mapped[str]
+    signed_at: Mapped[datetime]
+    terms_sha256: Mapped[bytes]
+    state: Mapped[ContractState] = mapped_column(Word(ContractState))
+    ended_at: Mapped[datetime | None]
+
+    offer: Mapped[Offer] = relationship()
+    organization: Mapped[Organization] = relationship()
+    project: Mapped[Project] = relationship()
+    gig: Mapped[Gig] = relationship()
+    person: Mapped[Person] = relationship()
+    rates: Mapped[list[ContractRate]] = relationship(order_by="ContractRate.from_at")
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
+        """The expert, the client's people, finance staff and operators."""
+        return _both_sides(cls.person_id, cls.organization_id, actor)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which its days and weeks begin."""
+        return ZoneInfo(self.time_zone)
+
+    def rate_at(self, moment: datetime) -> int:
+        """Minor units an hour in force at `moment`; later rates never touch earlier hours."""
+        return next(each.rate for each in reversed(self.rates) if each.from_at <= moment)
+
+
+class ContractRate(Base):
+    """A rate for an hour, in force from `from_at` until the next one."""
+
+    __tablename__ = "contract_rates"
+
+    id: Mapped[Key]
+    contract_id: Mapped[int] = mapped_column(sa.ForeignKey("contracts.id"))
+    rate: Mapped[int]
+    from_at: Mapped[datetime]
+    agreed_at: Mapped[datetime]
+
+    __table_args__ = (sa.UniqueConstraint("contract_id", "from_at"),)
+
+
+class Reservation(Base):
+    """Money set aside for a week of a contract: `amount` is pay and fee for `minutes`, in minor units."""
+
+    __tablename__ = "reservations"
+
+    id: Mapped[Key]
+    contract_id: Mapped[int] = mapped_column(sa.ForeignKey("contracts.id"))
+    week_start_at: Mapped[datetime]
+    week_end_at: Mapped[datetime]
+    minutes: Mapped[int]
+    amount: Mapped[int]
+    state: Mapped[ReservationState] = mapped_column(Word(ReservationState))
+
+    contract: Mapped[Contract] = relationship()
+
+    __table_args__ = (
+        sa.UniqueConstraint("contract_id", "week_start_at"),
+        sa.Index("ix_reservations_held", "week_end_at", postgresql_where=sa.text("state = 'held'")),
+    )
+
+
+class TimeEntry(Public, Base):
+    """An interval of work in UTC, to the minute. A version that no longer counts has `removed_at`; when
+    another took its place, `replaced_by_id` names it. A running timer has no `ended_at`."""
+
+    __tablename__ = "time_entries"
+
+    id: Mapped[Key]
+    contract_id: Mapped[int] = mapped_column(sa.ForeignKey("contracts.id"), index=True)
+    timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"), index=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    kind: Mapped[TimeKind] = mapped_column(Word(TimeKind))
+    source: Mapped[Source] = mapped_column(Word(Source))
+    task_kind: Mapped[str]
+    items: Mapped[int | None]
+    note: Mapped[str]
+    version: Mapped[int]
+    replaced_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("time_entries.id"))
+    removed_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+
+    contract: Mapped[Contract] = relationship()
+    timesheet: Mapped[Timesheet] = relationship(back_populates="all_entries")
+
+    __table_args__ = (
+        ExcludeConstraint(
+            ("person_id", "="),
+            (sa.func.tstzrange(sa.column("started_at"), sa.column("ended_at")), "&&"),
+            name="ex_time_entries_overlap",
+            where=_LIVE,
+            using="gist",
+        ),
+        sa.Index("uq_time_entries_running", "person_id", unique=True, postgresql_where=_RUNNING),
+    )
+
+    @property
+    def minutes(self) -> int:
+        """Whole minutes that really elapsed; 0 while the timer runs."""
+        return 0 if self.ended_at is None else int((self.ended_at - self.started_at).total_seconds()) // 60
+
+
+class Timesheet(Public, Base):
+    """A contract's week. `version` counts every change, so that an approval names what was seen."""
+
+    __tablename__ = "timesheets"
+
+    id: Mapped[Key]
+    contract_id: Mapped[int] = mapped_column(sa.ForeignKey("contracts.id"))
+    week_start_at: Mapped[datetime]
+    week_end_at: Mapped[datetime]
+    zone: Mapped[str]
+    state: Mapped[TimesheetState] = mapped_column(Word(TimesheetState))
+    submitted_at: Mapped[datetime | None]
+    approve_by: Mapped[datetime | None]
+    version: Mapped[int]
+
+    contract: Mapped[Contract] = relationship()
+    approval: Mapped[Approval | None] = relationship(back_populates="timesheet")
+    all_entries: Mapped[list[TimeEntry]] = relationship(
+        back_populates="timesheet", order_by="TimeEntry.started_at, TimeEntry.id"
+    )
+
+    __table_args__ = (
+        sa.UniqueConstraint("contract_id", "week_start_at"),
+        sa.Index("ix_timesheets_approve_by", "approve_by", postgresql_where=sa.text("state = 'submitted'")),
+    )
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
+        """Those who may see its contract."""
+        return cls.contract_id.in_(sa.select(Contract.id).where(Contract.visible_to(actor)))
+
+    @property
+    def entries(self) -> list[TimeEntry]:
+        """The entries that count, earliest first."""
+        return [entry for entry in self.all_entries if entry.removed_at is None]
+
+    @property
+    def starts_on(self) -> date:
+        """The Monday on which its week begins, in its own zone."""
+        return self.week_start_at.astimezone(ZoneInfo(self.zone)).date()
+
+
+class Approval(Public, Base):
+    """A timesheet approved: by a person, or at the deadline by the site (`person_id` is then empty).
+
+    `expert_amount` and `fee_amount` are the sums of its lines, in minor units of the contract's currency.
+    """
+
+    __tablename__ = "approvals"
+
+    id: Mapped[Key]
+    timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"), unique=True)
+    person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    at: Mapped[datetime]
+    lines_sha256: Mapped[bytes]
+    expert_amount: Mapped[int]
+    fee_amount: Mapped[int]
+
+    timesheet: Mapped[Timesheet] = relationship(back_populates="approval")
+    lines: Mapped[list[ApprovedLine]] = relationship(order_by="ApprovedLine.id")
+
+
+class ApprovedLine(Base):
+    """One entry as it was approved: minutes at a rate, rounded once, and the checks valid at that time."""
+
+    __tablename__ = "approved_lines"
+
+    id: Mapped[Key]
+    approval_id: Mapped[int] = mapped_column(sa.ForeignKey("approvals.id"), index=True)
+    time_entry_id: Mapped[int] = mapped_column(sa.ForeignKey("time_entries.id"), unique=True)
+    minutes: Mapped[int]
+    rate: Mapped[int]
+    expert_amount: Mapped[int]
+    fee_amount: Mapped[int]
+    credential_attestation_ids: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
+
+    entry: Mapped[TimeEntry] = relationship()
+
+
+def _both_sides(
+    person: sa.orm.InstrumentedAttribute[int], organization: sa.orm.InstrumentedAttribute[int], actor: Actor
+) -> sa.ColumnElement[bool]:
+    if actor.has(Role.OPERATOR, Role.FINANCE_PREPARER, Role.FINANCE_RELEASER):
+        return sa.true()
+    return sa.or_(person == actor.person_id, organization.in_(actor.organizations(*CLIENT)))

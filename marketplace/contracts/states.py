@@ -1,0 +1,116 @@
+"""The words that offers, contracts, reservations and timesheets move through, and the moves allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from marketplace.errors import Refused
+from marketplace.i18n import gettext as _
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class OfferState(StrEnum):
+    """An offer waits in `made` until its expert answers, the client takes it back, or its time is over."""
+
+    MADE = "made"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class ContractState(StrEnum):
+    """Time can be logged while active; what was worked before the end is still submitted and paid."""
+
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class ReservationState(StrEnum):
+    """`held` money waits for a week's hours; `closed` means it was paid out or went back."""
+
+    HELD = "held"
+    CLOSED = "closed"
+
+
+class TimesheetState(StrEnum):
+    """The expert writes in `open` and `returned`; the client decides in `submitted`."""
+
+    OPEN = "open"
+    SUBMITTED = "submitted"
+    RETURNED = "returned"
+    APPROVED = "approved"
+
+
+class TimeKind(StrEnum):
+    """Unpaid time (waiting, reading) is kept because the effective rate is made of it."""
+
+    PAID = "paid"
+    UNPAID = "unpaid"
+
+
+class Source(StrEnum):
+    """How a time entry came to be."""
+
+    TIMER = "timer"
+    MANUAL = "manual"
+
+
+OFFER_MOVES: Mapping[OfferState, frozenset[OfferState]] = {
+    OfferState.MADE: frozenset(OfferState) - {OfferState.MADE},
+    OfferState.ACCEPTED: frozenset(),
+    OfferState.DECLINED: frozenset(),
+    OfferState.WITHDRAWN: frozenset(),
+    OfferState.EXPIRED: frozenset(),
+}
+CONTRACT_MOVES: Mapping[ContractState, frozenset[ContractState]] = {
+    ContractState.ACTIVE: frozenset({ContractState.ENDED}),
+    ContractState.ENDED: frozenset(),
+}
+TIMESHEET_MOVES: Mapping[TimesheetState, frozenset[TimesheetState]] = {
+    TimesheetState.OPEN: frozenset({TimesheetState.SUBMITTED}),
+    TimesheetState.SUBMITTED: frozenset({TimesheetState.RETURNED, TimesheetState.APPROVED}),
+    TimesheetState.RETURNED: frozenset({TimesheetState.SUBMITTED}),
+    TimesheetState.APPROVED: frozenset(),
+}
+
+
+class Stateful(Protocol[S]):
+    """Anything with a state."""
+
+    state: S
+
+
+def move(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]]) -> None:
+    """Set `thing.state`. Raises Refused, naming both states, when the table does not allow the move."""
+    if to not in moves[thing.state]:
+        raise Refused(
+            _("This is already %(now)s, so it can no longer be %(to)s.", now=word(thing.state), to=word(to))
+        )
+    thing.state = to
+
+
+def word(state: StrEnum) -> str:
+    """The state as people read it."""
+    return {
+        "made": _("waiting for an answer"),
+        "accepted": _("accepted"),
+        "declined": _("declined"),
+        "withdrawn": _("withdrawn"),
+        "expired": _("expired"),
+        "active": _("active"),
+        "ended": _("ended"),
+        "held": _("reserved"),
+        "closed": _("closed"),
+        "open": _("open"),
+        "submitted": _("submitted"),
+        "returned": _("returned"),
+        "approved": _("approved"),
+        "paid": _("paid"),
+        "unpaid": _("unpaid"),
+        "timer": _("timer"),
+        "manual": _("by hand"),
+    }[state.value]

@@ -1,0 +1,200 @@
+"""Projects, gigs, what experts say of themselves, and how the two come together."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.accounts.models import Organization, Person
+from marketplace.actor import CLIENT, Actor, Role
+from marketplace.db import Base, Key, Public, Word
+from marketplace.gigs.states import (
+    LIVE,
+    ApplicationState,
+    GigState,
+    InvitationState,
+    ProjectState,
+    TaskKind,
+)
+from marketplace.money import Money
+
+TEXTS = ARRAY(sa.Text)
+_IS_LIVE = sa.text("state IN ({})".format(", ".join(f"'{state}'" for state in LIVE)))
+
+
+class ExpertProfile(Public, Base):
+    """What an expert says of themselves; every field but `headline` and `about` decides matches."""
+
+    __tablename__ = "expert_profiles"
+
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), primary_key=True)
+    headline: Mapped[str]
+    about: Mapped[str]
+    domains: Mapped[list[str]] = mapped_column(TEXTS)
+    skills: Mapped[list[str]] = mapped_column(TEXTS)
+    languages: Mapped[list[str]] = mapped_column(TEXTS)
+    min_rate: Mapped[int]
+    currency: Mapped[str]
+    hours_per_week: Mapped[int]
+    updated_at: Mapped[datetime]
+
+    person: Mapped[Person] = relationship()
+
+    @property
+    def label(self) -> str:
+        """What a client sees before a contract: `Expert 7F3A`, nothing personal."""
+        return label_of(self.public_id.hex)
+
+
+def label_of(hexadecimal: str) -> str:
+    """The last four digits: a UUIDv7 begins with its time, so only its end tells people apart."""
+    return hexadecimal[-4:].upper()
+
+
+class Project(Public, Base):
+    """A client's budget and the gigs that spend it. One currency."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[Key]
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
+    name: Mapped[str]
+    summary: Mapped[str]
+    currency: Mapped[str]
+    purchase_order: Mapped[str | None]
+    cost_centre: Mapped[str | None]
+    state: Mapped[ProjectState] = mapped_column(Word(ProjectState))
+    created_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    created_at: Mapped[datetime]
+
+    organization: Mapped[Organization] = relationship()
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
+        """The client's own people, finance staff and operators."""
+        return _of_organizations(cls.organization_id, actor)
+
+
+class Gig(Public, Base):
+    """A piece of work at a rate band. Amounts are minor units of the project's currency for an hour."""
+
+    __tablename__ = "gigs"
+
+    id: Mapped[Key]
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), index=True)
+    title: Mapped[str]
+    domain: Mapped[str | None]
+    task_kind: Mapped[TaskKind | None] = mapped_column(Word(TaskKind))
+    description: Mapped[str]
+    guidelines: Mapped[str]
+    data_use: Mapped[str]
+    rate_min: Mapped[int | None]
+    rate_max: Mapped[int | None]
+    hours_per_week: Mapped[int | None]
+    headcount: Mapped[int | None]
+    languages: Mapped[list[str]] = mapped_column(TEXTS)
+    countries: Mapped[list[str]] = mapped_column(TEXTS)
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+    state: Mapped[GigState] = mapped_column(Word(GigState))
+    published_at: Mapped[datetime | None]
+    version: Mapped[int]
+
+    project: Mapped[Project] = relationship()
+    requirements: Mapped[list[GigRequirement]] = relationship(
+        order_by="GigRequirement.id", cascade="all, delete-orphan"
+    )
+
+    __table_args__ = (sa.Index("ix_gigs_published", "id", postgresql_where=sa.text("state = 'published'")),)
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
+        """Published gigs to experts, and any gig they were invited to or applied for; a client's own."""
+        seen = [cls.project_id.in_(sa.select(Project.id).where(Project.visible_to(actor)))]
+        if actor.has(Role.EXPERT):
+            applied = sa.select(Application.gig_id).where(Application.person_id == actor.id)
+            invited = sa.select(Invitation.gig_id).where(Invitation.person_id == actor.id)
+            seen += [cls.state == GigState.PUBLISHED, cls.id.in_(applied), cls.id.in_(invited)]
+        return sa.or_(*seen)
+
+    @property
+    def band(self) -> tuple[Money, Money] | None:
+        """Lowest and highest rate an hour, once both are said."""
+        if self.rate_min is None or self.rate_max is None:
+            return None
+        currency = self.project.currency
+        return Money(self.rate_min, currency), Money(self.rate_max, currency)
+
+
+class GigRequirement(Base):
+    """A credential that the expert must hold. `level` 0 to 4; `max_age_days` since it was last checked."""
+
+    __tablename__ = "gig_requirements"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    type: Mapped[str]
+    jurisdiction: Mapped[str | None]
+    level: Mapped[int]
+    max_age_days: Mapped[int]
+
+    __table_args__ = (
+        sa.UniqueConstraint("gig_id", "type", "jurisdiction", postgresql_nulls_not_distinct=True),
+    )
+
+
+class Application(Public, Base):
+    """An expert's wish to work on a gig, with the match as it stood on that day."""
+
+    __tablename__ = "applications"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    note: Mapped[str]
+    state: Mapped[ApplicationState] = mapped_column(Word(ApplicationState))
+    score: Mapped[int]
+    explanation: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    applied_at: Mapped[datetime]
+
+    gig: Mapped[Gig] = relationship()
+    person: Mapped[Person] = relationship()
+
+    __table_args__ = (
+        sa.Index("uq_applications_live", "gig_id", "person_id", unique=True, postgresql_where=_IS_LIVE),
+    )
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
+        """The applicant, and the people of the client whose gig it is."""
+        project = sa.select(Project.id).where(_of_organizations(Project.organization_id, actor))
+        gig = sa.select(Gig.id).where(Gig.project_id.in_(project))
+        return sa.or_(cls.person_id == actor.person_id, cls.gig_id.in_(gig))
+
+
+class Invitation(Public, Base):
+    """A client's wish that this expert applies."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    state: Mapped[InvitationState] = mapped_column(Word(InvitationState))
+    message: Mapped[str]
+    invited_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    at: Mapped[datetime]
+
+    gig: Mapped[Gig] = relationship()
+
+    __table_args__ = (sa.UniqueConstraint("gig_id", "person_id"),)
+
+
+def _of_organizations(column: sa.orm.InstrumentedAttribute[int], actor: Actor) -> sa.ColumnElement[bool]:
+    if actor.has(Role.OPERATOR, Role.FINANCE_PREPARER, Role.FINANCE_RELEASER):
+        return sa.true()
+    return column.in_(actor.organizations(*CLIENT))

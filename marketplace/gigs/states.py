@@ -1,0 +1,165 @@
+"""The words that projects, gigs, applications and invitations move through, and the moves allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from marketplace.errors import Refused
+from marketplace.i18n import gettext as _
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class ProjectState(StrEnum):
+    """A project opens with its first published gig."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class GigState(StrEnum):
+    """Only a published gig is seen by experts who have nothing to do with it yet."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class ApplicationState(StrEnum):
+    """`hired` holds a seat of the gig's headcount; `ended` gave it back."""
+
+    APPLIED = "applied"
+    SHORTLISTED = "shortlisted"
+    OFFERED = "offered"
+    HIRED = "hired"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    ENDED = "ended"
+
+
+class InvitationState(StrEnum):
+    """An invitation is accepted by applying."""
+
+    INVITED = "invited"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+class TaskKind(StrEnum):
+    """What the expert does with the model's work."""
+
+    REVIEW = "review"
+    RANK = "rank"
+    CORRECT = "correct"
+    CRITIQUE = "critique"
+    REWRITE = "rewrite"
+    REASON = "reason"
+    FACT_CHECK = "fact_check"
+    FIND_BIAS = "find_bias"
+    RED_TEAM = "red_team"
+    JUDGE = "judge"
+
+
+# An application that still counts; a person has one for each gig.
+LIVE = (
+    ApplicationState.APPLIED,
+    ApplicationState.SHORTLISTED,
+    ApplicationState.OFFERED,
+    ApplicationState.HIRED,
+)
+
+PROJECT_MOVES: Mapping[ProjectState, frozenset[ProjectState]] = {
+    ProjectState.DRAFT: frozenset({ProjectState.OPEN, ProjectState.CLOSED}),
+    ProjectState.OPEN: frozenset({ProjectState.CLOSED}),
+    ProjectState.CLOSED: frozenset(),
+}
+GIG_MOVES: Mapping[GigState, frozenset[GigState]] = {
+    GigState.DRAFT: frozenset({GigState.PUBLISHED, GigState.CLOSED}),
+    GigState.PUBLISHED: frozenset({GigState.PAUSED, GigState.CLOSED}),
+    GigState.PAUSED: frozenset({GigState.PUBLISHED, GigState.CLOSED}),
+    GigState.CLOSED: frozenset(),
+}
+APPLICATION_MOVES: Mapping[ApplicationState, frozenset[ApplicationState]] = {
+    ApplicationState.APPLIED: frozenset(
+        {
+            ApplicationState.SHORTLISTED,
+            ApplicationState.OFFERED,
+            ApplicationState.DECLINED,
+            ApplicationState.WITHDRAWN,
+        }
+    ),
+    ApplicationState.SHORTLISTED: frozenset(
+        {ApplicationState.OFFERED, ApplicationState.DECLINED, ApplicationState.WITHDRAWN}
+    ),
+    ApplicationState.OFFERED: frozenset(
+        {ApplicationState.SHORTLISTED, ApplicationState.HIRED, ApplicationState.WITHDRAWN}
+    ),
+    ApplicationState.HIRED: frozenset({ApplicationState.ENDED}),
+    ApplicationState.DECLINED: frozenset(),
+    ApplicationState.WITHDRAWN: frozenset(),
+    ApplicationState.ENDED: frozenset(),
+}
+INVITATION_MOVES: Mapping[InvitationState, frozenset[InvitationState]] = {
+    InvitationState.INVITED: frozenset({InvitationState.ACCEPTED, InvitationState.DECLINED}),
+    InvitationState.ACCEPTED: frozenset(),
+    InvitationState.DECLINED: frozenset({InvitationState.ACCEPTED}),
+}
+
+
+class Stateful(Protocol[S]):
+    """Anything with a state."""
+
+    state: S
+
+
+def move(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]]) -> None:
+    """Set `thing.state`. Raises Refused, naming both states, when the table does not allow the move."""
+    if to not in moves[thing.state]:
+        raise Refused(
+            _(
+                "This is %(now)s, so it cannot become %(to)s. Reload the page to see where it stands.",
+                now=word(thing.state),
+                to=word(to),
+            )
+        )
+    thing.state = to
+
+
+def word(state: StrEnum) -> str:
+    """The state as people read it."""
+    return {
+        "draft": _("a draft"),
+        "open": _("open"),
+        "published": _("published"),
+        "paused": _("paused"),
+        "closed": _("closed"),
+        "applied": _("applied"),
+        "shortlisted": _("shortlisted"),
+        "offered": _("offered"),
+        "hired": _("hired"),
+        "declined": _("declined"),
+        "withdrawn": _("withdrawn"),
+        "ended": _("ended"),
+        "invited": _("invited"),
+        "accepted": _("accepted"),
+    }[state.value]
+
+
+def task_word(kind: str) -> str:
+    """The kind of task as people read it."""
+    return {
+        TaskKind.REVIEW: _("Review outputs"),
+        TaskKind.RANK: _("Rank outputs"),
+        TaskKind.CORRECT: _("Correct errors"),
+        TaskKind.CRITIQUE: _("Write critiques"),
+        TaskKind.REWRITE: _("Rewrite answers"),
+        TaskKind.REASON: _("Write with reasoning"),
+        TaskKind.FACT_CHECK: _("Check facts"),
+        TaskKind.FIND_BIAS: _("Find bias"),
+        TaskKind.RED_TEAM: _("Red-team"),
+        TaskKind.JUDGE: _("Judge creative work"),
+    }[TaskKind(kind)]

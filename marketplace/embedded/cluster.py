@@ -1,0 +1,125 @@
+"""One private PostgreSQL: made once, sized to the machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from marketplace.embedded import binaries as programs
+from marketplace.embedded.binaries import Binaries
+from marketplace.embedded.errors import ServerError
+from marketplace.embedded.place import Place, reaches
+
+ADMIN = "postgres"
+MB = 1024 * 1024
+# Nothing of the caller's may steer the server (PGDATA, PGPORT, a locale that is not installed).
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def prepare(place: Place, durable: bool) -> Binaries:
+    """The binaries for this place, with its database made if it is new. Raises ServerError."""
+    binaries = programs.find(_major(place.cluster))
+    if not reaches(place.account, str(binaries.postgres), "--version"):
+        if not binaries.bundle:
+            raise ServerError(f"{binaries.postgres} cannot be run by the user that PostgreSQL runs as.")
+        binaries = programs.move(binaries, place.home / "postgres-binaries")
+    if not place.cluster.exists():
+        _make(place, binaries, durable)
+    return binaries
+
+
+def command(place: Place, binaries: Binaries, durable: bool) -> list[str]:
+    """How to start the server: no TCP, a socket that one user may reach, memory by the machine's size."""
+    memory = memory_bytes()
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(place.socket),
+        "unix_socket_permissions": "0700",
+        "max_connections": "100",
+        "shared_buffers": f"{min(512, max(32, memory // 8 // MB))}MB",
+        "effective_cache_size": f"{max(64, memory // 2 // MB)}MB",
+        "work_mem": "16MB",
+        "maintenance_work_mem": f"{min(128, max(32, memory // 16 // MB))}MB",
+        "max_wal_size": "1GB",
+        "random_page_cost": "1.1",
+        "jit": "off",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "log_line_prefix": "%m [%p] %u ",
+        "password_encryption": "scram-sha-256",
+    }
+    if not durable:
+        settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [str(binaries.postgres), "-D", str(place.cluster), *options]
+
+
+def forget_dead(place: Place) -> None:
+    """Remove the lock of a server that was killed, when its number now belongs to another program."""
+    lock = place.cluster / "postmaster.pid"
+    try:
+        pid = int(lock.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    name = Path(f"/proc/{pid}/comm")
+    if name.exists() and "postgres" not in name.read_text():
+        lock.unlink(missing_ok=True)
+
+
+def memory_bytes() -> int:
+    """The machine's memory, or what a container may use of it."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return memory
+    return min(memory, int(limit)) if limit.isdigit() else memory
+
+
+def _major(cluster: Path) -> int | None:
+    if not cluster.exists():
+        return None
+    try:
+        return int((cluster / "PG_VERSION").read_text().strip())
+    except (OSError, ValueError):
+        raise ServerError(
+            f"{cluster} is not a PostgreSQL database, or is broken. Put it back from a backup, "
+            "or start anew in another folder (MARKETPLACE_DATA)."
+        ) from None
+
+
+def _make(place: Place, binaries: Binaries, durable: bool) -> None:
+    """Made beside and then renamed, so that a database is either whole or not there."""
+    draft = place.cluster.with_name("postgres.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    place.give(draft)
+    with tempfile.NamedTemporaryFile("w", dir=place.socket, encoding="ascii") as password:
+        password.write(place.admin_password + "\n")
+        password.flush()
+        place.give(Path(password.name))
+        arguments = ["--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={password.name}"]
+        arguments += [
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--encoding=UTF8",
+        ]
+        arguments += [] if durable else ["--no-sync"]
+        made = subprocess.run(
+            [str(binaries.initdb), "-D", str(draft), *arguments],
+            env=ENVIRONMENT,
+            cwd=place.socket,
+            capture_output=True,
+            text=True,
+            check=False,
+            **place.rights(),
+        )
+    if made.returncode != 0:
+        shutil.rmtree(draft, ignore_errors=True)
+        last = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ServerError(f"The database could not be made in {place.home}: {last}")
+    draft.rename(place.cluster)

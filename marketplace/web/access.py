@@ -72,9 +72,14 @@ def safe_path(path: str | None, default: str = "/") -> str:
     return default if parts.scheme or parts.netloc or any(ord(c) < 32 for c in path) else path
 
 
-def install(app: Flask, new_session: Callable[[], Session], load_actor: Callable[[], Actor | None]) -> None:
-    """Guard every view of `app` and give each request its session."""
-    app.extensions.update(new_session=new_session, load_actor=load_actor)
+def install(
+    app: Flask,
+    load_actor: Callable[[], Actor | None],
+    new_session: Callable[[], Session],
+    end_session: Callable[[Session], None] = Session.close,
+) -> None:
+    """Guard every view of `app`; a session from `new_session` serves each request until `end_session`."""
+    app.extensions.update(load_actor=load_actor, new_session=new_session, end_session=end_session)
     app.before_request(_check)
     app.teardown_request(_close)
 
@@ -88,7 +93,7 @@ def refuse_unguarded(app: Flask) -> None:
 
 def ask_for_factor() -> Response:
     """To the page that asks for the second factor, and then back to where the person was."""
-    here = request.full_path if request.method == "GET" else _referring_path()
+    here = request.full_path if request.method == "GET" else referring_path()
     return redirect(url_for("accounts.confirm", next=safe_path(here)), 303)
 
 
@@ -112,7 +117,8 @@ def _check_fresh() -> Response | None:
     return None
 
 
-def _referring_path() -> str:
+def referring_path() -> str:
+    """The path of the page whose button was pressed, when it is one of this site's."""
     parts = urlsplit(request.referrer or "")
     return parts.path + (f"?{parts.query}" if parts.query else "") if parts.netloc == request.host else "/"
 
@@ -120,7 +126,7 @@ def _referring_path() -> str:
 def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("db_session", None)
     if session is not None:
-        session.close()
+        current_app.extensions["end_session"](session)
 
 
 def _marked(rule: Guard) -> Callable[[V], V]:

@@ -77,4 +77,3 @@ def read_as(locale: str, zone: str) -> None:
     """Speak to the reader of this request in their language and zone."""
     g.reading = i18n.reading(locale, zone)
     g.reading.__enter__()
-

@@ -21,8 +21,8 @@ END $$
 
 
 def upgrade() -> None:
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema())
+    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
 
 
 def downgrade() -> None:
-    op.get_bind().exec_driver_sql(DROP)
+    op.get_bind().connection.driver_connection.execute(DROP)

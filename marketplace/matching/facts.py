@@ -1,0 +1,115 @@
+"""What a match is made from: plain values, and nothing that says who somebody is.
+
+There is no name, sex, age or picture here, so no criterion can look at one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CredentialFact:
+    """One credential as it stands. `level` 2 or more counts; 0 and 1 wait for a reviewer.
+
+    `valid_to` is the last day on which it counts, None when it does not end; `checked_on` the day of the
+    newest check.
+    """
+
+    type: str
+    jurisdiction: str | None
+    level: int
+    valid_from: date
+    valid_to: date | None
+    checked_on: date
+
+
+@dataclass(frozen=True)
+class RequirementFact:
+    """A credential that a gig asks for: at least `level`, checked at most `max_age_days` before the start."""
+
+    type: str
+    jurisdiction: str | None
+    level: int
+    max_age_days: int | None
+
+
+@dataclass(frozen=True)
+class ExpertFacts:
+    """An expert. `domains` are codes of `domains.csv`; `min_rate` is minor units of `currency` an hour."""
+
+    person_id: int
+    domains: tuple[str, ...]
+    min_rate: int
+    currency: str
+    country: str
+    time_zone: str
+    languages: tuple[str, ...]
+    hours_per_week: int
+    credentials: tuple[CredentialFact, ...] = ()
+    suspended: bool = False
+
+
+@dataclass(frozen=True)
+class GigFacts:
+    """A gig. Rates are minor units of `currency` an hour; `countries` empty means any.
+
+    `funded`: is money left to reserve for one more expert? `time_zone` is where the client works, None when
+    the gig does not care.
+    """
+
+    gig_id: int
+    domain: str
+    rate_min: int
+    rate_max: int
+    currency: str
+    hours_per_week: int
+    languages: tuple[str, ...]
+    countries: tuple[str, ...]
+    starts_on: date
+    requirements: tuple[RequirementFact, ...] = ()
+    headcount_left: int = 1
+    funded: bool = True
+    time_zone: str | None = None
+
+
+def to_json(facts: ExpertFacts | GigFacts) -> dict[str, Any]:
+    """The facts as JSON keeps them: tuples as lists, days as ISO 8601."""
+    return {name: _plain(value) for name, value in asdict(facts).items()}
+
+
+def expert_from_json(kept: dict[str, Any]) -> ExpertFacts:
+    """What `to_json` was given."""
+    credentials = tuple(CredentialFact(**{**each, **_days(each)}) for each in kept["credentials"])
+    return ExpertFacts(**{**kept, **_tuples(kept, "domains", "languages"), "credentials": credentials})
+
+
+def gig_from_json(kept: dict[str, Any]) -> GigFacts:
+    """What `to_json` was given."""
+    requirements = tuple(RequirementFact(**each) for each in kept["requirements"])
+    starts_on = date.fromisoformat(kept["starts_on"])
+    lists = _tuples(kept, "languages", "countries")
+    return GigFacts(**{**kept, **lists, "requirements": requirements, "starts_on": starts_on})
+
+
+def _tuples(kept: dict[str, Any], *names: str) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(kept[name]) for name in names}
+
+
+def _days(kept: dict[str, Any]) -> dict[str, date | None]:
+    return {
+        name: date.fromisoformat(kept[name]) if kept[name] else None
+        for name in ("valid_from", "valid_to", "checked_on")
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value

@@ -6,15 +6,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from marketplace.embedded import binaries as programs
 from marketplace.embedded.binaries import Binaries
 from marketplace.embedded.errors import ServerError
-from marketplace.embedded.place import Place, reaches
+from marketplace.embedded.place import SOCKET_FILE, Place, reaches
 
 ADMIN = "postgres"
 MB = 1024 * 1024
+STOP_SECONDS = 15
 # Nothing of the caller's may steer the server (PGDATA, PGPORT, a locale that is not installed).
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
@@ -58,15 +60,17 @@ def command(place: Place, binaries: Binaries, durable: bool) -> list[str]:
 
 
 def forget_dead(place: Place) -> None:
-    """Remove the lock of a server that was killed, when its number now belongs to another program."""
-    lock = place.cluster / "postmaster.pid"
-    try:
-        pid = int(lock.read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return
-    name = Path(f"/proc/{pid}/comm")
-    if name.exists() and "postgres" not in name.read_text():
-        lock.unlink(missing_ok=True)
+    """Remove what a killed server left: its locks name a process that is gone, unreaped or another program.
+
+    A server that is still shutting down, because its keeper was killed, is waited for.
+    """
+    deadline = time.monotonic() + STOP_SECONDS
+    for lock in (place.cluster / "postmaster.pid", place.socket / f"{SOCKET_FILE}.lock"):
+        pid = _first_number(lock)
+        while pid is not None and lock.exists() and _is_postgres(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if pid is not None and not _is_postgres(pid):
+            lock.unlink(missing_ok=True)
 
 
 def memory_bytes() -> int:
@@ -77,6 +81,22 @@ def memory_bytes() -> int:
     except OSError:
         return memory
     return min(memory, int(limit)) if limit.isdigit() else memory
+
+
+def _first_number(lock: Path) -> int | None:
+    try:
+        return int(lock.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _is_postgres(pid: int) -> bool:
+    """Whether a living PostgreSQL has this number; where /proc is missing, PostgreSQL finds out itself."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+    except OSError:
+        return not Path("/proc/self/stat").exists()
+    return "(postgres" in name and not rest.startswith("Z")
 
 
 def _major(cluster: Path) -> int | None:

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +55,11 @@ class Keeper:
         threading.Thread(target=self._wait_for_last_user, daemon=True).start()
         code = 0
         for attempt in range(RESTARTS):
-            started = time.monotonic()
             code = self._run_once()
             if self._ending.is_set():
                 return 0
-            if attempt == 0 and time.monotonic() - started < 2:
-                return code
+            if attempt == 0 and code > 0:
+                return code  # It refused to start, which waiting does not mend; a kill is below zero.
             self._ending.wait(0.5 * 2**attempt)
         return code
 

@@ -130,13 +130,10 @@ def _start(chosen: Place, durable: bool) -> subprocess.Popen[bytes] | None:
     """Start the keeper, unless one is just bringing the server back; wait until the server answers."""
     process = None
     log = chosen.data / "logs" / "postgres.log"
-    if not _held(chosen.data / keeper.KEEPER_FILE):
-        binaries = cluster.prepare(chosen, durable)
-        place.remember(chosen)
-        cluster.forget_dead(chosen)
-        process = _spawn_keeper(chosen, cluster.command(chosen, binaries, durable), log)
     deadline = time.monotonic() + START_SECONDS
     while not _answers(chosen):
+        if process is None and not _held(chosen.data / keeper.KEEPER_FILE):
+            process = _spawn_keeper(chosen, durable, log)
         if time.monotonic() > deadline or (process is not None and process.poll() is not None):
             raise ServerError(f"PostgreSQL did not start: {_last_words(log)} All it said is in {log}.")
         time.sleep(0.03)
@@ -144,10 +141,13 @@ def _start(chosen: Place, durable: bool) -> subprocess.Popen[bytes] | None:
     return process
 
 
-def _spawn_keeper(chosen: Place, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn_keeper(chosen: Place, durable: bool, log: Path) -> subprocess.Popen[bytes]:
+    binaries = cluster.prepare(chosen, durable)
+    place.remember(chosen)
+    cluster.forget_dead(chosen)
     plan = {
         "data": str(chosen.data),
-        "command": command,
+        "command": cluster.command(chosen, binaries, durable),
         "environment": cluster.ENVIRONMENT,
         "rights": chosen.rights(),
         "folder": str(chosen.socket),

@@ -1,0 +1,100 @@
+"""The reasons that a decision against a person may rest on. Each has a code, and a sentence for the person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from marketplace.errors import Invalid
+from marketplace.i18n import gettext as _
+
+RULE_VERSION = "2026-11"
+DECIDE_WITHIN = timedelta(days=14)
+APPEAL_WITHIN = timedelta(days=14)
+# Papers have to be asked for at boards and universities, which takes weeks.
+APPEAL_WITHIN_FOR = {"credential": timedelta(days=30)}
+
+
+def reasons() -> dict[str, dict[str, str]]:
+    """For each kind of subject, the codes that may be used and their sentences, in the reader's language."""
+    return {
+        "credential": _for_credentials(),
+        "application": _for_applications(),
+        "timesheet": _for_timesheets(),
+        "person": _for_people(),
+        "organization": _for_organizations(),
+        "payout_item": _for_payout_items(),
+    }
+
+
+def sentence(subject_kind: str, code: str) -> str:
+    """What the code means, in the reader's language. Raises Invalid for a code that has no place here."""
+    try:
+        return reasons()[subject_kind][code]
+    except KeyError:
+        raise Invalid(_("Choose one of the reasons in the list."), field="reason_code") from None
+
+
+def choices(subject_kind: str) -> list[tuple[str, str]]:
+    """(code, sentence) pairs to choose from in a form."""
+    return list(reasons()[subject_kind].items())
+
+
+def appeal_within(subject_kind: str) -> timedelta:
+    """How long the person may appeal."""
+    return APPEAL_WITHIN_FOR.get(subject_kind, APPEAL_WITHIN)
+
+
+def _for_credentials() -> dict[str, str]:
+    return {
+        "not_on_register": _("The register of the issuer does not show this number."),
+        "name_differs": _("The name on the register is not the name that was given."),
+        "not_in_force": _("The register says that it is not in force."),
+        "lapsed": _("It has passed its date of expiry."),
+        "conditions": _("The issuer has put conditions on it that do not allow this work."),
+        "document_unreadable": _("The document cannot be read."),
+        "document_differs": _("The document does not agree with what the issuer says."),
+        "issuer_silent": _("The issuer did not answer, so it could not be confirmed."),
+    }
+
+
+def _for_applications() -> dict[str, str]:
+    return {
+        "places_filled": _("All places are filled."),
+        "requirement_missing": _("A credential that the gig requires is missing or not in force."),
+        "rate_too_high": _("The rate is above what the gig can pay."),
+        "experience_differs": _("Other applicants have experience closer to this work."),
+        "hours_differ": _("The hours offered do not fit the hours needed."),
+        "gig_closed": _("The gig was closed."),
+    }
+
+
+def _for_timesheets() -> dict[str, str]:
+    return {
+        "entry_wrong": _("An entry does not show the right day, time or kind of work."),
+        "note_missing": _("It is not clear what was done in one of the entries."),
+        "not_agreed": _("Time is entered for work that the contract does not include."),
+        "work_missing": _("The work for some of this time cannot be found."),
+    }
+
+
+def _for_people() -> dict[str, str]:
+    return {
+        "identity_in_doubt": _("It is not certain that the account is used by the person it belongs to."),
+        "rules_broken": _("The rules of this site were broken."),
+        "confidentiality_broken": _("A client's material was shared with others."),
+    }
+
+
+def _for_organizations() -> dict[str, str]:
+    return {
+        "not_found": _("The company could not be found in a public register."),
+        "not_authorized": _("It is not certain that the person may act for the company."),
+    }
+
+
+def _for_payout_items() -> dict[str, str]:
+    return {
+        "account_restricted": _("Stripe does not allow payments to the account at the moment."),
+        "identity_in_doubt": _("It is not certain that the account belongs to the person who is owed."),
+        "amount_in_doubt": _("The amount has to be looked at before it is paid."),
+    }

@@ -1,0 +1,19 @@
+"""What an upheld appeal undoes. The slice that owns the subject says it here, and reasons need not know it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from marketplace.actor import Actor
+
+OnUpheld = Callable[[Session, Actor, uuid.UUID], None]
+
+on_upheld: dict[str, OnUpheld] = {}
+"""By subject kind: called as `undo(session, actor, subject_id)` in the transaction that upholds the appeal.
+
+`actor` is who upheld it, or the site when the time to decide ran out. It may be called for a subject that
+has moved on; then it does nothing.
+"""

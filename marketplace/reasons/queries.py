@@ -1,0 +1,67 @@
+"""Reading statements and appeals, each within what the reader may see."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from marketplace.actor import Actor, Role
+from marketplace.errors import NotFound
+from marketplace.i18n import gettext as _
+from marketplace.reasons.models import Appeal, Statement
+
+
+def statements(session: Session, actor: Actor, limit: int = 50) -> Sequence[Statement]:
+    """What was decided about this person, newest first."""
+    return session.scalars(
+        sa.select(Statement).filter_by(person_id=actor.id).order_by(Statement.id.desc()).limit(limit)
+    ).all()
+
+
+def statement(session: Session, actor: Actor, public_id: uuid.UUID) -> Statement:
+    """One of them, with who decided. Raises NotFound when it is about somebody else."""
+    found = session.scalars(
+        sa.select(Statement)
+        .filter_by(public_id=public_id, person_id=actor.id)
+        .options(joinedload(Statement.decider))
+    ).first()
+    if found is None:
+        raise NotFound(_("There is no such decision."))
+    return found
+
+
+def waiting(session: Session, actor: Actor, limit: int = 100) -> Sequence[Appeal]:
+    """Appeals to decide, the most urgent first, without those this operator may not decide."""
+    actor.require(Role.OPERATOR)
+    return session.scalars(
+        _with_people()
+        .where(Appeal.outcome.is_(None), Statement.decided_by != actor.id, Statement.person_id != actor.id)
+        .order_by(Appeal.decide_by, Appeal.id)
+        .limit(limit)
+    ).all()
+
+
+def waiting_count(session: Session, actor: Actor) -> int:
+    """How many appeals this operator may decide now."""
+    return len(waiting(session, actor))
+
+
+def one_appeal(session: Session, actor: Actor, public_id: uuid.UUID) -> Appeal:
+    """An appeal for an operator. Raises NotFound when there is none."""
+    actor.require(Role.OPERATOR)
+    found = session.scalars(_with_people().where(Appeal.public_id == public_id)).first()
+    if found is None:
+        raise NotFound(_("There is no such appeal."))
+    return found
+
+
+def _with_people() -> sa.Select[tuple[Appeal]]:
+    loaded = joinedload(Appeal.statement)
+    return (
+        sa.select(Appeal)
+        .join(Appeal.statement)
+        .options(loaded.joinedload(Statement.person), loaded.joinedload(Statement.decider))
+    )

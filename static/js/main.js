@@ -1,0 +1,10 @@
+// Everything works without this file. Each module improves one thing and knows nothing of the others.
+import "./autosubmit.js";
+import "./copy.js";
+import "./dialog.js";
+import "./focus.js";
+import "./menu.js";
+import "./rows.js";
+import "./theme.js";
+import "./timer.js";
+import "./unsaved.js";

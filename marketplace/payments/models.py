@@ -93,7 +93,7 @@ class ConnectedAccount(Public, Base):
 
 
 class PayoutBatch(Public, Base):
-    """A run of transfers: everything approved up to `cut_off_at`, prepared by one person, released by another."""
+    """A run of transfers for what was approved up to `cut_off_at`. One prepares it, another releases it."""
 
     __tablename__ = "payout_batches"
 

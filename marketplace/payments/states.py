@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from marketplace.errors import Refused
 from marketplace.i18n import gettext as _
@@ -150,12 +150,12 @@ SWEEP: Mapping[SweepState, frozenset[SweepState]] = {
     SweepState.CANCELLED: frozenset(),
 }
 
-_MOVES: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
-    FundingState: dict(FUNDING),
-    BatchState: dict(BATCH),
-    ItemState: dict(ITEM),
-    TransferState: dict(TRANSFER),
-    SweepState: dict(SWEEP),
+_MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
+    FundingState: FUNDING,
+    BatchState: BATCH,
+    ItemState: ITEM,
+    TransferState: TRANSFER,
+    SweepState: SWEEP,
 }
 
 S = TypeVar("S", bound=StrEnum)

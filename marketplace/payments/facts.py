@@ -1,0 +1,271 @@
+"""What Stripe said, as plain values. Amounts are minor units, currencies upper-case, moments UTC.
+
+Each `of_…` reads one answer and raises KeyError, TypeError or ValueError when it is not what Stripe's
+description promises; the gateway takes that for an unknown outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+Answer = Mapping[str, Any]
+
+# The parts of a balance are kept apart by where the money came from.
+CARD, BANK_ACCOUNT = "card", "bank_account"
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A charge and what its balance transaction credited: `net` is `amount` less `fee`."""
+
+    id: str
+    amount: int
+    currency: str
+    fee: int
+    net: int
+    balance_transaction: str
+    source_type: str
+    available_on: datetime
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A Checkout Session with its payment. `charge` stands once the payment has succeeded."""
+
+    id: str
+    url: str | None
+    status: str
+    payment_status: str
+    payment_intent: str | None
+    payment_state: str | None
+    failure: str | None
+    charge: Charge | None
+
+
+@dataclass(frozen=True)
+class RequirementEntry:
+    """One thing that stands between an account and its pay. `when` is past_due, currently_due or
+    eventually_due; `by` an ISO moment or empty; `who` is user or stripe."""
+
+    what: str
+    who: str
+    when: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """A connected account: may it be sent transfers, and what is missing."""
+
+    id: str
+    transfers: str
+    requirements: tuple[RequirementEntry, ...]
+    closed: bool
+
+
+@dataclass(frozen=True)
+class SentTransfer:
+    """A transfer that Stripe made; `destination_payment` is the credit in the connected account."""
+
+    id: str
+    amount: int
+    currency: str
+    destination: str
+    transfer_group: str
+    destination_payment: str | None
+    balance_transaction: str
+
+
+@dataclass(frozen=True)
+class Payout:
+    """Stripe's payout to a bank. `paid` is not final: within five business days it may become failed."""
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+    automatic: bool
+    created_at: datetime
+    arrival_date: date
+    trace_id: str | None
+    failure_code: str | None
+    failure_message: str | None
+    reconciliation_status: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BalanceTransaction:
+    """One movement of a balance: `net` is `amount` less `fee`, signed; `source` is the object's id."""
+
+    id: str
+    type: str
+    reporting_category: str
+    amount: int
+    fee: int
+    net: int
+    currency: str
+    source: str | None
+    created_at: datetime
+    available_on: datetime
+
+
+@dataclass(frozen=True)
+class Balance:
+    """`available` by currency and source type; `pending` by currency. Negative where Stripe says so."""
+
+    available: Mapping[str, Mapping[str, int]]
+    pending: Mapping[str, int]
+
+    def spendable(self, currency: str) -> dict[str, int]:
+        """What may be sent now, by source type."""
+        return dict(self.available.get(currency, {}))
+
+    def total(self, currency: str) -> int:
+        """Available and pending together: what the ledger's Stripe balance must equal."""
+        return sum(self.available.get(currency, {}).values()) + self.pending.get(currency, 0)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An event whose signature was good: something happened to `object_id` (of `account`, if connected)."""
+
+    id: str
+    kind: str
+    account: str | None
+    object_id: str
+    payload: dict[str, Any]
+
+
+def of_checkout(answer: Answer) -> Checkout:
+    intent = answer["payment_intent"]
+    expanded: Answer = intent if isinstance(intent, Mapping) else {}
+    error: Answer = expanded.get("last_payment_error") or {}
+    found = expanded.get("latest_charge")
+    charge: Answer = found if isinstance(found, Mapping) else {}
+    settled = charge.get("paid") and charge.get("balance_transaction")
+    return Checkout(
+        id=answer["id"],
+        url=answer["url"],
+        status=answer["status"],
+        payment_status=answer["payment_status"],
+        payment_intent=expanded.get("id") or intent,
+        payment_state=expanded.get("status"),
+        failure=error.get("decline_code") or error.get("code"),
+        charge=of_charge(charge) if settled else None,
+    )
+
+
+def of_charge(answer: Answer) -> Charge:
+    credited: Answer = answer["balance_transaction"]
+    method = (answer["payment_method_details"] or {}).get("type", CARD)
+    return Charge(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        currency=answer["currency"].upper(),
+        fee=int(credited["fee"]),
+        net=int(credited["net"]),
+        balance_transaction=credited["id"],
+        source_type=CARD if method == "card" else BANK_ACCOUNT,
+        available_on=_moment(credited["available_on"]),
+    )
+
+
+def of_account(answer: Answer) -> Account:
+    recipient = (answer["configuration"] or {}).get("recipient") or {}
+    balance = (recipient.get("capabilities") or {}).get("stripe_balance") or {}
+    transfers = balance.get("stripe_transfers") or {}
+    entries = (answer["requirements"] or {}).get("entries") or []
+    return Account(
+        id=answer["id"],
+        transfers=transfers.get("status") or "restricted",
+        requirements=tuple(_requirement(each) for each in entries),
+        closed=bool(answer.get("closed")),
+    )
+
+
+def of_transfer(answer: Answer) -> SentTransfer:
+    return SentTransfer(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        currency=answer["currency"].upper(),
+        destination=_id(answer["destination"]),
+        transfer_group=answer["transfer_group"],
+        destination_payment=_id(answer["destination_payment"]) if answer.get("destination_payment") else None,
+        balance_transaction=_id(answer["balance_transaction"]),
+    )
+
+
+def of_payout(answer: Answer) -> Payout:
+    trace: Answer = answer.get("trace_id") or {}
+    return Payout(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        currency=answer["currency"].upper(),
+        status=answer["status"],
+        automatic=bool(answer["automatic"]),
+        created_at=_moment(answer["created"]),
+        arrival_date=_moment(answer["arrival_date"]).date(),
+        trace_id=trace.get("value"),
+        failure_code=answer.get("failure_code"),
+        failure_message=answer.get("failure_message"),
+        reconciliation_status=answer["reconciliation_status"],
+        metadata=dict(answer.get("metadata") or {}),
+    )
+
+
+def of_balance_transaction(answer: Answer) -> BalanceTransaction:
+    return BalanceTransaction(
+        id=answer["id"],
+        type=answer["type"],
+        reporting_category=answer["reporting_category"],
+        amount=int(answer["amount"]),
+        fee=int(answer["fee"]),
+        net=int(answer["net"]),
+        currency=answer["currency"].upper(),
+        source=_id(answer["source"]) if answer["source"] else None,
+        created_at=_moment(answer["created"]),
+        available_on=_moment(answer["available_on"]),
+    )
+
+
+def of_balance(answer: Answer) -> Balance:
+    available = {
+        each["currency"].upper(): {
+            kind: int(amount) for kind, amount in (each.get("source_types") or {CARD: each["amount"]}).items()
+        }
+        for each in answer["available"]
+    }
+    pending = {each["currency"].upper(): int(each["amount"]) for each in answer["pending"]}
+    return Balance(available, pending)
+
+
+def of_event(answer: Answer) -> Notice:
+    """A snapshot event names its object inside; a thin one (v2) only refers to it."""
+    if answer["object"] == "v2.core.event":
+        related: Answer = answer.get("related_object") or {}
+        return Notice(answer["id"], answer["type"], None, related.get("id") or "", dict(answer))
+    inner: Answer = answer["data"]["object"]
+    return Notice(answer["id"], answer["type"], answer.get("account"), inner.get("id") or "", dict(answer))
+
+
+def _requirement(entry: Answer) -> RequirementEntry:
+    deadline: Answer = entry.get("minimum_deadline") or {}
+    return RequirementEntry(
+        what=entry["description"],
+        who=entry["awaiting_action_from"],
+        when=deadline.get("status") or "eventually_due",
+        by=deadline.get("time") or "",
+    )
+
+
+def _id(value: Any) -> str:
+    """The id of an object that may have been expanded."""
+    return str(value["id"] if isinstance(value, Mapping) else value)
+
+
+def _moment(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)

@@ -1,0 +1,387 @@
+"""The one door to Stripe (API 2026-10-28.endive). Nothing else in the project imports its client.
+
+Every method is one call. What comes back is a plain value from `facts`, or an error from `outcomes`. The
+client's own retries are off: the states of our rows decide what is tried again, and with which key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import stripe
+from stripe.params import PayoutListParams
+from stripe.params.checkout import SessionCreateParams
+
+from marketplace import clock
+from marketplace.i18n import gettext as _
+from marketplace.payments import facts
+from marketplace.payments.outcomes import (
+    BadSignature,
+    GatewayBusy,
+    GatewayClosed,
+    GatewayError,
+    GatewayRefused,
+    GatewayUnknown,
+)
+from marketplace.payments.states import Rail
+from marketplace.settings import LOCAL_HOSTS, Settings
+
+TIMEOUT_SECONDS = 20
+SIGNATURE_TOLERANCE_SECONDS = 300
+CLOCK_HEADER = "Marketplace-Clock"
+
+R = TypeVar("R")
+
+
+class Gateway:
+    """Stripe, under one key. Safe to share between threads."""
+
+    def __init__(self, key: str, api_base: str | None) -> None:
+        local = api_base is not None and urlsplit(api_base).hostname in LOCAL_HOSTS
+        self._stripe = stripe.StripeClient(
+            key,
+            base_addresses=_everywhere(api_base) if api_base else None,
+            max_network_retries=0,
+            http_client=_Http(tells_clock=local),
+        )
+
+    # Clients' money in
+
+    def make_customer(self, key: str, name: str, email: str, metadata: dict[str, str]) -> str:
+        """The id of a new customer, who is an organization."""
+        made = _ask(
+            lambda: self._stripe.v1.customers.create(
+                {"name": name, "email": email, "metadata": metadata}, {"idempotency_key": key}
+            )
+        )
+        return _read(made, lambda answer: str(answer["id"]))
+
+    def open_checkout(
+        self,
+        key: str,
+        *,
+        customer: str,
+        reference: str,
+        title: str,
+        amount: int,
+        currency: str,
+        rail: Rail,
+        metadata: dict[str, str],
+        return_url: str,
+        cancel_url: str,
+    ) -> facts.Checkout:
+        """A hosted payment page for `amount` by one rail, because what it costs depends on the rail."""
+        params: SessionCreateParams = {
+            "mode": "payment",
+            "customer": customer,
+            "client_reference_id": reference,
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": currency.lower(),
+                        "unit_amount": amount,
+                        "product_data": {"name": title},
+                    },
+                }
+            ],
+            "metadata": metadata,
+            "payment_intent_data": {"metadata": metadata},
+            "success_url": return_url,
+            "cancel_url": cancel_url,
+        }
+        if rail == Rail.BANK_TRANSFER:
+            params["allowed_payment_method_types"] = ["customer_balance"]
+            params["payment_method_options"] = {
+                "customer_balance": {
+                    "funding_type": "bank_transfer",
+                    "bank_transfer": {"type": "us_bank_transfer"},
+                }
+            }
+        else:
+            params["allowed_payment_method_types"] = ["card"]
+        made = _ask(lambda: self._stripe.v1.checkout.sessions.create(params, {"idempotency_key": key}))
+        return _read(made, facts.of_checkout)
+
+    def checkout(self, session_id: str) -> facts.Checkout:
+        """A session as it stands, with its payment, its charge and what was credited."""
+        found = _ask(
+            lambda: self._stripe.v1.checkout.sessions.retrieve(
+                session_id, {"expand": ["payment_intent.latest_charge.balance_transaction"]}
+            )
+        )
+        return _read(found, facts.of_checkout)
+
+    # Experts' accounts
+
+    def make_account(
+        self, key: str, *, email: str, name: str, country: str, currency: str, metadata: dict[str, str]
+    ) -> str:
+        """The id of a new connected account that only receives (Accounts v2, recipient)."""
+        made = _ask(
+            lambda: self._stripe.v2.core.accounts.create(
+                {
+                    "contact_email": email,
+                    "display_name": name,
+                    "dashboard": "express",
+                    "identity": {"country": country.lower(), "entity_type": "individual"},
+                    "configuration": {
+                        "recipient": {
+                            "capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}
+                        }
+                    },
+                    "defaults": {
+                        "currency": currency.lower(),
+                        "responsibilities": {
+                            "fees_collector": "application",
+                            "losses_collector": "application",
+                        },
+                    },
+                    "metadata": metadata,
+                    "include": ["configuration.recipient", "requirements"],
+                },
+                {"idempotency_key": key},
+            )
+        )
+        return _read(made, lambda answer: str(answer["id"]))
+
+    def onboarding_url(self, account: str, *, return_url: str, refresh_url: str) -> str:
+        """Stripe's own page for the account's holder: opens once, within minutes."""
+        made = _ask(
+            lambda: self._stripe.v2.core.account_links.create(
+                {
+                    "account": account,
+                    "use_case": {
+                        "type": "account_onboarding",
+                        "account_onboarding": {
+                            "return_url": return_url,
+                            "refresh_url": refresh_url,
+                            "collection_options": {
+                                "fields": "eventually_due",
+                                "future_requirements": "include",
+                            },
+                        },
+                    },
+                }
+            )
+        )
+        return _read(made, lambda answer: str(answer["url"]))
+
+    def account(self, account: str) -> facts.Account:
+        """A connected account as it stands. What is not asked for comes back empty, so it is asked for."""
+        found = _ask(
+            lambda: self._stripe.v2.core.accounts.retrieve(
+                account, {"include": ["configuration.recipient", "requirements"]}
+            )
+        )
+        return _read(found, facts.of_account)
+
+    # Pay out to experts
+
+    def send_transfer(
+        self,
+        key: str,
+        *,
+        amount: int,
+        currency: str,
+        destination: str,
+        group: str,
+        source_type: str,
+        metadata: dict[str, str],
+    ) -> facts.SentTransfer:
+        """Move `amount` from one part of our balance to a connected account."""
+        made = _ask(
+            lambda: self._stripe.v1.transfers.create(
+                {
+                    "amount": amount,
+                    "currency": currency.lower(),
+                    "destination": destination,
+                    "transfer_group": group,
+                    "source_type": source_type,
+                    "metadata": metadata,
+                },
+                {"idempotency_key": key},
+            )
+        )
+        return _read(made, facts.of_transfer)
+
+    def find_transfer(self, group: str, destination: str) -> facts.SentTransfer | None:
+        """The transfer of that group, if Stripe has one: how an unknown outcome becomes known."""
+        found = _ask(
+            lambda: self._stripe.v1.transfers.list(
+                {"transfer_group": group, "destination": destination, "limit": 2}
+            )
+        )
+        transfers = _read(found, lambda answer: [facts.of_transfer(each) for each in answer["data"]])
+        if len(transfers) > 1:
+            raise GatewayUnknown(
+                "two_of_one_group", _("Stripe holds two transfers of the group %(group)s.", group=group)
+            )
+        return transfers[0] if transfers else None
+
+    # Payouts to banks, and balances
+
+    def send_payout(
+        self, key: str, *, amount: int, currency: str, source_type: str, metadata: dict[str, str]
+    ) -> facts.Payout:
+        """Pay from our balance to our own bank account (a manual payout)."""
+        made = _ask(
+            lambda: self._stripe.v1.payouts.create(
+                {
+                    "amount": amount,
+                    "currency": currency.lower(),
+                    "method": "standard",
+                    "source_type": source_type,
+                    "metadata": metadata,
+                },
+                {"idempotency_key": key},
+            )
+        )
+        return _read(made, facts.of_payout)
+
+    def payout(self, payout: str, account: str | None = None) -> facts.Payout:
+        """A payout of ours, or of a connected account."""
+        found = _ask(lambda: self._stripe.v1.payouts.retrieve(payout, None, _as(account)))
+        return _read(found, facts.of_payout)
+
+    def payouts(self, since: datetime, account: str | None = None) -> list[facts.Payout]:
+        """Payouts made at or after `since`, newest first."""
+        asked: PayoutListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        return _every(lambda: self._stripe.v1.payouts.list(asked, _as(account)), facts.of_payout)
+
+    def payout_contents(self, payout: str, account: str) -> list[facts.BalanceTransaction]:
+        """What an automatic payout of a connected account carries, once Stripe has reconciled it."""
+        return _every(
+            lambda: self._stripe.v1.balance_transactions.list({"payout": payout, "limit": 100}, _as(account)),
+            facts.of_balance_transaction,
+        )
+
+    def balance_transactions(
+        self, account: str | None = None, *, since: datetime
+    ) -> list[facts.BalanceTransaction]:
+        """Every movement of our balance, or a connected account's, at or after `since`."""
+        return _every(
+            lambda: self._stripe.v1.balance_transactions.list(
+                {"created": {"gte": int(since.timestamp())}, "limit": 100}, _as(account)
+            ),
+            facts.of_balance_transaction,
+        )
+
+    def balance(self, account: str | None = None) -> facts.Balance:
+        """Our balance, or a connected account's, as of now."""
+        return _read(_ask(lambda: self._stripe.v1.balance.retrieve(None, _as(account))), facts.of_balance)
+
+    # Set-up
+
+    def make_webhook(self, url: str, kinds: list[str], *, connect: bool) -> str:
+        """Have Stripe tell `url` of snapshot events; the signing secret, shown this once."""
+        made = _ask(
+            lambda: self._stripe.v1.webhook_endpoints.create(
+                {"url": url, "enabled_events": kinds, "connect": connect}  # type: ignore[typeddict-item]
+            )
+        )
+        return _read(made, lambda answer: str(answer["secret"]))
+
+
+@cache
+def connect(settings: Settings) -> Gateway:
+    """The gateway of this process. Raises GatewayClosed when no key is set."""
+    if settings.stripe_key is None:
+        raise GatewayClosed(
+            "no_key", _("No Stripe key is set, so no money can move. An operator must set one.")
+        )
+    return Gateway(settings.stripe_key, settings.stripe_api_base)
+
+
+def read_event(raw: bytes, signature: str | None, secrets: Iterable[str]) -> facts.Notice:
+    """The event in `raw`, when any of `secrets` signed it within five minutes of now.
+
+    Several secrets, because one is being changed. The stamp is held against our own clock, both ways.
+    Raises BadSignature.
+    """
+    if not any(_signed(raw, signature, secret) for secret in secrets):
+        raise BadSignature(_("This is not signed by Stripe."))
+    stamp = next(int(part[2:]) for part in (signature or "").split(",") if part.startswith("t="))
+    if abs(clock.now().timestamp() - stamp) > SIGNATURE_TOLERANCE_SECONDS:
+        raise BadSignature(_("This was signed at another time."))
+    try:
+        return facts.of_event(json.loads(raw))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadSignature(_("This is not an event.")) from error
+
+
+class _Http(stripe.RequestsClient):
+    """Gives up in time. Tells the local Stripe server which moment is being lived, where one is set."""
+
+    def __init__(self, *, tells_clock: bool) -> None:
+        super().__init__(timeout=TIMEOUT_SECONDS)
+        self._tells_clock = tells_clock
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **kwargs: Any
+    ) -> Any:
+        moment = clock.overridden() if self._tells_clock else None
+        told = {**(headers or {}), CLOCK_HEADER: moment.isoformat()} if moment else headers
+        return super().request(method, url, told, post_data, **kwargs)
+
+
+def _everywhere(base: str) -> Any:
+    return {"api": base, "files": base, "connect": base, "meter_events": base}
+
+
+def _as(account: str | None) -> Any:
+    return {"stripe_account": account} if account else {}
+
+
+def _signed(raw: bytes, signature: str | None, secret: str) -> bool:
+    try:
+        return bool(stripe.WebhookSignature.verify_header(raw, signature, secret))
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        return False
+
+
+def _ask(call: Callable[[], R]) -> R:
+    """Make the call; say in our words what became of it."""
+    try:
+        return call()
+    except stripe.RateLimitError as error:
+        raise GatewayBusy("busy", _("Stripe is busy. It will be tried again shortly.")) from error
+    except stripe.AuthenticationError as error:
+        raise GatewayClosed(
+            "no_key", _("Stripe does not accept our key. An operator must set a valid one.")
+        ) from error
+    except stripe.IdempotencyError as error:
+        raise GatewayUnknown("key_used", _("Stripe has seen this request with other contents.")) from error
+    except (stripe.APIConnectionError, stripe.APIError) as error:
+        # 5xx, 409, a time-out, a cut connection, or an answer that is not Stripe's.
+        raise GatewayUnknown(
+            "no_answer", _("Stripe gave no clear answer. It will be looked into.")
+        ) from error
+    except stripe.StripeError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: stripe.StripeError) -> GatewayError:
+    if error.http_status is None or not 400 <= error.http_status < 500 or error.http_status == 409:
+        return GatewayUnknown("no_answer", _("Stripe gave no clear answer. It will be looked into."))
+    said = (error.user_message or "").strip() or _("Stripe refused without a reason.")
+    return GatewayRefused(error.code or "refused", said)
+
+
+def _read(answer: stripe.StripeObject, read: Callable[[facts.Answer], R]) -> R:
+    try:
+        return read(answer.to_dict(for_json=True))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise GatewayUnknown(
+            "garbled", _("Stripe's answer could not be read. It will be looked into.")
+        ) from error
+
+
+def _every(call: Callable[[], Any], read: Callable[[facts.Answer], R]) -> list[R]:
+    """All rows of a list, page after page."""
+    return _ask(lambda: [_read(each, read) for each in call().auto_paging_iter()])

@@ -1,0 +1,22 @@
+"""The books: double entry, append-only, balanced by the database itself. Accounts are keyed by strings."""
+
+from marketplace.ledger.balances import NotCovered, balance, balances, require_cover, require_covers
+from marketplace.ledger.chart import Account
+from marketplace.ledger.journal import AlreadyPosted, NewEntry, entries_for, post, post_many, reverse
+from marketplace.ledger.models import JournalEntry
+
+__all__ = [
+    "Account",
+    "AlreadyPosted",
+    "JournalEntry",
+    "NewEntry",
+    "NotCovered",
+    "balance",
+    "balances",
+    "entries_for",
+    "post",
+    "post_many",
+    "require_cover",
+    "require_covers",
+    "reverse",
+]

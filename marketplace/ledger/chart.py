@@ -1,0 +1,166 @@
+"""The chart of accounts: the code, kind and name of every account that the site posts to.
+
+An account of many owners (2010 for each project, 2100 for each expert) is one code with a key for each
+owner. The ledger knows nobody: an owner is the public id inside the key, such as `expert:<uuid>:payable`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+from marketplace.i18n import gettext as _
+
+
+class Kind(StrEnum):
+    """Assets and expenses grow by debits; liabilities, equity and revenue by credits; a memo lies off the sheet."""
+
+    ASSET = "asset"
+    LIABILITY = "liability"
+    EQUITY = "equity"
+    REVENUE = "revenue"
+    EXPENSE = "expense"
+    MEMO = "memo"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account in any currency. `hot` ones keep their balance in several rows, so that many can post at once."""
+
+    code: str
+    key: str
+    hot: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return _KINDS[self.code[0]]
+
+    @property
+    def name(self) -> str:
+        return name_of(self.code)
+
+
+_KINDS = {
+    "1": Kind.ASSET,
+    "2": Kind.LIABILITY,
+    "3": Kind.EQUITY,
+    "4": Kind.REVENUE,
+    "5": Kind.EXPENSE,
+    "6": Kind.EXPENSE,
+    "9": Kind.MEMO,
+}
+
+
+def name_of(code: str) -> str:
+    """The account's name in the reader's language. KeyError when the chart has no such code."""
+    return {
+        "1010": _("Bank, operating"),
+        "1020": _("Bank, client money"),
+        "1100": _("Stripe balance"),
+        "1150": _("Payouts in transit"),
+        "2010": _("Client funds, free"),
+        "2020": _("Client funds, reserved"),
+        "2100": _("Owed to experts"),
+        "2110": _("Transfers in flight"),
+        "2900": _("Suspense"),
+        "3000": _("Owner's capital"),
+        "4010": _("Client fees"),
+        "4040": _("Processing fees recharged"),
+        "5010": _("Processing fees"),
+        "5020": _("Connect and payout fees"),
+        "5080": _("Rounding"),
+        "5090": _("Bank charges"),
+        "9110": _("Held in connected accounts"),
+        "9190": _("Held in connected accounts, contra"),
+    }[code]
+
+
+def bank_operating() -> Account:
+    """1010: the operator's own money at the bank."""
+    return Account("1010", "bank:operating", hot=True)
+
+
+def bank_client() -> Account:
+    """1020: clients' money at the bank, before it is topped up to Stripe."""
+    return Account("1020", "bank:client", hot=True)
+
+
+def stripe_balance() -> Account:
+    """1100: what the platform holds at Stripe, available and pending together."""
+    return Account("1100", "stripe:balance", hot=True)
+
+
+def payouts_in_transit() -> Account:
+    """1150: what left Stripe for the operator's bank and has not arrived."""
+    return Account("1150", "stripe:payouts_in_transit")
+
+
+def project_funds(project: uuid.UUID) -> Account:
+    """2010: a client's money for a project that nothing reserves yet."""
+    return Account("2010", f"project:{project}:funds")
+
+
+def project_reserved(project: uuid.UUID) -> Account:
+    """2020: a client's money that contracts of the project hold."""
+    return Account("2020", f"project:{project}:reserved")
+
+
+def expert_payable(person: uuid.UUID) -> Account:
+    """2100: approved and not yet released to the expert."""
+    return Account("2100", f"expert:{person}:payable")
+
+
+def expert_in_flight(person: uuid.UUID) -> Account:
+    """2110: released, and Stripe has not confirmed or refused the transfer yet."""
+    return Account("2110", f"expert:{person}:in_flight")
+
+
+def suspense() -> Account:
+    """2900: what nobody could explain yet."""
+    return Account("2900", "site:suspense")
+
+
+def owner_capital() -> Account:
+    """3000: the operator's own money, from which absorbed fees are paid."""
+    return Account("3000", "site:capital")
+
+
+def client_fees() -> Account:
+    """4010: the fee that clients pay on approved work."""
+    return Account("4010", "site:client_fees", hot=True)
+
+
+def fees_recharged() -> Account:
+    """4040: processing fees that clients bear."""
+    return Account("4040", "site:fees_recharged", hot=True)
+
+
+def processing_costs() -> Account:
+    """5010: what Stripe takes for charges."""
+    return Account("5010", "site:processing_costs", hot=True)
+
+
+def connect_costs() -> Account:
+    """5020: what Stripe takes for connected accounts and payouts."""
+    return Account("5020", "site:connect_costs", hot=True)
+
+
+def rounding() -> Account:
+    """5080: remainders that no line can carry."""
+    return Account("5080", "site:rounding")
+
+
+def bank_charges() -> Account:
+    """5090: what the bank takes."""
+    return Account("5090", "site:bank_charges")
+
+
+def expert_held(person: uuid.UUID) -> Account:
+    """9110, memo: what Stripe holds for the expert in the connected account."""
+    return Account("9110", f"expert:{person}:held")
+
+
+def held_contra() -> Account:
+    """9190, memo: the other side of every 9110."""
+    return Account("9190", "site:held_contra", hot=True)

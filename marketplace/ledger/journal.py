@@ -1,0 +1,225 @@
+"""Writing the journal. An entry is kept once for each (source, event); a correction is a reversal."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from marketplace import clock
+from marketplace.actor import Actor
+from marketplace.db import new_id
+from marketplace.errors import Refused
+from marketplace.i18n import gettext as _
+from marketplace.ledger.chart import Account
+from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+from marketplace.ledger.periods import day_of
+
+# One statement writes entries and postings together, so an entry never stands without its postings, and
+# a batch costs what one entry costs. The database chooses the day of the books, under the calendar's lock.
+WRITE = sa.text("""
+    WITH given AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:events AS text[]),
+            CAST(:moments AS timestamptz[]), CAST(:days AS date[]), CAST(:memos AS text[]),
+            CAST(:reversed AS bigint[])
+        ) WITH ORDINALITY AS t (public_id, source, event, occurred_at, day, memo, reverses_id, place)
+    ), calendar AS MATERIALIZED (
+        SELECT day, ledger_booking_day(day, :now) AS booked_on FROM (SELECT DISTINCT day FROM given) AS d
+    ), entry AS (
+        INSERT INTO journal_entries
+            (public_id, source, event, occurred_at, booked_on, memo, person_id, request_id, reverses_id)
+        SELECT public_id, source, event, occurred_at, booked_on, memo, :person_id, :request_id, reverses_id
+        FROM given JOIN calendar USING (day) ORDER BY place
+        ON CONFLICT (source, event) DO NOTHING
+        RETURNING *
+    ), line AS (
+        INSERT INTO postings (entry_id, account_id, amount, currency)
+        SELECT entry.id, account_id, amount, currency
+        FROM unnest(
+            CAST(:of AS uuid[]), CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]),
+            CAST(:currencies AS text[])
+        ) WITH ORDINALITY AS t (public_id, account_id, amount, currency, place)
+        JOIN entry USING (public_id) ORDER BY place
+    )
+    SELECT * FROM entry ORDER BY id
+""")
+
+Line = tuple[Account, int]
+Balances = dict[tuple[str, str], int]
+
+
+class AlreadyPosted(Refused):
+    """The same (source, event) is in the journal with other lines."""
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """An entry to write. `lines` are (account, minor units of `currency`), debit positive; zeros are left out.
+
+    `source` names what it comes from, as `kind:<id>`; `event` what happened to it; `occurred_at` is UTC.
+    The memo is for people in finance and holds no personal data.
+    """
+
+    source: str
+    event: str
+    currency: str
+    lines: Sequence[Line]
+    occurred_at: datetime
+    memo: str
+    reverses_id: int | None = None
+
+    @property
+    def postings(self) -> list[Line]:
+        return [(account, amount) for account, amount in self.lines if amount]
+
+
+def post(
+    session: Session,
+    actor: Actor,
+    *,
+    source: str,
+    event: str,
+    currency: str,
+    lines: Sequence[Line],
+    occurred_at: datetime,
+    memo: str,
+) -> JournalEntry:
+    """Write one entry in the running transaction, or find the one that was written before with these lines.
+
+    Never refuses for want of cover or because a month is closed (it is then booked on the first day of the
+    next open month): what authorises asks `require_cover` first. Raises AlreadyPosted when (source, event)
+    was booked with other lines, and IntegrityError when the lines do not balance.
+    """
+    entry = NewEntry(source, event, currency, lines, occurred_at, memo)
+    return post_many(session, actor, [entry])[0]
+
+
+def post_many(session: Session, actor: Actor, entries: Sequence[NewEntry]) -> list[JournalEntry]:
+    """As `post`, for many entries at the cost of one; the entries in the order given."""
+    if not all(entry.postings for entry in entries):
+        raise ValueError("an entry needs postings that are not zero")
+    accounts = _account_ids(session, entries)
+    written = session.scalars(
+        sa.select(JournalEntry).from_statement(WRITE), _columns(actor, entries, accounts)
+    ).all()
+    found = {(entry.source, entry.event): entry for entry in written}
+    before = [entry for entry in entries if (entry.source, entry.event) not in found]
+    found |= _written_before(session, before)
+    return [found[entry.source, entry.event] for entry in entries]
+
+
+def reverse(
+    session: Session, actor: Actor, entry: JournalEntry, *, source: str, event: str, memo: str
+) -> JournalEntry:
+    """Write the entry that takes `entry` back, today. An entry is reversed once: a second time finds the first.
+
+    Raises IntegrityError when another source has reversed it.
+    """
+    lines = [(_account_of(posting), -posting.amount) for posting in entry.postings]
+    currency = entry.postings[0].currency
+    return post_many(
+        session, actor, [NewEntry(source, event, currency, lines, clock.now(), memo, reverses_id=entry.id)]
+    )[0]
+
+
+def entries_for(session: Session, source_prefix: str) -> Sequence[JournalEntry]:
+    """Entries whose source starts with the prefix, oldest first, with their postings and accounts."""
+    return session.scalars(
+        sa.select(JournalEntry)
+        .where(JournalEntry.source.startswith(source_prefix, autoescape=True))
+        .options(selectinload(JournalEntry.postings).joinedload(Posting.account))
+        .order_by(JournalEntry.id)
+    ).all()
+
+
+def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: Balances) -> dict[str, Any]:
+    ids = [new_id() for _entry in entries]
+    lines = [
+        (public_id, accounts[account.key, entry.currency], amount, entry.currency)
+        for public_id, entry in zip(ids, entries, strict=True)
+        for account, amount in entry.postings
+    ]
+    return {
+        "ids": ids,
+        "sources": [entry.source for entry in entries],
+        "events": [entry.event for entry in entries],
+        "moments": [entry.occurred_at for entry in entries],
+        "days": [day_of(entry.occurred_at) for entry in entries],
+        "memos": [entry.memo for entry in entries],
+        "reversed": [entry.reverses_id for entry in entries],
+        "now": clock.now(),
+        "person_id": actor.person_id,
+        "request_id": actor.request_id,
+        **dict(
+            zip(("of", "accounts", "amounts", "currencies"), map(list, zip(*lines, strict=True)), strict=True)
+        ),
+    }
+
+
+def _account_ids(session: Session, entries: Iterable[NewEntry]) -> Balances:
+    """Internal ids by (key, currency). Missing accounts are made in order of key, the same for everybody."""
+    wanted = {
+        (account.key, entry.currency): account for entry in entries for account, _amount in entry.postings
+    }
+    found = _known_accounts(session, list(wanted))
+    if missing := sorted(set(wanted) - set(found)):
+        session.execute(
+            sa.dialects.postgresql.insert(LedgerAccount).on_conflict_do_nothing(),
+            [_new_account(wanted[key, currency], currency) for key, currency in missing],
+        )
+        found |= _known_accounts(session, missing)
+    return found
+
+
+def _known_accounts(session: Session, wanted: list[tuple[str, str]]) -> Balances:
+    rows = session.execute(
+        sa.select(LedgerAccount.key, LedgerAccount.currency, LedgerAccount.id).where(
+            sa.tuple_(LedgerAccount.key, LedgerAccount.currency).in_(wanted)
+        )
+    )
+    return {(key, currency): account_id for key, currency, account_id in rows}
+
+
+def _new_account(account: Account, currency: str) -> dict[str, Any]:
+    return {
+        "key": account.key,
+        "currency": currency,
+        "code": account.code,
+        "kind": account.kind,
+        "hot": account.hot,
+    }
+
+
+def _written_before(session: Session, entries: Sequence[NewEntry]) -> dict[tuple[str, str], JournalEntry]:
+    """The entries that were there already. Raises AlreadyPosted for one whose lines differ."""
+    if not entries:
+        return {}
+    rows = session.scalars(
+        sa.select(JournalEntry)
+        .where(sa.tuple_(JournalEntry.source, JournalEntry.event).in_([(e.source, e.event) for e in entries]))
+        .options(selectinload(JournalEntry.postings).joinedload(Posting.account))
+    )
+    found = {(row.source, row.event): row for row in rows}
+    for entry in entries:
+        kept = found[entry.source, entry.event].postings
+        if sorted((p.account.key, p.amount, p.currency) for p in kept) != sorted(
+            (account.key, amount, entry.currency) for account, amount in entry.postings
+        ):
+            raise AlreadyPosted(
+                _(
+                    "%(source)s was already booked with other amounts. Reverse that first.",
+                    source=entry.source,
+                )
+            )
+    return found
+
+
+def _account_of(posting: Posting) -> Account:
+    account = posting.account
+    return Account(account.code, account.key, account.hot)

@@ -1,0 +1,116 @@
+"""Periods, accounts, entries, postings, kept balances and seals. Entries are append-only."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.db import Base, Key, Public, Word
+from marketplace.ledger import chart
+from marketplace.ledger.chart import Kind
+from marketplace.ledger.states import PeriodState
+
+
+class Period(Base):
+    """A month of the books, in the books' zone. On hold, what happens is booked in the next month."""
+
+    __tablename__ = "ledger_periods"
+
+    id: Mapped[Key]
+    month: Mapped[date] = mapped_column(unique=True)
+    state: Mapped[PeriodState] = mapped_column(Word(PeriodState), default=PeriodState.OPEN)
+    opened_at: Mapped[datetime]
+    prepared_by: Mapped[int | None]
+    prepared_at: Mapped[datetime | None]
+    closed_by: Mapped[int | None]
+    closed_at: Mapped[datetime | None]
+
+
+class LedgerAccount(Base):
+    """One key of the chart in one currency. It is made by its first posting."""
+
+    __tablename__ = "ledger_accounts"
+    __table_args__ = (
+        sa.UniqueConstraint("key", "currency"),
+        sa.UniqueConstraint("id", "currency"),
+        sa.Index("ix_ledger_accounts_code", "code", "currency"),
+    )
+
+    id: Mapped[Key]
+    key: Mapped[str] = mapped_column(sa.Text(collation="C"))
+    currency: Mapped[str]
+    code: Mapped[str]
+    kind: Mapped[Kind] = mapped_column(Word(Kind))
+    hot: Mapped[bool]
+
+    @property
+    def name(self) -> str:
+        return chart.name_of(self.code)
+
+
+class LedgerBalance(Base):
+    """What a trigger keeps: the sum of an account's postings is the sum of its shards, debit positive."""
+
+    __tablename__ = "ledger_balances"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("ledger_accounts.id"), primary_key=True)
+    shard: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    amount: Mapped[int]
+
+
+class JournalEntry(Base, Public):
+    """One thing that happened, once for each (source, event).
+
+    `occurred_at` is when it happened (UTC); `booked_on` the day of the books that carries it, which is the
+    first of the next open month when its own month was no longer open.
+    """
+
+    __tablename__ = "journal_entries"
+    __table_args__ = (
+        sa.UniqueConstraint("source", "event"),
+        sa.Index("ix_journal_entries_booked_on", "booked_on", "id"),
+    )
+
+    id: Mapped[Key]
+    source: Mapped[str] = mapped_column(sa.Text(collation="C"))
+    event: Mapped[str]
+    occurred_at: Mapped[datetime]
+    booked_on: Mapped[date]
+    memo: Mapped[str]
+    person_id: Mapped[int | None]
+    request_id: Mapped[str]
+    reverses_id: Mapped[int | None] = mapped_column(sa.ForeignKey("journal_entries.id"), unique=True)
+    postings: Mapped[list[Posting]] = relationship(order_by="Posting.id", viewonly=True)
+
+
+class Posting(Base):
+    """One line of an entry: `amount` in minor units, debit positive, credit negative, never zero."""
+
+    __tablename__ = "postings"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["account_id", "currency"], ["ledger_accounts.id", "ledger_accounts.currency"]
+        ),
+        sa.Index("ix_postings_account_id", "account_id", "id", postgresql_include=["amount"]),
+    )
+
+    id: Mapped[Key]
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("journal_entries.id"), index=True)
+    account_id: Mapped[int]
+    amount: Mapped[int]
+    currency: Mapped[str]
+    account: Mapped[LedgerAccount] = relationship(viewonly=True)
+    entry: Mapped[JournalEntry] = relationship(viewonly=True)
+
+
+class JournalSeal(Base):
+    """The place of a committed entry in the chain: `hash` covers the entry and the hash before it."""
+
+    __tablename__ = "journal_seals"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("journal_entries.id"), unique=True)
+    hash: Mapped[bytes]
+    previous_hash: Mapped[bytes]

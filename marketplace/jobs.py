@@ -49,7 +49,7 @@ def task(name: str) -> Callable[[Callable[Concatenate[Session, P], R]], Callable
 
 
 def periodic(cron: str, name: str) -> None:
-    """Queue the job `name` by a cron line whose sixth field, put first, counts seconds."""
+    """Queue the job `name` by a cron line; a sixth field counts seconds."""
     _schedule[name] = cron
 
 
@@ -119,6 +119,7 @@ async def _work(url: str, concurrency: int) -> None:
             delete_jobs="successful",
             shutdown_graceful_timeout=20,
             stalled_worker_timeout=STALLED_SECONDS,
+            update_heartbeat_interval=STALLED_SECONDS / 3,
         )
 
 
@@ -159,7 +160,7 @@ def _on_schedule(run: Handler) -> Handler:
 def _put_back_stalled(app: App) -> None:
     """A job whose worker died goes back into the queue; its handler looks at the state again."""
 
-    @app.periodic(cron="*/10 * * * * *")
+    @app.periodic(cron="* * * * * */10")
     @app.task(name="jobs.put_back", queue=PRESENT, queueing_lock="jobs.put_back")
     async def put_back(timestamp: int) -> None:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)

@@ -7,7 +7,9 @@ from tests.conftest import Committed
 
 from marketplace import schema
 
-LEFT_OVER = sa.text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+LEFT_OVER = sa.text(
+    "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+)
 
 
 def test_down_to_nothing_and_up_again(committed: Committed) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from tests.conftest import Committed
 
 from marketplace import clock, jobs
+from tests.conftest import Committed
 
 seen: list[str] = []
 
@@ -93,7 +93,7 @@ def test_a_worker_does_the_work_and_another_finishes_what_a_killed_one_left(
         jobs.defer(session, "test.write", path=str(file), hang=True)
         session.commit()
     first = start_worker(committed.url)
-    until(lambda: file.exists())
+    until(file.exists)
     first.kill()
     first.wait()
     second = start_worker(committed.url)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from tests.conftest import Committed
 
 from marketplace import schema
+from tests.conftest import Committed
 
 LEFT_OVER = sa.text(
     "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"

@@ -23,7 +23,7 @@ def npi(number: str, name: str) -> str | None:
     if not re.fullmatch(r"[12]\d{9}", number):
         return _("An NPI has ten digits and starts with 1 or 2. Copy it from your NPPES record.")
     if not luhn.is_valid(NPI_PREFIX + number):
-        return _("This NPI has a typing mistake: its check digit does not fit. Copy it from your NPPES record.")
+        return _("This NPI has a typing mistake: its check digit does not fit. Look at it again.")
     return None
 
 
@@ -79,4 +79,5 @@ def some_text(text: str, name: str) -> str | None:
 
 
 def _initial_of_surname(name: str) -> str:
-    return name.split()[-1][0].upper() if name.split() else ""
+    words = name.split()
+    return words[-1][0].upper() if words else ""

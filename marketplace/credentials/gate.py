@@ -92,9 +92,9 @@ def holds(session: Session, person_id: int, requirement: Requirement, at: dateti
 
 
 def valid_intervals(session: Session, person_id: int, requirement: Requirement) -> list[Interval]:
-    """The moments at which the person meets the requirement: [start, end), in order, apart from each other."""
+    """The moments at which the person meets the requirement: [start, end), in order, none touching."""
     checked = _checked(session, _of_type(session, person_id, requirement))
-    return _merged([(c.start, c.end) for c in _meeting(checked, requirement)])
+    return _merged(_meeting(checked, requirement))
 
 
 def checks_of(session: Session, person_ids: Sequence[int]) -> dict[int, list[Checked]]:
@@ -109,12 +109,12 @@ def checks_of(session: Session, person_ids: Sequence[int]) -> dict[int, list[Che
 def judge(
     checked: Iterable[Checked], credentials: Sequence[Credential], requirement: Requirement, at: datetime
 ) -> Holding:
-    """The verdict on what was read. Among several checks that pass, the deepest and then the newest counts."""
+    """The verdict on what was read. Of several checks that pass, the deepest counts, then the newest."""
     meeting = _meeting(checked, requirement)
     passing = [c for c in meeting if c.covers(at)]
     if passing:
         best = max(passing, key=lambda c: (c.attestation.level, c.attestation.looked_at))
-        until = next(end for start, end in _merged([(c.start, c.end) for c in meeting]) if _within(at, start, end))
+        until = next(end for start, end in _merged(meeting) if _within(at, start, end))
         return Holding(Verdict.PASS, until, best.credential, best.attestation, _held(requirement, until))
     waiting = [c for c in credentials if c.state in WAITING]
     verdict = Verdict.UNKNOWN if waiting else Verdict.FAIL
@@ -170,9 +170,9 @@ def _replaces(later: Attestation, earlier: Attestation) -> bool:
     return later.status_at_source is not Standing.ACTIVE or later.level >= earlier.level
 
 
-def _merged(intervals: list[Interval]) -> list[Interval]:
+def _merged(checked: Iterable[Checked]) -> list[Interval]:
     merged: list[Interval] = []
-    for start, end in sorted(intervals, key=lambda interval: interval[0]):
+    for start, end in sorted(((c.start, c.end) for c in checked), key=lambda interval: interval[0]):
         if merged and (merged[-1][1] is None or start <= merged[-1][1]):
             merged[-1] = (merged[-1][0], _later(merged[-1][1], end))
         else:

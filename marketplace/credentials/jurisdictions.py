@@ -80,7 +80,7 @@ def name(code: str) -> str:
     """`California` or `United Kingdom`, in the reader's language where that is known."""
     if code in STATES:
         return STATES[code][0]
-    return Locale.parse(current_locale()).territories.get(code, code)
+    return str(Locale.parse(current_locale()).territories.get(code, code))
 
 
 def zone(code: str | None) -> str:

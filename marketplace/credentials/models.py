@@ -119,5 +119,3 @@ class Attestation(Public, Base):
     note: Mapped[str | None]
 
     credential: Mapped[Credential] = relationship()
-
-

@@ -52,7 +52,7 @@ class CredentialType:
     agree: tuple[str, ...] = ("number", "name", "status", "expiry", "conditions")
 
     def normal(self, number: str) -> str:
-        """The identifier as it is compared and kept: upper case and single spaces where case means nothing."""
+        """The identifier as it is compared and kept: single spaces, upper case where case says nothing."""
         bare = re.sub(r"\s+", " ", number).strip()
         return bare.upper() if self.folded else bare
 

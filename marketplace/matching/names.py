@@ -1,0 +1,63 @@
+"""What things are called in the reader's language: criteria, languages, countries, amounts, days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from babel import Locale
+from babel.lists import format_list
+
+from marketplace.i18n import current_locale, day
+from marketplace.i18n import gettext as _
+from marketplace.money import Money
+
+Facts = dict[str, Any]
+
+
+def label(code: str, facts: Facts) -> str:
+    """The criterion's name; a credential's own title where it is one."""
+    if code == "credential":
+        return str(facts["title"])
+    return {
+        "standing": _("Standing"),
+        "domain": _("Domain"),
+        "rate": _("Rate"),
+        "languages": _("Languages"),
+        "country": _("Country"),
+        "hours": _("Hours a week"),
+        "places": _("Places"),
+        "funds": _("Funded hours"),
+        "domain_depth": _("How close the domain is"),
+        "rate_fit": _("How the rate fits"),
+        "availability": _("Time for it"),
+        "credential_strength": _("How well credentials are checked"),
+        "zone_overlap": _("Working hours in common"),
+    }[code]
+
+
+def languages(codes: Iterable[str]) -> str:
+    """`English and German`."""
+    known = Locale.parse(current_locale()).languages
+    return listed(known.get(code, code) for code in codes)
+
+
+def country(code: str) -> str:
+    """`United States`."""
+    return str(Locale.parse(current_locale()).territories.get(code, code))
+
+
+def listed(words: Iterable[str]) -> str:
+    """`one, two and three`."""
+    return str(format_list(list(words), locale=current_locale()))
+
+
+def amount(facts: Facts, name: str, currency: str = "currency") -> str:
+    """The amount called `name` among the facts, with its currency: `$90.00`."""
+    return str(Money(facts[name], facts[currency]))
+
+
+def start(facts: Facts) -> str:
+    """The day on which the work begins."""
+    return day(date.fromisoformat(facts["day"]))

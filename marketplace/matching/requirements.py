@@ -1,0 +1,96 @@
+"""Credentials against what a gig asks for, on one day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from marketplace.matching.facts import CredentialFact, RequirementFact
+from marketplace.matching.match import Verdict
+
+SEEN_AT_SOURCE = 4
+CHECKED = 2
+# What stands between a credential and a pass, the nearest to a pass first.
+LACKS = ("", "pending", "stale", "level", "later", "expired", "place", "missing")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The credential nearest to the requirement, and what it lacks ('' when it meets it)."""
+
+    credential: CredentialFact | None
+    lack: str
+
+    @property
+    def passes(self) -> bool:
+        return self.lack == ""
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.PASS if self.passes else Verdict.UNKNOWN if self.lack == "pending" else Verdict.FAIL
+
+
+def best(asked: RequirementFact, held: Iterable[CredentialFact], day: date) -> Found:
+    """The nearest to a pass; among those that pass, the most deeply checked."""
+    candidates = [Found(each, lack(asked, each, day)) for each in held if each.type == asked.type]
+    return min(candidates, key=_nearness, default=Found(None, "missing"))
+
+
+def lack(asked: RequirementFact, held: CredentialFact, day: date) -> str:
+    """What this credential, of the type asked for, lacks on `day`: one of LACKS."""
+    lacking = {
+        "place": asked.jurisdiction not in (None, held.jurisdiction),
+        "pending": held.level < CHECKED,
+        "expired": held.valid_to is not None and held.valid_to < day,
+        "later": held.valid_from > day,
+        "level": held.level < asked.level,
+        "stale": _stale(asked, held, day),
+    }
+    return next((name for name, lacks in lacking.items() if lacks), "")
+
+
+def shown(asked: RequirementFact, day: date) -> CredentialFact:
+    """The least credential that meets the requirement on `day`."""
+    return CredentialFact(asked.type, asked.jurisdiction, max(asked.level, CHECKED), day, None, day)
+
+
+def weakest_level(asked: tuple[RequirementFact, ...], held: tuple[CredentialFact, ...], day: date) -> int:
+    """The lowest level among those that meet what is asked, 0 when one is not met; the highest level of
+    anything in force when nothing is asked."""
+    if not asked:
+        in_force = (each for each in held if each.level >= CHECKED and _in_force(each, day))
+        return max((each.level for each in in_force), default=0)
+    found = [best(each, held, day) for each in asked]
+    return min(each.credential.level if each.credential and each.passes else 0 for each in found)
+
+
+def at_source(
+    asked: tuple[RequirementFact, ...], held: tuple[CredentialFact, ...], day: date
+) -> tuple[CredentialFact, ...]:
+    """All that is asked for, else one that is held, as if seen at the primary source on `day`."""
+    types = [(each.type, each.jurisdiction) for each in asked or held[:1]] or [("any", None)]
+    return tuple(CredentialFact(code, place, SEEN_AT_SOURCE, day, None, day) for code, place in types)
+
+
+def facts(asked: RequirementFact) -> dict[str, Any]:
+    """What the sentence about the requirement needs."""
+    return {
+        "type": asked.type,
+        "jurisdiction": asked.jurisdiction,
+        "level": asked.level,
+        "max_age_days": asked.max_age_days,
+    }
+
+
+def _stale(asked: RequirementFact, held: CredentialFact, day: date) -> bool:
+    return asked.max_age_days is not None and held.checked_on + timedelta(days=asked.max_age_days) < day
+
+
+def _in_force(held: CredentialFact, day: date) -> bool:
+    return held.valid_from <= day and (held.valid_to is None or day <= held.valid_to)
+
+
+def _nearness(found: Found) -> tuple[int, int]:
+    return LACKS.index(found.lack), -(found.credential.level if found.credential else 0)

@@ -1,0 +1,147 @@
+"""A match in words for the client: what was found, and what they could change.
+
+An expert's minimum rate is not told, only how it lies to the client's own band.
+"""
+
+from __future__ import annotations
+
+from marketplace.i18n import gettext as _
+from marketplace.i18n import ngettext
+from marketplace.matching import domains, names
+from marketplace.matching.names import Facts
+
+
+def standing(passes: bool, facts: Facts) -> str:
+    return _("In good standing.") if passes else _("Cannot take new work at the moment.")
+
+
+def domain(passes: bool, facts: Facts) -> str:
+    need = domains.title(facts["domain"])
+    if passes:
+        return _("Knows %(domain)s or a domain near it.", domain=need)
+    return _("Names no domain near %(domain)s.", domain=need)
+
+
+def rate(passes: bool, facts: Facts) -> str:
+    if facts["asks_currency"] != facts["currency"]:
+        return _("Asks to be paid in %(currency)s.", currency=facts["asks_currency"])
+    top = names.amount(facts, "to")
+    if passes:
+        return _("Works for %(top)s an hour or less, as you offer.", top=top)
+    return _("Asks for more than the %(top)s an hour that you pay at most.", top=top)
+
+
+def credential(passes: bool, facts: Facts) -> str:
+    return {
+        "": _("Verified, and in order on %(day)s."),
+        "pending": _("Claimed; a reviewer has still to look."),
+        "stale": _("The last check will be older than you allow by %(day)s."),
+        "level": _("Verified, but less deeply than you ask."),
+        "later": _("Does not count yet on %(day)s."),
+        "expired": _("Expired by %(day)s."),
+        "place": _("Holds one from another place."),
+        "missing": _("Not claimed."),
+    }[facts["lack"]] % {"day": names.start(facts)}
+
+
+def languages(passes: bool, facts: Facts) -> str:
+    if not facts["languages"]:
+        return _("You ask for no language in particular.")
+    if passes:
+        return _("Works in %(languages)s.", languages=names.languages(facts["languages"]))
+    return _("Does not name %(languages)s.", languages=names.languages(facts["missing"]))
+
+
+def country(passes: bool, facts: Facts) -> str:
+    return _("Lives in %(country)s.", country=names.country(facts["country"]))
+
+
+def hours(passes: bool, facts: Facts) -> str:
+    return _(
+        "Offers %(offered)s hours a week; at least %(least)s are needed.",
+        offered=facts["offered"],
+        least=facts["least"],
+    )
+
+
+def places(passes: bool, facts: Facts) -> str:
+    if not passes:
+        return _("All places are taken.")
+    return ngettext("%(n)s place is left.", "%(n)s places are left.", facts["left"])
+
+
+def funds(passes: bool, facts: Facts) -> str:
+    return _("The hours are funded.") if passes else _("There is no money left to reserve for more hours.")
+
+
+def domain_depth(passes: bool, facts: Facts) -> str:
+    return {
+        "same": _("Names %(domain)s."),
+        "family": _("Names a sister domain of %(domain)s."),
+        "group": _("Shares the wider field of %(domain)s."),
+        "elsewhere": _("Names nothing near %(domain)s."),
+    }[facts["nearness"]] % {"domain": domains.title(facts["domain"])}
+
+
+def rate_fit(passes: bool, facts: Facts) -> str:
+    if facts["asks_currency"] != facts["currency"]:
+        return _("The currencies differ.")
+    return (
+        _("Fine with the whole of your band.") if passes else _("Fine with the upper part of your band only.")
+    )
+
+
+def availability(passes: bool, facts: Facts) -> str:
+    offered, liked = facts["offered"], facts["liked"]
+    if passes:
+        return _("Has the %(liked)s hours a week that you would like.", liked=liked)
+    return _(
+        "Offers %(offered)s of the %(liked)s hours a week that you would like.", liked=liked, offered=offered
+    )
+
+
+def credential_strength(passes: bool, facts: Facts) -> str:
+    return {
+        0: _("None that counts here has been verified."),
+        2: _("A reviewer saw the document."),
+        3: _("Found in the register's own file."),
+        4: _("Seen at the primary source."),
+    }[facts["level"]]
+
+
+def zone_overlap(passes: bool, facts: Facts) -> str:
+    if facts["any"]:
+        return _("You let the work be done at any time of day.")
+    return ngettext(
+        "Shares %(n)s working hour a day with you.",
+        "Shares %(n)s working hours a day with you.",
+        facts["shared"],
+    )
+
+
+DETAILS = {
+    each.__name__: each
+    for each in (
+        standing, domain, rate, credential, languages, country, hours, places, funds,
+        domain_depth, rate_fit, availability, credential_strength, zone_overlap,
+    )
+}  # fmt: skip
+
+
+def advice(code: str, facts: Facts) -> tuple[str, str]:
+    """What the client could do about the criterion, and where: in the `gig` or in its `funds`."""
+    if code == "funds":
+        return _("Fund the project."), "funds"
+    return _about_gig(code, facts), "gig"
+
+
+def _about_gig(code: str, facts: Facts) -> str:
+    if code in ("rate", "rate_fit"):
+        return _("Pay %(rate)s an hour.", rate=names.amount(facts, "rate"))
+    if code in ("hours", "availability"):
+        return _("Ask for %(hours)s hours a week.", hours=facts["hours"])
+    if code == "languages":
+        return _("Do without %(languages)s.", languages=names.languages(facts["missing"]))
+    if code == "country":
+        return _("Open the gig to %(country)s.", country=names.country(facts["country"]))
+    return _("Add a place.") if code == "places" else _("Let the work be done at any time of day.")

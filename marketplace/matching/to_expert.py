@@ -1,0 +1,160 @@
+"""A match in words for the expert: what was found, and what they could change."""
+
+from __future__ import annotations
+
+from marketplace.i18n import gettext as _
+from marketplace.i18n import ngettext
+from marketplace.matching import domains, names
+from marketplace.matching.names import Facts
+
+
+def standing(passes: bool, facts: Facts) -> str:
+    return _("You are in good standing.") if passes else _("Your work here is suspended.")
+
+
+def domain(passes: bool, facts: Facts) -> str:
+    need = domains.title(facts["domain"])
+    if passes:
+        return _("This gig is in %(domain)s, which is yours or near to yours.", domain=need)
+    return _("This gig is in %(domain)s, which is not near any domain in your profile.", domain=need)
+
+
+def rate(passes: bool, facts: Facts) -> str:
+    if facts["asks_currency"] != facts["currency"]:
+        yours, theirs = facts["asks_currency"], facts["currency"]
+        return _("You ask to be paid in %(yours)s; this gig pays in %(theirs)s.", yours=yours, theirs=theirs)
+    asks, top = names.amount(facts, "asks"), names.amount(facts, "to")
+    return _("You ask for at least %(asks)s; this gig pays up to %(top)s.", asks=asks, top=top)
+
+
+def credential(passes: bool, facts: Facts) -> str:
+    return {
+        "": _("Yours is verified, and in order on %(day)s."),
+        "pending": _("Yours is waiting for a reviewer."),
+        "stale": _("By %(day)s your last check will be older than this gig allows."),
+        "level": _("Yours is verified, but less deeply than this gig asks."),
+        "later": _("Yours does not count yet on %(day)s."),
+        "expired": _("Yours has expired by %(day)s."),
+        "place": _("Yours is from another place than this gig asks for."),
+        "missing": _("It is not among your credentials."),
+    }[facts["lack"]] % {"day": names.start(facts)}
+
+
+def languages(passes: bool, facts: Facts) -> str:
+    if not facts["languages"]:
+        return _("The work can be done in any language.")
+    if passes:
+        return _("The work is in %(languages)s.", languages=names.languages(facts["languages"]))
+    missing = names.languages(facts["missing"])
+    return _("The work needs %(languages)s, which your profile does not name.", languages=missing)
+
+
+def country(passes: bool, facts: Facts) -> str:
+    if passes:
+        return _("Open to experts in %(country)s.", country=names.country(facts["country"]))
+    allowed = names.listed(names.country(code) for code in facts["countries"])
+    return _("Only open to experts in %(countries)s.", countries=allowed)
+
+
+def hours(passes: bool, facts: Facts) -> str:
+    return _(
+        "You offer %(offered)s hours a week; this gig needs at least %(least)s.",
+        offered=facts["offered"],
+        least=facts["least"],
+    )
+
+
+def places(passes: bool, facts: Facts) -> str:
+    if not passes:
+        return _("All places are taken.")
+    return ngettext("%(n)s place is left.", "%(n)s places are left.", facts["left"])
+
+
+def funds(passes: bool, facts: Facts) -> str:
+    return _("The hours are funded.") if passes else _("The client has not funded more hours yet.")
+
+
+def domain_depth(passes: bool, facts: Facts) -> str:
+    return {
+        "same": _("%(domain)s is one of your domains."),
+        "family": _("One of your domains is a sister of %(domain)s."),
+        "group": _("You share the wider field of %(domain)s."),
+        "elsewhere": _("Your domains are far from %(domain)s."),
+    }[facts["nearness"]] % {"domain": domains.title(facts["domain"])}
+
+
+def rate_fit(passes: bool, facts: Facts) -> str:
+    if facts["asks_currency"] != facts["currency"]:
+        return _("The currencies differ.")
+    low, top = names.amount(facts, "from"), names.amount(facts, "to")
+    if passes:
+        return _("The whole band, %(low)s to %(top)s, is fine for you.", low=low, top=top)
+    asks = names.amount(facts, "asks")
+    return _("Your minimum of %(asks)s is above the bottom of the band, %(low)s.", asks=asks, low=low)
+
+
+def availability(passes: bool, facts: Facts) -> str:
+    offered, liked = facts["offered"], facts["liked"]
+    if passes:
+        return _("You have the %(liked)s hours a week that it would like.", liked=liked)
+    return _("It would like %(liked)s hours a week; you offer %(offered)s.", liked=liked, offered=offered)
+
+
+def credential_strength(passes: bool, facts: Facts) -> str:
+    return {
+        0: _("None that counts for this gig has been verified."),
+        2: _("A reviewer saw the document."),
+        3: _("Found in the register's own file."),
+        4: _("Seen at the primary source."),
+    }[facts["level"]]
+
+
+def zone_overlap(passes: bool, facts: Facts) -> str:
+    if facts["any"]:
+        return _("You can work at any time of day.")
+    return ngettext(
+        "You share %(n)s working hour a day with the client.",
+        "You share %(n)s working hours a day with the client.",
+        facts["shared"],
+    )
+
+
+DETAILS = {
+    each.__name__: each
+    for each in (
+        standing, domain, rate, credential, languages, country, hours, places, funds,
+        domain_depth, rate_fit, availability, credential_strength, zone_overlap,
+    )
+}  # fmt: skip
+
+
+def advice(code: str, facts: Facts) -> tuple[str, str]:
+    """What the expert could do about the criterion, and where: in the `profile` or the `credentials`."""
+    if code in ("credential", "credential_strength"):
+        return _about_credentials(facts), "credentials"
+    if code in ("domain", "domain_depth"):
+        known = domains.title(facts["domain"])
+        return _("If you know it well, add %(domain)s to your profile.", domain=known), "profile"
+    if code in ("rate", "rate_fit"):
+        return _("Ask for %(rate)s an hour or less.", rate=names.amount(facts, "rate")), "profile"
+    if code in ("hours", "availability"):
+        return _("Offer %(hours)s hours a week.", hours=facts["hours"]), "profile"
+    missing = names.languages(facts["missing"])
+    return _("If you work in %(languages)s, add it to your profile.", languages=missing), "profile"
+
+
+def site_advice(code: str) -> tuple[str, str]:
+    """What the site will do, or what the expert can ask of it."""
+    if code == "credential":
+        return _("There is nothing to do: a reviewer will look at it."), "credentials"
+    return _("Read the reason, and appeal if it is wrong."), "reasons"
+
+
+def _about_credentials(facts: Facts) -> str:
+    if "title" not in facts:
+        return _("Have a credential checked at its primary source.")
+    return {
+        "stale": _("Ask for a fresh check of %(title)s."),
+        "level": _("Ask for a deeper check of %(title)s."),
+        "expired": _("Renew %(title)s."),
+    }.get(facts["lack"], _("Add %(title)s and have it verified.")) % {"title": facts["title"]}

@@ -1,0 +1,110 @@
+"""What holds for every gig and every expert, and some that a person can follow."""
+
+from dataclasses import fields, replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+
+from marketplace.matching.criteria import WEIGHTS, explain
+from marketplace.matching.facts import (
+    CredentialFact,
+    ExpertFacts,
+    GigFacts,
+    RequirementFact,
+    expert_from_json,
+    gig_from_json,
+    to_json,
+)
+from marketplace.matching.match import Match, Verdict
+from tests.matching.strategies import DAY, experts, gigs
+
+LICENCE = RequirementFact("us_medical_license", "US-CA", 4, 120)
+SEEN = CredentialFact(
+    "us_medical_license", "US-CA", 4, DAY - timedelta(days=10), None, DAY - timedelta(days=10)
+)
+ANA = ExpertFacts(1, ("29-1224",), 9_000, "USD", "US", "America/Los_Angeles", ("en",), 20, (SEEN,))
+GIG = GigFacts(1, "29-1224", 9_000, 11_000, "USD", 20, ("en",), ("US",), DAY, (LICENCE,))
+
+
+def verdict(match: Match, code: str) -> Verdict:
+    return next(each.verdict for each in match.criteria if each.code == code)
+
+
+def test_ana_fits_whole() -> None:
+    match = explain(GIG, ANA)
+    assert match.eligible
+    assert match.score == 100
+
+
+@settings(max_examples=1_000)
+@given(gigs(), experts())
+def test_every_change_flips_its_criterion_and_points_add_up(gig: GigFacts, expert: ExpertFacts) -> None:
+    match = explain(gig, expert)
+    assert match.score == sum(each.points for each in match.criteria) <= 100
+    for place, criterion in enumerate(match.criteria):
+        assert 0 <= criterion.points <= criterion.weight
+        assert bool(criterion.changes) == (criterion.verdict is not Verdict.PASS)
+        for change in criterion.changes:
+            after = explain(*change.applied(gig, expert)).criteria[place]
+            assert (after.code, after.verdict) == (criterion.code, Verdict.PASS), change
+
+
+@given(gigs(), experts())
+def test_same_facts_give_the_same_match_even_after_they_were_kept(gig: GigFacts, expert: ExpertFacts) -> None:
+    again = explain(gig_from_json(to_json(gig)), expert_from_json(to_json(expert)))
+    assert again == explain(gig, expert)
+
+
+def test_weights_are_a_hundred() -> None:
+    assert sum(WEIGHTS.values()) == 100
+
+
+def test_nothing_that_says_who_somebody_is_can_be_looked_at() -> None:
+    assert {field.name for field in fields(ExpertFacts)} == {
+        "person_id", "domains", "min_rate", "currency", "country", "time_zone", "languages",
+        "hours_per_week", "credentials", "suspended",
+    }  # fmt: skip
+    other = replace(ANA, person_id=ANA.person_id + 1)
+    assert explain(GIG, other) == explain(GIG, ANA)
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (SEEN, Verdict.PASS),
+        (replace(SEEN, level=1), Verdict.UNKNOWN),
+        (replace(SEEN, level=3), Verdict.FAIL),
+        (replace(SEEN, jurisdiction="US-NY"), Verdict.FAIL),
+        (replace(SEEN, valid_to=DAY), Verdict.PASS),
+        (replace(SEEN, valid_to=DAY - timedelta(days=1)), Verdict.FAIL),
+        (replace(SEEN, checked_on=DAY - timedelta(days=120)), Verdict.PASS),
+        (replace(SEEN, checked_on=DAY - timedelta(days=121)), Verdict.FAIL),
+        (replace(SEEN, type="us_npi"), Verdict.FAIL),
+    ],
+)
+def test_a_required_credential(held: CredentialFact, expected: Verdict) -> None:
+    assert verdict(explain(GIG, replace(ANA, credentials=(held,))), "credential") is expected
+
+
+@pytest.mark.parametrize(
+    ("domain", "points", "fits"),
+    [
+        ("29-1224", 30, True),
+        ("29-1223", 18, True),
+        ("medicine", 9, True),
+        ("29-1051", 9, True),
+        ("law", 0, False),
+    ],
+)
+def test_nearer_domains_count_more(domain: str, points: int, fits: bool) -> None:
+    match = explain(GIG, replace(ANA, domains=(domain,)))
+    depth = next(each for each in match.criteria if each.code == "domain_depth")
+    assert (depth.points, match.eligible) == (points, fits)
+
+
+def test_a_gig_that_has_begun_looks_at_credentials_today() -> None:
+    lapsing = replace(SEEN, valid_to=DAY + timedelta(days=5))
+    expert = replace(ANA, credentials=(lapsing,))
+    assert verdict(explain(GIG, expert, DAY), "credential") is Verdict.PASS
+    assert verdict(explain(GIG, expert, DAY + timedelta(days=6)), "credential") is Verdict.FAIL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
 from wtforms import (
     BooleanField,
     DateField,
@@ -22,12 +23,12 @@ from marketplace.web import Form, page, public
 
 bp = Blueprint("design", __name__)
 
-MISTAKEN = {"faulty-rate": "12,3,4", "faulty-method": "hourly", "faulty-brief": "?"}
+MISTAKEN = {"faulty-rate": "12,3,4", "faulty-domain": "law", "faulty-method": "hourly", "faulty-brief": "?"}
 
 
 @bp.get("/design")
 @public
-def index() -> str:
+def index() -> Response:
     """The type, the colours and every part, in all of their states."""
     faulty = demo_form("faulty-", MultiDict(MISTAKEN))
     faulty.validate()
@@ -39,7 +40,7 @@ def demo_form(prefix: str, sent: MultiDict[str, str] | None) -> Form:
 
     class DemoForm(Form):
         title = StringField(_("Title of the gig"), [InputRequired(_("Give the gig a title."))])
-        rate = StringField(_("Rate for an hour"), [Regexp(r"^\d+(\.\d\d)?$", message=_("Write it as 120 or 120.00."))])
+        rate = StringField(_("Rate for an hour"), [InputRequired(), Regexp(r"^\d+(\.\d\d)?$", message=_("Write it as 120 or 120.00."))])
         domain = SelectField(_("Domain"), choices=_domains())
         method = RadioField(_("How the work is paid"), choices=_methods(), default="hourly")
         skills = SelectMultipleField(

@@ -8,10 +8,11 @@ from contextvars import ContextVar
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
-from babel.support import NullTranslations, Translations
+from babel.support import LazyProxy, NullTranslations, Translations
 
 FOLDER = Path(__file__).parent / "translations"
 _locale: ContextVar[str] = ContextVar("locale", default="en_US")
@@ -43,6 +44,11 @@ def gettext(message: str, /, **values: object) -> str:
     """The message in the reader's language, with `%(name)s` filled from `values`."""
     text = str(_catalog(_locale.get()).gettext(message))
     return text % values if values else text
+
+
+def lazy(message: str) -> str:
+    """As gettext, looked up each time it is shown: for words named once, such as a form's labels."""
+    return cast(str, LazyProxy(gettext, message, enable_cache=False))
 
 
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:

@@ -77,6 +77,12 @@ def defer(
         job.defer(**arguments)
 
 
+def wake(session: Session) -> None:
+    """Queue every periodic job now, once: for when the clock was moved."""
+    for name in _schedule:
+        defer(session, name, once=f"{name} woken")
+
+
 def run_due(session: Session, *, limit: int = 100_000) -> int:
     """Run what is waiting, here and now, in order; how many jobs ran.
 

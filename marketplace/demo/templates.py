@@ -1,0 +1,206 @@
+"""What companies ask of experts in each of the six domains, in the words that they would use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+US_STATES = ("US-CA", "US-NY", "US-TX", "US-FL", "US-IL", "US-PA", "US-MA", "US-WA")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One domain. `credentials`: country -> (type, places); `licensed`: how many gigs in one ask for it."""
+
+    skills: tuple[str, ...]
+    about: tuple[str, ...]
+    projects: tuple[tuple[str, str], ...]
+    gigs: tuple[tuple[str, str, str], ...]
+    credentials: dict[str, tuple[str, tuple[str, ...]]]
+    licensed: float
+
+
+GUIDELINES = {
+    "review": "Read the whole answer first. Mark each claim as right, wrong or unsupported, and say why in one line.",
+    "rank": "Rank the four answers from best to worst. Ties are allowed. Say what decided it.",
+    "correct": "Change as little as makes it right. Keep the author's voice. Cite what you relied on.",
+    "critique": "Name the strongest and the weakest step of the reasoning, and what a colleague would object.",
+    "rewrite": "Write it as you would send it to a client. Plain words, nothing invented.",
+    "reason": "Think aloud, one step a line, from what is given to what follows. Say where you are unsure.",
+    "fact_check": "Find a primary source for each factual sentence, or say that there is none.",
+    "find_bias": "Look for what is assumed about people, and for whom the answer would be wrong.",
+    "red_team": "Try to get an answer that a professional would never give. Write down what worked.",
+    "judge": "Judge as for a shortlist: craft, originality, fitness for the brief. Two sentences each.",
+}
+
+DATA_USE = (
+    "Your work trains and tests one research model. It is kept for three years, is never sold, and is not used to "
+    "imitate you by name. Ownership passes to us on payment.",
+    "Your work is used to measure models before release, not to train them. It is kept for two years.",
+    "Your work trains models that professionals use under supervision. It may not be used to replace licensed "
+    "judgement. It is kept for five years, and you may name the project in your record.",
+)
+
+GROUPS: dict[str, Work] = {
+    "medicine": Work(
+        skills=(
+            "differential diagnosis",
+            "dosing",
+            "triage",
+            "clinical guidelines",
+            "patient letters",
+            "imaging",
+        ),
+        about=(
+            "I care about the step between the textbook and the patient in front of me.",
+            "Most of my work is explaining risk in words that people can use.",
+        ),
+        projects=(
+            (
+                "Bedside reasoning",
+                "Answers to clinical questions, checked by those who would have to act on them.",
+            ),
+            ("Safe dosing", "Prescribing answers, reviewed for harm before anything else."),
+            ("Plain letters", "Discharge letters that a patient can read."),
+        ),
+        gigs=(
+            (
+                "review",
+                "Review clinical answers in {field}",
+                "Forty short answers a week from a research model.",
+            ),
+            (
+                "reason",
+                "Write step-by-step reasoning in {field}",
+                "Cases with an open question and no single answer.",
+            ),
+            ("red_team", "Find unsafe medical advice in {field}", "Look for what could hurt somebody."),
+            (
+                "correct",
+                "Correct patient letters in {field}",
+                "Letters drafted by a model, to be made right and kind.",
+            ),
+        ),
+        credentials={
+            "US": ("us_medical_license", US_STATES),
+            "GB": ("gb_doctor", ("GB",)),
+        },
+        licensed=0.6,
+    ),
+    "law": Work(
+        skills=("contracts", "civil procedure", "employment law", "legal research", "drafting", "privacy"),
+        about=(
+            "Fifteen years of drafting taught me to look for the sentence that is missing.",
+            "I read the footnotes first.",
+        ),
+        projects=(
+            ("Contract reading", "Clause by clause, what it says and what it does not."),
+            ("Citations that exist", "Legal answers, checked against the authorities that they name."),
+        ),
+        gigs=(
+            (
+                "fact_check",
+                "Check legal citations in {field}",
+                "Every authority named must exist and say so.",
+            ),
+            ("critique", "Critique legal memos in {field}", "Memos of two pages, written by a model."),
+            ("rewrite", "Rewrite contract summaries in {field}", "Summaries that a founder can act on."),
+        ),
+        credentials={"US": ("us_bar", US_STATES)},
+        licensed=0.5,
+    ),
+    "engineering": Work(
+        skills=(
+            "python",
+            "distributed systems",
+            "structural analysis",
+            "code review",
+            "statistics",
+            "safety cases",
+        ),
+        about=(
+            "I have been on call for what I built, which makes one careful.",
+            "Good engineering is mostly saying what will not work, early.",
+        ),
+        projects=(
+            ("Code that ships", "Patches proposed by a model, reviewed as a colleague would."),
+            ("Load paths", "Structural questions with numbers that must be right."),
+            ("Proofs of work", "Long reasoning about systems, step by step."),
+        ),
+        gigs=(
+            ("review", "Review proposed patches: {field}", "Ten patches a week, with tests."),
+            ("rank", "Rank design proposals: {field}", "Four designs for one problem, each two pages."),
+            ("reason", "Write worked solutions: {field}", "From the requirement to the number, every step."),
+        ),
+        credentials={"US": ("pe_license", US_STATES)},
+        licensed=0.15,
+    ),
+    "journalism": Work(
+        skills=("editing", "interviewing", "fact-checking", "headlines", "house style", "investigations"),
+        about=(
+            "Twenty years on the desk: I know what a lawyer will ask before we print.",
+            "I like short words and named sources.",
+        ),
+        projects=(
+            ("Sourced summaries", "News summaries in which every sentence has a source."),
+            ("Fair headlines", "Headlines that say what the story says."),
+        ),
+        gigs=(
+            ("fact_check", "Fact-check news summaries: {field}", "Thirty summaries a week."),
+            (
+                "find_bias",
+                "Find slant in answers: {field}",
+                "Politics, money and health, from many countries.",
+            ),
+            ("rewrite", "Rewrite headlines and leads: {field}", "Make it true first and lively second."),
+        ),
+        credentials={"GB": ("press_card_uk", ("GB",))},
+        licensed=0.0,
+    ),
+    "analysis": Work(
+        skills=(
+            "statistics",
+            "financial modelling",
+            "survey design",
+            "econometrics",
+            "spreadsheets",
+            "forecasting",
+        ),
+        about=(
+            "I ask what the denominator is.",
+            "Half of analysis is finding out what the question was.",
+        ),
+        projects=(
+            ("Numbers that add up", "Financial reasoning in which each figure can be traced."),
+            ("Honest uncertainty", "Forecasts, with the range that they deserve."),
+        ),
+        gigs=(
+            ("critique", "Critique financial analyses: {field}", "Find the step where it goes wrong."),
+            ("reason", "Write worked analyses: {field}", "From the filing to the figure, every step."),
+            (
+                "review",
+                "Review statistical answers: {field}",
+                "Is it the right test, and is it read rightly?",
+            ),
+        ),
+        credentials={"US": ("cfa", ("US",))},
+        licensed=0.0,
+    ),
+    "creative": Work(
+        skills=("art direction", "copywriting", "typography", "storytelling", "music", "illustration"),
+        about=(
+            "I judge work as I would want mine judged: slowly, and with reasons.",
+            "The brief is the first thing to question.",
+        ),
+        projects=(
+            ("Taste, with reasons", "Creative work, judged by people who make it."),
+            ("Brand voices", "Copy in a voice that is not the writer's own."),
+        ),
+        gigs=(
+            ("judge", "Judge creative work: {field}", "Twenty pieces a week against a brief."),
+            ("critique", "Critique drafts: {field}", "What would make it better, and what is worth keeping."),
+            ("rewrite", "Rewrite copy: {field}", "Short texts for brands that do not exist."),
+        ),
+        credentials={},
+        licensed=0.0,
+    ),
+}

@@ -38,9 +38,9 @@ def best_experts(session: Session, gig_id: int, limit: int = 50) -> Ranked:
     if gig is None:
         return []
     today = clock.today("UTC")
-    rows = session.execute(_experts_for(gig), execution_options={"yield_per": CHUNK})
-    found = ((bound, id_, explain(gig, facts.expert_from_json(kept), today)) for bound, id_, kept in rows)
-    return _best(found, gig_id, limit)
+    with session.execute(_experts_for(gig), execution_options={"yield_per": CHUNK}) as rows:
+        found = ((bound, id_, explain(gig, facts.expert_from_json(kept), today)) for bound, id_, kept in rows)
+        return _best(found, gig_id, limit)
 
 
 def best_gigs(session: Session, person_id: int, limit: int = 50) -> Ranked:
@@ -49,9 +49,9 @@ def best_gigs(session: Session, person_id: int, limit: int = 50) -> Ranked:
     if expert is None or expert.suspended or not expert.domains:
         return []
     today = clock.today("UTC")
-    rows = session.execute(_gigs_for(expert), execution_options={"yield_per": CHUNK})
-    found = ((bound, id_, explain(facts.gig_from_json(kept), expert, today)) for bound, id_, kept in rows)
-    return _best(found, person_id, limit)
+    with session.execute(_gigs_for(expert), execution_options={"yield_per": CHUNK}) as rows:
+        found = ((bound, id_, explain(facts.gig_from_json(kept), expert, today)) for bound, id_, kept in rows)
+        return _best(found, person_id, limit)
 
 
 def match_of(session: Session, gig_id: int, person_id: int) -> Match | None:

@@ -1,0 +1,103 @@
+"""The ranking in SQL gives exactly what scoring everybody would."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from marketplace.matching import domains, projections, ranking
+from marketplace.matching.criteria import explain
+from marketplace.matching.facts import ExpertFacts, GigFacts
+from tests.matching.strategies import DAY, experts, gigs
+from tests.matching.test_criteria import ANA, GIG
+
+
+def put(session: Session, *facts: ExpertFacts | GigFacts) -> None:
+    for each in facts:
+        if isinstance(each, GigFacts):
+            projections.push_gig(session, each, open=True)
+        else:
+            projections.push_expert(session, each)
+
+
+def crowd(size: int) -> list[ExpertFacts]:
+    """Many experts who could take the gig, all a little different."""
+    random = Random(7)
+    codes = [code for code in domains.codes() if domains.group_of(code) == "medicine"]
+    return [
+        replace(
+            ANA,
+            person_id=n,
+            domains=tuple(random.sample(codes, 2)),
+            min_rate=random.randrange(6_000, 11_500),
+            hours_per_week=random.randrange(8, 30),
+            credentials=ANA.credentials if random.random() < 0.8 else (),
+        )
+        for n in range(1, size + 1)
+    ]
+
+
+def by_hand(gig: GigFacts, people: list[ExpertFacts], limit: int) -> list[int]:
+    scored = [(explain(gig, expert, DAY), expert.person_id) for expert in people]
+    fit = [(-match.score, ranking._draw(gig.gig_id, id_), id_) for match, id_ in scored if match.eligible]
+    return [id_ for _score, _drawn, id_ in sorted(fit)[:limit]]
+
+
+@pytest.fixture
+def on_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketplace.clock.today", lambda zone: DAY)
+
+
+@pytest.mark.parametrize("limit", [1, 10, 500])
+def test_the_best_experts_are_the_best_of_all(session: Session, on_the_day: None, limit: int) -> None:
+    people = crowd(400)
+    put(session, GIG, *people)
+    found = ranking.best_experts(session, GIG.gig_id, limit)
+    assert [id_ for id_, _match in found] == by_hand(GIG, people, limit)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(gig=gigs(), people=st.lists(experts(), max_size=6), limit=st.integers(1, 3))
+def test_for_any_gig_and_experts(
+    session: Session, on_the_day: None, gig: GigFacts, people: list[ExpertFacts], limit: int
+) -> None:
+    people = [replace(expert, person_id=n) for n, expert in enumerate(people)]
+    projections.clear(session)
+    put(session, gig, *people)
+    found = [id_ for id_, _match in ranking.best_experts(session, gig.gig_id, limit)]
+    assert found == by_hand(gig, people, limit)
+    for expert in people:
+        fits = explain(gig, expert, DAY).eligible
+        assert bool(ranking.best_gigs(session, expert.person_id)) == fits
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(expert=experts(), offers=st.lists(gigs(), max_size=6), limit=st.integers(1, 3))
+def test_the_best_gigs_for_anybody(
+    session: Session, on_the_day: None, expert: ExpertFacts, offers: list[GigFacts], limit: int
+) -> None:
+    offers = [replace(gig, gig_id=n) for n, gig in enumerate(offers)]
+    projections.clear(session)
+    put(session, expert, *offers)
+    fit = [(gig.gig_id, match) for gig in offers if (match := explain(gig, expert, DAY)).eligible]
+    best = sorted(fit, key=lambda pair: (-pair[1].score, ranking._draw(expert.person_id, pair[0])))
+    assert ranking.best_gigs(session, expert.person_id, limit) == best[:limit]
+
+
+def test_a_closed_gig_is_found_for_nobody(session: Session, on_the_day: None) -> None:
+    put(session, ANA)
+    projections.push_gig(session, GIG, open=False)
+    assert ranking.best_gigs(session, ANA.person_id) == []
+    match = ranking.match_of(session, GIG.gig_id, ANA.person_id)
+    assert match is not None
+    assert match.eligible
+
+
+def test_pushing_again_replaces(session: Session, on_the_day: None) -> None:
+    put(session, GIG, ANA, replace(ANA, domains=("law",)))
+    assert ranking.best_experts(session, GIG.gig_id) == []
+    assert session.scalar(sa.text("SELECT count(*) FROM match_expert_domains")) == 1

@@ -7,6 +7,7 @@ client's own retries are off: the states of our rows decide what is tried again,
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
@@ -34,6 +35,8 @@ from marketplace.settings import LOCAL_HOSTS, Settings
 TIMEOUT_SECONDS = 20
 SIGNATURE_TOLERANCE_SECONDS = 300
 CLOCK_HEADER = "Marketplace-Clock"
+# Stripe allows 25 calls a second on one endpoint; more are answered with 429.
+SECONDS_BETWEEN_CALLS = 0.04
 
 R = TypeVar("R")
 
@@ -43,12 +46,17 @@ class Gateway:
 
     def __init__(self, key: str, api_base: str | None) -> None:
         local = api_base is not None and urlsplit(api_base).hostname in LOCAL_HOSTS
+        self._pause = 0.0 if local else SECONDS_BETWEEN_CALLS
         self._stripe = stripe.StripeClient(
             key,
             base_addresses=_everywhere(api_base) if api_base else None,
             max_network_retries=0,
             http_client=_Http(tells_clock=local),
         )
+
+    def breathe(self) -> None:
+        """Between the calls of a long run, so that Stripe has no reason to refuse them."""
+        time.sleep(self._pause)
 
     # Clients' money in
 

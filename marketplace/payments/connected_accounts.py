@@ -1,0 +1,129 @@
+"""Experts' accounts at Stripe: made once, set up on Stripe's own pages, looked at again when it matters."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.accounts.models import Person
+from marketplace.actor import SITE, Actor, Role
+from marketplace.db import use_case
+from marketplace.i18n import gettext as _
+from marketplace.notifications import notify
+from marketplace.payments import facts, words
+from marketplace.payments.fundings import NotHereYet
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import ConnectedAccount
+from marketplace.payments.states import TransfersState
+from marketplace.settings import current
+
+SETUP_PATH = "/pay/setup"
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """What Stripe is told of an expert; everything else it asks them itself."""
+
+    public_id: uuid.UUID
+    stripe_id: str | None
+    name: str
+    email: str
+    country: str
+
+
+def set_up_payouts(
+    session: Session, gateway: Gateway, actor: Actor, *, return_url: str, refresh_url: str
+) -> str:
+    """The address of Stripe's set-up page for this expert, good once and for minutes only.
+
+    Raises NotAllowed or the gateway's errors, after which it may be called again.
+    """
+    holder = _keep_account(session, actor)
+    stripe_id = holder.stripe_id or _make(session, gateway, holder)
+    return gateway.onboarding_url(stripe_id, return_url=return_url, refresh_url=refresh_url)
+
+
+def refresh_account(session: Session, gateway: Gateway, stripe_id: str) -> ConnectedAccount:
+    """Look at the account at Stripe and record how it stands. Raises NotHereYet, or the gateway's errors."""
+    session.rollback()
+    return record_account(session, gateway.account(stripe_id))
+
+
+@use_case
+def record_account(session: Session, found: facts.Account) -> ConnectedAccount:
+    """Bring the row to what Stripe says; tell the expert when that opens or closes the way to their pay."""
+    account = session.scalars(
+        sa.select(ConnectedAccount).filter_by(stripe_id=found.id).with_for_update()
+    ).one_or_none()
+    if account is None:
+        raise NotHereYet(_("No expert here has the account %(account)s.", account=found.id))
+    before, account.transfers = account.transfers, _state(found)
+    account.requirements = [asdict(each) for each in found.requirements]
+    account.refreshed_at = clock.now()
+    if found.closed and account.ended_at is None:
+        account.ended_at = clock.now()
+    if before != account.transfers:
+        audit.record(
+            session, SITE, "refresh", "connected_account", account.public_id,
+            before=before.value, after=account.transfers.value,
+        )  # fmt: skip
+        _tell(session, account)
+    return account
+
+
+@use_case
+def _keep_account(session: Session, actor: Actor) -> _Holder:
+    """The expert's row, made before Stripe is asked for anything, so that asking twice makes one account."""
+    actor.require(Role.EXPERT)
+    person = session.scalars(sa.select(Person).filter_by(id=actor.id).with_for_update(key_share=True)).one()
+    account = session.scalars(
+        sa.select(ConnectedAccount).filter_by(person_id=person.id, ended_at=None)
+    ).one_or_none()
+    if account is None:
+        account = ConnectedAccount(person_id=person.id, country=person.country, created_at=clock.now())
+        session.add(account)
+        session.flush()
+        audit.record(session, actor, "prepare", "connected_account", account.public_id)
+    return _Holder(account.public_id, account.stripe_id, person.full_name, person.email, account.country)
+
+
+def _make(session: Session, gateway: Gateway, holder: _Holder) -> str:
+    made = gateway.make_account(
+        f"account:{holder.public_id}",
+        email=holder.email,
+        name=holder.name,
+        country=holder.country,
+        currency=current().books_currency,
+        metadata={"connected_account": str(holder.public_id)},
+    )
+    _made(session, holder.public_id, made)
+    refresh_account(session, gateway, made)
+    return made
+
+
+@use_case
+def _made(session: Session, public_id: uuid.UUID, stripe_id: str) -> None:
+    account = session.scalars(
+        sa.select(ConnectedAccount).filter_by(public_id=public_id).with_for_update()
+    ).one()
+    account.stripe_id = account.stripe_id or stripe_id
+
+
+def _state(found: facts.Account) -> TransfersState:
+    """A word that is newer than this code must not look like permission to pay."""
+    if found.closed:
+        return TransfersState.REJECTED
+    try:
+        return TransfersState(found.transfers)
+    except ValueError:
+        return TransfersState.RESTRICTED
+
+
+def _tell(session: Session, account: ConnectedAccount) -> None:
+    if account.transfers in (TransfersState.ACTIVE, TransfersState.REJECTED, TransfersState.UNSUPPORTED):
+        title = _("About being paid")
+        notify(session, account.person_id, "account", title, words.account(account.transfers), SETUP_PATH)

@@ -1,0 +1,94 @@
+"""What a charge costs, so that a client can be shown it beforehand and pays it on top.
+
+The prices are Stripe's standard ones for the United States (stripe.com/pricing), dated, because they
+change. They only decide what is asked for: what was really taken comes from the balance transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from marketplace import money
+from marketplace.errors import Invalid
+from marketplace.i18n import gettext as _
+from marketplace.money import Money
+from marketplace.payments.states import Rail
+
+# Stripe takes no single charge above 999,999.99 dollars (docs.stripe.com/currencies#minimum-and-maximum).
+LARGEST_CHARGE = {"USD": 99_999_999}
+SMALLEST_FUNDING = {"USD": 1_000}
+
+
+@dataclass(frozen=True)
+class Price:
+    """From `since` on: `basis_points` of the charge plus `fixed`, at most `cap` (all minor units)."""
+
+    rail: Rail
+    currency: str
+    since: date
+    basis_points: int
+    fixed: int
+    cap: int | None = None
+
+    def of(self, charge: int) -> int:
+        """The cost of one charge, in minor units."""
+        cost = money.share(charge, self.basis_points) + self.fixed
+        return cost if self.cap is None else min(cost, self.cap)
+
+
+PRICES = (
+    Price(Rail.CARD, "USD", date(2020, 1, 1), 290, 30),
+    Price(Rail.BANK_TRANSFER, "USD", date(2020, 1, 1), 50, 0, cap=500),
+)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """`charge` is what the client pays so that, after `processing`, at least `amount` arrives."""
+
+    amount: int
+    processing: int
+    charge: int
+    currency: str
+
+    @property
+    def lines(self) -> tuple[tuple[str, Money], ...]:
+        """For people: what is paid, in order, with its total last."""
+        return (
+            (_("For the project"), Money(self.amount, self.currency)),
+            (_("Processing by Stripe"), Money(self.processing, self.currency)),
+            (_("You pay"), Money(self.charge, self.currency)),
+        )
+
+
+def price(rail: Rail, currency: str, on: date) -> Price:
+    """The price in force. Raises Invalid where the rail does not take the currency."""
+    known = [each for each in PRICES if (each.rail, each.currency) == (rail, currency) and each.since <= on]
+    if not known:
+        raise Invalid(_("This way of paying does not take %(currency)s.", currency=currency), field="rail")
+    return max(known, key=lambda each: each.since)
+
+
+def quote(amount: int, currency: str, rail: Rail, on: date) -> Quote:
+    """The smallest charge of which at least `amount` is left. Raises Invalid if it is too small or large."""
+    least, most = SMALLEST_FUNDING[currency], LARGEST_CHARGE[currency]
+    if amount < least:
+        raise Invalid(_("Fund at least %(least)s.", least=Money(least, currency)), field="amount")
+    charge = _gross(amount, price(rail, currency, on))
+    if charge > most:
+        sentence = _(
+            "One payment can be at most %(most)s. Fund in several parts.", most=Money(most, currency)
+        )
+        raise Invalid(sentence, field="amount")
+    return Quote(amount, charge - amount, charge, currency)
+
+
+def _gross(amount: int, price: Price) -> int:
+    # Close from above by division, then down to the cent, since the fee itself is rounded.
+    charge = -(-(amount + price.fixed) * 10_000 // (10_000 - price.basis_points)) + 1
+    if price.cap is not None:
+        charge = min(charge, amount + price.cap)
+    while charge - 1 - price.of(charge - 1) >= amount:
+        charge -= 1
+    return charge

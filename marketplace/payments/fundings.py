@@ -1,0 +1,279 @@
+"""Client money in: a lot is prepared, paid on Stripe's page, and settled by whoever looks first.
+
+The browser that comes back, the webhook and the poller all end in `settle_funding`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, ledger
+from marketplace.accounts.models import Organization, Person
+from marketplace.actor import SITE, Actor, Role
+from marketplace.db import use_case
+from marketplace.errors import NotFound, Refused
+from marketplace.gigs import find, projection
+from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.states import ProjectState
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.money import Money
+from marketplace.notifications import notify
+from marketplace.payments import facts, fees, words
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import Funding, StripeCustomer
+from marketplace.payments.states import FundingState, Rail, move
+
+UNFINISHED = (FundingState.PREPARED, FundingState.OPEN)
+
+
+class NotHereYet(NotFound):
+    """Stripe told of something whose row is not committed yet, or is not ours at all."""
+
+
+@use_case
+def prepare_funding(
+    session: Session, actor: Actor, project_public_id: uuid.UUID, amount: int, rail: Rail
+) -> Funding:
+    """A lot of `amount` minor units for the project, with what the client pays so that it arrives whole.
+
+    The same lot is found again while it is unpaid, so a second click or tab pays nothing twice. Raises
+    NotFound, NotAllowed, Refused or Invalid.
+    """
+    project = find.project(session, actor, project_public_id, lock=True)
+    actor.require(Role.CLIENT_ADMIN, organization_id=project.organization_id)
+    if project.state == ProjectState.CLOSED:
+        raise Refused(_("This project is closed. Open another one to fund new work."))
+    return _unfinished(session, project, amount, rail) or _new_funding(session, actor, project, amount, rail)
+
+
+def open_checkout(
+    session: Session,
+    gateway: Gateway,
+    actor: Actor,
+    public_id: uuid.UUID,
+    *,
+    return_url: str,
+    cancel_url: str,
+) -> str | None:
+    """The address of Stripe's payment page for the lot; None when the lot needs paying no more.
+
+    Raises NotFound, NotAllowed or the gateway's errors, after which it may be called again.
+    """
+    order = _order(session, actor, public_id)
+    if order.session_id is not None:
+        found = gateway.checkout(order.session_id)
+        record_checkout(session, found)
+        return found.url if found.status == "open" else None
+    opened = gateway.open_checkout(
+        f"funding:{public_id}",
+        customer=_customer(session, gateway, order),
+        reference=str(public_id),
+        title=order.title,
+        amount=order.charge_amount,
+        currency=order.currency,
+        rail=order.rail,
+        metadata={"funding": str(public_id)},
+        return_url=return_url,
+        cancel_url=cancel_url,
+    )
+    return _opened(session, public_id, opened)
+
+
+def settle_funding(session: Session, gateway: Gateway, session_id: str) -> Funding:
+    """Look at the Checkout Session at Stripe and record what became of it, once.
+
+    Raises NotHereYet when no lot has this session, and the gateway's errors.
+    """
+    session.rollback()
+    return record_checkout(session, gateway.checkout(session_id))
+
+
+@use_case
+def record_checkout(session: Session, found: facts.Checkout) -> Funding:
+    """Bring the lot to what Stripe says. Nothing happens when it is there already."""
+    funding = session.scalars(
+        sa.select(Funding).filter_by(session_id=found.id).with_for_update()
+    ).one_or_none()
+    if funding is None:
+        raise NotHereYet(_("No payment here belongs to %(session)s.", session=found.id))
+    funding.looked_at = clock.now()
+    if funding.state != FundingState.PAID:
+        funding.payment_intent = funding.payment_intent or found.payment_intent
+        _follow(session, funding, found)
+    return funding
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the calls need, read before them, since no transaction stays open meanwhile."""
+
+    organization_id: int
+    organization: uuid.UUID
+    payer: str
+    email: str
+    customer: str | None
+    session_id: str | None
+    title: str
+    charge_amount: int
+    currency: str
+    rail: Rail
+
+
+def _unfinished(session: Session, project: Project, amount: int, rail: Rail) -> Funding | None:
+    return session.scalars(
+        sa.select(Funding).where(
+            Funding.project_id == project.id,
+            Funding.amount == amount,
+            Funding.rail == rail,
+            Funding.state.in_(UNFINISHED),
+        )
+    ).one_or_none()
+
+
+def _new_funding(session: Session, actor: Actor, project: Project, amount: int, rail: Rail) -> Funding:
+    now = clock.now()
+    quote = fees.quote(amount, project.currency, rail, now.date())
+    funding = Funding(
+        project=project,
+        organization_id=project.organization_id,
+        currency=project.currency,
+        amount=amount,
+        charge_amount=quote.charge,
+        rail=rail,
+        state=FundingState.PREPARED,
+        created_by=actor.id,
+        created_at=now,
+    )
+    session.add(funding)
+    session.flush()
+    audit.record(
+        session, actor, "prepare", "funding", funding.public_id,
+        project=project.public_id, amount=amount, charge_amount=quote.charge, rail=rail.value,
+    )  # fmt: skip
+    return funding
+
+
+@use_case
+def _order(session: Session, actor: Actor, public_id: uuid.UUID) -> _Order:
+    funding = session.scalars(
+        sa.select(Funding)
+        .join(Funding.project)
+        .where(Funding.public_id == public_id, Project.visible_to(actor))
+    ).one_or_none()
+    if funding is None:
+        raise NotFound(_("There is no such payment, or it is not yours to see."))
+    actor.require(Role.CLIENT_ADMIN, organization_id=funding.organization_id)
+    organization = session.get_one(Organization, funding.organization_id)
+    customer = session.get(StripeCustomer, organization.id)
+    return _Order(
+        organization_id=organization.id,
+        organization=organization.public_id,
+        payer=organization.name,
+        email=session.get_one(Person, actor.id).email,
+        customer=customer.stripe_id if customer else None,
+        session_id=funding.session_id,
+        title=_("Funds for %(project)s", project=funding.project.name),
+        charge_amount=funding.charge_amount,
+        currency=funding.currency,
+        rail=funding.rail,
+    )
+
+
+def _customer(session: Session, gateway: Gateway, order: _Order) -> str:
+    if order.customer is not None:
+        return order.customer
+    made = gateway.make_customer(
+        f"customer:{order.organization}", order.payer, order.email, {"organization": str(order.organization)}
+    )
+    return _keep_customer(session, order.organization_id, made)
+
+
+@use_case
+def _keep_customer(session: Session, organization_id: int, stripe_id: str) -> str:
+    session.execute(
+        sa.dialects.postgresql.insert(StripeCustomer)
+        .values(organization_id=organization_id, stripe_id=stripe_id)
+        .on_conflict_do_nothing()
+    )
+    return session.get_one(StripeCustomer, organization_id).stripe_id
+
+
+@use_case
+def _opened(session: Session, public_id: uuid.UUID, opened: facts.Checkout) -> str | None:
+    funding = session.scalars(sa.select(Funding).filter_by(public_id=public_id).with_for_update()).one()
+    if funding.session_id is None:
+        funding.session_id = opened.id
+        move(funding, FundingState.OPEN)
+    return opened.url
+
+
+def _follow(session: Session, funding: Funding, found: facts.Checkout) -> None:
+    if found.charge is not None and found.payment_status == "paid":
+        _pay(session, funding, found.charge)
+    elif funding.state in (FundingState.FAILED, FundingState.EXPIRED):
+        return
+    elif found.status == "expired":
+        move(funding, FundingState.EXPIRED)
+    elif found.status == "complete" and found.payment_state in ("requires_payment_method", "canceled"):
+        _fail(session, funding, found.failure)
+    elif found.status == "complete" and funding.state == FundingState.OPEN:
+        move(funding, FundingState.PROCESSING)
+
+
+def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
+    """Credit the project with what really arrived, and book what Stripe took as paid by the client."""
+    move(funding, FundingState.PAID)
+    funding.paid_at = clock.now()
+    funding.charge, funding.balance_transaction = charge.id, charge.balance_transaction
+    funding.fee, funding.net = charge.fee, charge.net
+    funding.source_type, funding.available_on = charge.source_type, charge.available_on
+    ledger.post(
+        session,
+        SITE,
+        source=f"funding:{funding.public_id}",
+        event="paid",
+        currency=charge.currency,
+        lines=[
+            (chart.stripe_balance(), charge.net),
+            (chart.processing_costs(), charge.fee),
+            (chart.project_funds(funding.project.public_id), -charge.net),
+            (chart.fees_recharged(), -charge.fee),
+        ],
+        occurred_at=funding.paid_at,
+        memo=_("Client funds received"),
+    )
+    audit.record(session, SITE, "settle", "funding", funding.public_id, net=charge.net, fee=charge.fee)
+    for gig in session.scalars(sa.select(Gig).filter_by(project_id=funding.project_id)):
+        projection.push_gig(session, gig)
+    _tell(
+        session,
+        funding,
+        _(
+            "%(amount)s arrived for %(project)s",
+            amount=Money(charge.net, charge.currency),
+            project=funding.project.name,
+        ),
+        words.funding(FundingState.PAID),
+    )
+
+
+def _fail(session: Session, funding: Funding, code: str | None) -> None:
+    move(funding, FundingState.FAILED)
+    funding.failure = code or "unknown"
+    audit.record(session, SITE, "fail", "funding", funding.public_id, code=funding.failure)
+    _tell(
+        session,
+        funding,
+        _("A payment for %(project)s did not go through", project=funding.project.name),
+        words.funding_failure(code),
+    )
+
+
+def _tell(session: Session, funding: Funding, title: str, body: str) -> None:
+    path = f"/projects/{funding.project.public_id}/funding"
+    notify(session, funding.created_by, "funding", title, body, path)

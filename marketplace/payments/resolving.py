@@ -1,0 +1,108 @@
+"""Transfers whose outcome nobody knows: looked up by their group, and sent again only with the same key.
+
+Stripe keeps an idempotency key for at least 24 hours; after that the same key would pay a second time. So
+a key is used again only well within that time, and never before the look-up came back empty. A key may
+replay a stored 500 for ever, which the look-up, not the retry, brings to an end.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.db import use_case
+from marketplace.i18n import gettext as _
+from marketplace.payments import sending
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
+from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
+from marketplace.payments.sending import Order
+from marketplace.payments.states import TransferState
+
+KEY_LIVES = timedelta(hours=23)
+# Past the life of its key a transfer that Stripe does not have was never made.
+SURELY_NOT_MADE = timedelta(hours=25)
+AT_ONCE = 200
+
+
+def resolve_unknown(session: Session, gateway: Gateway) -> int:
+    """Find out about every transfer that is due for it; how many were looked at.
+
+    Also takes up what a worker that died left in `sending`. Stops when Stripe is busy or away.
+    """
+    session.rollback()
+    looked_at = silent = 0
+    touched = set()
+    while looked_at < AT_ONCE and silent < sending.ENOUGH_SILENCE and (lost := _next(session)):
+        touched.add(lost.batch)
+        looked_at += 1
+        try:
+            silent = 0 if _resolve(session, gateway, lost) else silent + 1
+        except (GatewayBusy, GatewayClosed):
+            break
+    for batch in touched:
+        sending.finish_batch(session, batch)
+    return looked_at
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A transfer to find out about. `was_sending`: it may be that a worker is only just waiting for the answer."""
+
+    batch: uuid.UUID
+    order: Order
+    age: timedelta
+    was_sending: bool
+
+
+def _resolve(session: Session, gateway: Gateway, lost: _Lost) -> bool:
+    """Look the transfer up; when Stripe has none, send it again or call it off, by its age."""
+    order = lost.order
+    try:
+        found = gateway.find_transfer(order.group, order.destination)
+        if found is not None and not sending.still_ours(order, found):
+            raise GatewayUnknown("another_transfer", _("Stripe's transfer differs from what was asked for."))
+    except GatewayUnknown as error:
+        sending.record_unknown(session, order.transfer_id, error)
+        return False
+    if found is not None:
+        sending.record_sent(session, order.transfer_id, found)
+    elif lost.age < KEY_LIVES:
+        return sending.send(session, gateway, order)
+    elif lost.was_sending or lost.age < SURELY_NOT_MADE:
+        sending.record_unknown(session, order.transfer_id, GatewayUnknown("not_found", _("Stripe has none.")))
+    else:
+        sending.record_refused(session, order.transfer_id, "not_found_after_a_day")
+    return True
+
+
+@use_case
+def _next(session: Session) -> _Lost | None:
+    """Claim the next transfer that is due, for the time of a lease."""
+    now = clock.now()
+    transfer = session.scalars(
+        sa.select(Transfer)
+        .where(
+            Transfer.state.in_((TransferState.SENDING, TransferState.UNKNOWN)),
+            Transfer.retry_at <= now,
+        )
+        .order_by(Transfer.retry_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if transfer is None:
+        return None
+    transfer.tries += 1
+    transfer.retry_at = now + sending.LEASE
+    batch = session.scalars(
+        sa.select(PayoutBatch.public_id)
+        .join(PayoutBatch.items)
+        .where(PayoutItem.id == transfer.payout_item_id)
+    ).one()
+    age = now - (transfer.first_tried_at or now)
+    return _Lost(batch, sending.order_of(transfer), age, transfer.state == TransferState.SENDING)

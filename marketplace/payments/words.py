@@ -1,0 +1,143 @@
+"""What states, refusals and requirements mean, in sentences for the people whose money it is."""
+
+from __future__ import annotations
+
+from marketplace.i18n import gettext as _
+from marketplace.payments.states import Blocker, FundingState, ItemState, Rail, SweepState, TransfersState
+
+
+def rail(value: Rail) -> str:
+    """A way of paying."""
+    return {Rail.CARD: _("Card"), Rail.BANK_TRANSFER: _("Bank transfer")}[value]
+
+
+def funding(state: FundingState) -> str:
+    """What a client should know about a lot in this state."""
+    return {
+        FundingState.PREPARED: _("Not paid yet. Continue to the payment page when you are ready."),
+        FundingState.OPEN: _("Not paid yet. The payment page is waiting for you."),
+        FundingState.PROCESSING: _("On its way. It counts as soon as the bank transfer has arrived."),
+        FundingState.PAID: _("Paid, and ready to be reserved for work."),
+        FundingState.FAILED: _("The payment did not go through, and nothing was taken. Start again."),
+        FundingState.EXPIRED: _("The payment page was left unused for a day, so it closed. Start again."),
+    }[state]
+
+
+def funding_failure(code: str | None) -> str:
+    """Why a payment did not go through, from Stripe's decline or error code."""
+    known = {
+        "card_declined": _("The card was declined. Ask the bank that issued it, or use another."),
+        "insufficient_funds": _("The card does not have enough money. Use another, or a bank transfer."),
+        "expired_card": _("The card has expired. Use another."),
+        "incorrect_cvc": _("The card's security code was wrong. Start again with the right one."),
+    }
+    return known.get(code or "", funding(FundingState.FAILED))
+
+
+def account(state: TransfersState) -> str:
+    """Whether an expert can be paid."""
+    return {
+        TransfersState.NEW: _("Tell Stripe where your pay should go. It takes about five minutes."),
+        TransfersState.PENDING: _("Stripe is checking what you gave. There is nothing for you to do."),
+        TransfersState.ACTIVE: _("You are set up to be paid."),
+        TransfersState.RESTRICTED: _("Stripe needs something from you before it can pay you."),
+        TransfersState.REJECTED: _("Stripe cannot pay to this account. Write to us, and we will find a way."),
+        TransfersState.UNSUPPORTED: _("Stripe cannot pay to your country this way. Write to us."),
+    }[state]
+
+
+def requirement(what: str) -> str:
+    """Stripe's name of a requirement, such as `identity.individual.surname`, in plain words."""
+    known = {
+        "given_name": _("Your first name"),
+        "surname": _("Your last name"),
+        "date_of_birth": _("Your date of birth"),
+        "address": _("Your home address"),
+        "email": _("Your e-mail address"),
+        "phone": _("Your telephone number"),
+        "id_numbers": _("Your tax or social security number"),
+        "default_outbound_destination": _("The bank account that your pay goes to"),
+        "terms_of_service": _("Your consent to Stripe's terms"),
+        "documents": _("A photo of an identity document"),
+        "individual": _("A check of who you are"),
+    }
+    parts = reversed(what.split("."))
+    return next((known[part] for part in parts if part in known), _("One more detail that Stripe will name"))
+
+
+def blocker(value: Blocker) -> str:
+    """Why an item does not go out, for finance."""
+    return {
+        Blocker.NO_ACCOUNT: _("Has not set up how to be paid"),
+        Blocker.NOT_READY: _("Stripe still needs something from the expert"),
+        Blocker.BELOW_MINIMUM: _("Below the smallest payment; it waits for more"),
+        Blocker.IN_ANOTHER_BATCH: _("An earlier payment to this expert is still on its way"),
+        Blocker.SHORT_BALANCE: _("Waits until enough money is available at Stripe"),
+    }[value]
+
+
+def refusal(code: str) -> str:
+    """Why Stripe refused a transfer or a payout, and what to do next."""
+    known = {
+        "insufficient_capabilities_for_transfer": _(
+            "Stripe does not let this account be paid. The expert has to finish the set-up with Stripe; the "
+            "pay is owed as before and goes into the next batch."
+        ),
+        "account_closed": _("The expert's Stripe account is closed. The expert has to set up a new one."),
+        "resource_missing": _("Stripe does not know this account. The expert has to set up a new one."),
+        "not_found_after_a_day": _(
+            "Stripe never received the request. The pay is owed as before and goes into the next batch."
+        ),
+        "changed_after_release": _(
+            "What this item pays is no longer what was released, so nothing was sent. Find out what changed."
+        ),
+        "no_account": _("Our Stripe account has no bank account to pay out to. Add one at Stripe."),
+        "balance_insufficient": _("Not enough money was available at Stripe at that moment."),
+    }
+    return known.get(code, _("Stripe refused (%(code)s). The money is where it was.", code=code))
+
+
+def payout_failure(code: str | None) -> str:
+    """Why a bank sent a payout back, from Stripe's failure code."""
+    known = {
+        "account_closed": _("The bank account is closed."),
+        "account_frozen": _("The bank account is frozen."),
+        "no_account": _("The bank does not know this account number."),
+        "invalid_account_number": _("The account number is not valid."),
+        "incorrect_account_holder_name": _("The account holder's name does not match."),
+        "could_not_process": _("The bank could not process it."),
+    }
+    return known.get(code or "", _("The bank sent it back."))
+
+
+def item(state: ItemState) -> str:
+    """Where an item is, for finance, and what is next."""
+    return {
+        ItemState.PREPARED: _("Waits for a second person to release the batch."),
+        ItemState.BLOCKED: _("Not part of this batch. It is offered again in the next one."),
+        ItemState.RELEASED: _("Released, and next to be sent to Stripe."),
+        ItemState.SENDING: _("Being sent to Stripe at this moment."),
+        ItemState.UNKNOWN: _("Stripe gave no clear answer. It is looked up by itself; do not pay it again."),
+        ItemState.SENT: _("In the expert's Stripe account, and on its way to the bank."),
+        ItemState.PAID: _("Stripe says the bank has it. For five business days it can still come back."),
+        ItemState.SETTLED: _("In the bank, and past the days in which it could come back."),
+        ItemState.RETURNED: _(
+            "The bank sent it back. It lies in the expert's Stripe account until the bank details are mended."
+        ),
+        ItemState.FAILED: _("Stripe refused it. The pay is owed as before and goes into the next batch."),
+        ItemState.CANCELLED: _("Cancelled before the release. It is offered again in the next batch."),
+    }[state]
+
+
+def sweep(state: SweepState) -> str:
+    """Where our own fees are."""
+    return {
+        SweepState.PREPARED: _("Waits for a second person to release it."),
+        SweepState.RELEASED: _("Released, and next to be sent to Stripe."),
+        SweepState.SENDING: _("Being sent to Stripe at this moment."),
+        SweepState.UNKNOWN: _("Stripe gave no clear answer. It is looked up by itself; do not sweep again."),
+        SweepState.SENT: _("On its way to our bank."),
+        SweepState.PAID: _("Stripe says the bank has it. The bank statement will show it."),
+        SweepState.FAILED: _("It did not go through. The fees are at Stripe and can be swept again."),
+        SweepState.CANCELLED: _("Cancelled before the release."),
+    }[state]

@@ -14,7 +14,7 @@ from marketplace.i18n import gettext as _
 
 
 class Kind(StrEnum):
-    """Assets and expenses grow by debits; liabilities, equity and revenue by credits; a memo lies off the sheet."""
+    """Assets and expenses grow by debits, the others by credits. A memo lies off the balance sheet."""
 
     ASSET = "asset"
     LIABILITY = "liability"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Account:
-    """An account in any currency. `hot` ones keep their balance in several rows, so that many can post at once."""
+    """An account, in any currency. A `hot` one keeps its balance in 16 rows, so many can post at once."""
 
     code: str
     key: str

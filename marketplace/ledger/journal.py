@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,7 +50,7 @@ WRITE = sa.text("""
 """)
 
 Line = tuple[Account, int]
-Balances = dict[tuple[str, str], int]
+AccountIds = dict[tuple[str, str], int]
 
 
 class AlreadyPosted(Refused):
@@ -60,7 +59,7 @@ class AlreadyPosted(Refused):
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry to write. `lines` are (account, minor units of `currency`), debit positive; zeros are left out.
+    """An entry to write. `lines` are (account, minor units), debit positive; zeros are left out.
 
     `source` names what it comes from, as `kind:<id>`; `event` what happened to it; `occurred_at` is UTC.
     The memo is for people in finance and holds no personal data.
@@ -117,7 +116,7 @@ def post_many(session: Session, actor: Actor, entries: Sequence[NewEntry]) -> li
 def reverse(
     session: Session, actor: Actor, entry: JournalEntry, *, source: str, event: str, memo: str
 ) -> JournalEntry:
-    """Write the entry that takes `entry` back, today. An entry is reversed once: a second time finds the first.
+    """Write the entry that takes `entry` back, today; asked again, find it.
 
     Raises IntegrityError when another source has reversed it.
     """
@@ -138,13 +137,14 @@ def entries_for(session: Session, source_prefix: str) -> Sequence[JournalEntry]:
     ).all()
 
 
-def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: Balances) -> dict[str, Any]:
+def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: AccountIds) -> dict[str, Any]:
     ids = [new_id() for _entry in entries]
     lines = [
         (public_id, accounts[account.key, entry.currency], amount, entry.currency)
         for public_id, entry in zip(ids, entries, strict=True)
         for account, amount in entry.postings
     ]
+    of, account_ids, amounts, currencies = map(list, zip(*lines, strict=True))
     return {
         "ids": ids,
         "sources": [entry.source for entry in entries],
@@ -156,13 +156,14 @@ def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: Balances) -> d
         "now": clock.now(),
         "person_id": actor.person_id,
         "request_id": actor.request_id,
-        **dict(
-            zip(("of", "accounts", "amounts", "currencies"), map(list, zip(*lines, strict=True)), strict=True)
-        ),
+        "of": of,
+        "accounts": account_ids,
+        "amounts": amounts,
+        "currencies": currencies,
     }
 
 
-def _account_ids(session: Session, entries: Iterable[NewEntry]) -> Balances:
+def _account_ids(session: Session, entries: Iterable[NewEntry]) -> AccountIds:
     """Internal ids by (key, currency). Missing accounts are made in order of key, the same for everybody."""
     wanted = {
         (account.key, entry.currency): account for entry in entries for account, _amount in entry.postings
@@ -177,7 +178,7 @@ def _account_ids(session: Session, entries: Iterable[NewEntry]) -> Balances:
     return found
 
 
-def _known_accounts(session: Session, wanted: list[tuple[str, str]]) -> Balances:
+def _known_accounts(session: Session, wanted: list[tuple[str, str]]) -> AccountIds:
     rows = session.execute(
         sa.select(LedgerAccount.key, LedgerAccount.currency, LedgerAccount.id).where(
             sa.tuple_(LedgerAccount.key, LedgerAccount.currency).in_(wanted)

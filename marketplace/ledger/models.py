@@ -11,9 +11,12 @@ from marketplace.db import Base, Key, Public, Word
 from marketplace.ledger import chart
 from marketplace.ledger.chart import Kind
 from marketplace.ledger.states import PeriodState
+from marketplace.money import Money
+
+BY_DEBIT = (Kind.ASSET, Kind.EXPENSE, Kind.MEMO)
 
 
-class Period(Base):
+class Period(Base, Public):
     """A month of the books, in the books' zone. On hold, what happens is booked in the next month."""
 
     __tablename__ = "ledger_periods"
@@ -48,6 +51,10 @@ class LedgerAccount(Base):
     @property
     def name(self) -> str:
         return chart.name_of(self.code)
+
+    def usual(self, amount: int) -> Money:
+        """A balance (debit positive) as people say it: positive on the account's usual side."""
+        return Money(amount if self.kind in BY_DEBIT else -amount, self.currency)
 
 
 class LedgerBalance(Base):
@@ -103,6 +110,14 @@ class Posting(Base):
     currency: Mapped[str]
     account: Mapped[LedgerAccount] = relationship(viewonly=True)
     entry: Mapped[JournalEntry] = relationship(viewonly=True)
+
+    @property
+    def debit(self) -> Money | None:
+        return Money(self.amount, self.currency) if self.amount > 0 else None
+
+    @property
+    def credit(self) -> Money | None:
+        return Money(-self.amount, self.currency) if self.amount < 0 else None
 
 
 class JournalSeal(Base):

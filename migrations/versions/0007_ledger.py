@@ -6,36 +6,34 @@ from alembic import op
 revision = "0007"
 down_revision = "0006"
 
-KINDS = "asset liability equity revenue expense memo".split()
+KINDS = ("asset", "liability", "equity", "revenue", "expense", "memo")
 APPEND_ONLY = ("journal_entries", "postings", "journal_seals")
 
-# One lock for the whole calendar: whoever books holds it shared, whoever shuts a month holds it alone.
-CALENDAR_LOCK = 700_701
-
-BOOKING_DAY = f"""
+# 700701 locks the whole calendar: whoever books holds it shared, whoever shuts a month holds it alone.
+BOOKING_DAY = """
 CREATE FUNCTION ledger_booking_day(happened date, at timestamptz) RETURNS date LANGUAGE plpgsql AS $$
 DECLARE
     shut date;
     booked date := happened;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared({CALENDAR_LOCK});
+    PERFORM pg_advisory_xact_lock_shared(700701);
     SELECT max(month) INTO shut FROM ledger_periods WHERE state <> 'open';
     IF happened < shut + interval '1 month' THEN
         booked := shut + interval '1 month';
     END IF;
-    INSERT INTO ledger_periods (month, state, opened_at)
-        VALUES (booked - extract(day FROM booked)::int + 1, 'open', at)
+    INSERT INTO ledger_periods (public_id, month, state, opened_at)
+        VALUES (gen_random_uuid(), booked - extract(day FROM booked)::int + 1, 'open', at)
         ON CONFLICT (month) DO NOTHING;
     RETURN booked;
 END $$
 """
 
-REFUSE_CLOSED = f"""
+REFUSE_CLOSED = """
 CREATE FUNCTION ledger_refuse_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     shut date;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared({CALENDAR_LOCK});
+    PERFORM pg_advisory_xact_lock_shared(700701);
     SELECT a.booked_on INTO shut FROM added a
         LEFT JOIN ledger_periods p ON p.month = a.booked_on - extract(day FROM a.booked_on)::int + 1
         WHERE p.state IS NULL OR p.state = 'closed' LIMIT 1;
@@ -128,6 +126,7 @@ def _periods() -> None:
     op.create_table(
         "ledger_periods",
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("public_id", sa.Uuid, nullable=False, unique=True),
         sa.Column("month", sa.Date, nullable=False, unique=True),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),

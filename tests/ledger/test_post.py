@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from tests.conftest import Committed
 
 from marketplace import ledger
 from marketplace.actor import SITE
 from marketplace.db import violated
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, Posting
+from tests.conftest import Committed
 
 NOON = datetime(2026, 11, 3, 17, tzinfo=UTC)
 PROJECT, ANA = uuid.uuid4(), uuid.uuid4()

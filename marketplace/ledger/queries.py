@@ -1,0 +1,167 @@
+"""Reading the books for pages and reports. Finance sees all of them, so nothing here is scoped by person."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace.errors import NotFound
+from marketplace.i18n import gettext as _
+from marketplace.ledger.chart import name_of
+from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
+from marketplace.money import Money
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """One code of the chart: `amount` in minor units, debit positive, over `accounts` accounts."""
+
+    code: str
+    currency: str
+    amount: int
+    accounts: int
+
+    @property
+    def name(self) -> str:
+        return name_of(self.code)
+
+    @property
+    def memo(self) -> bool:
+        return self.code.startswith("9")
+
+    @property
+    def debit(self) -> Money | None:
+        return Money(self.amount, self.currency) if self.amount > 0 else None
+
+    @property
+    def credit(self) -> Money | None:
+        return Money(-self.amount, self.currency) if self.amount < 0 else None
+
+
+@dataclass(frozen=True)
+class AccountLine:
+    """A posting with the account's balance after it, in minor units, debit positive."""
+
+    posting: Posting
+    balance: int
+
+
+def trial_balance(session: Session, currency: str, at: date | None = None) -> list[TrialLine]:
+    """The balance of every code at the end of day `at` of the books, or now.
+
+    Debits and credits are equal, of the memo accounts by themselves too. Walks back from the kept balances,
+    so that a recent day costs what has happened since.
+    """
+    total = sa.func.sum(LedgerBalance.amount)
+    rows = session.execute(
+        sa.select(LedgerAccount.code, total, sa.func.count(LedgerAccount.id.distinct()))
+        .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.currency == currency)
+        .group_by(LedgerAccount.code)
+        .order_by(LedgerAccount.code)
+    )
+    since = _moved_since(session, currency, at) if at else {}
+    return [
+        TrialLine(code, currency, int(amount) - since.get(code, 0), accounts)
+        for code, amount, accounts in rows
+    ]
+
+
+def currencies(session: Session) -> list[str]:
+    """The currencies of the books."""
+    return list(
+        session.scalars(sa.select(LedgerAccount.currency).distinct().order_by(LedgerAccount.currency))
+    )
+
+
+def journal(*, code: str = "", text: str = "") -> sa.Select[JournalEntry]:
+    """Entries with their postings: those that touch `code`, whose source begins with `text`."""
+    query = sa.select(JournalEntry).options(
+        selectinload(JournalEntry.postings).joinedload(Posting.account, innerjoin=True)
+    )
+    if text:
+        query = query.where(JournalEntry.source.startswith(text, autoescape=True))
+    if code:
+        touching = sa.select(Posting.entry_id).join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        query = query.where(JournalEntry.id.in_(touching.where(LedgerAccount.code == code)))
+    return query
+
+
+def find_entry(session: Session, public_id: uuid.UUID) -> JournalEntry:
+    """The entry. Raises NotFound."""
+    entry = session.scalar(journal().where(JournalEntry.public_id == public_id))
+    if entry is None:
+        raise NotFound(_("There is no such entry."))
+    return entry
+
+
+def find_account(session: Session, key: str, currency: str) -> LedgerAccount:
+    """The account. Raises NotFound before its first posting."""
+    account = session.scalar(
+        sa.select(LedgerAccount).where(LedgerAccount.key == key, LedgerAccount.currency == currency)
+    )
+    if account is None:
+        raise NotFound(_("Nothing was posted to such an account."))
+    return account
+
+
+def reversal_of(session: Session, entry: JournalEntry) -> JournalEntry | None:
+    """The entry that took this one back."""
+    return session.scalar(sa.select(JournalEntry).where(JournalEntry.reverses_id == entry.id))
+
+
+def accounts_of(code: str, currency: str) -> sa.Select[LedgerAccount]:
+    """The accounts of a code, for paging."""
+    return sa.select(LedgerAccount).where(LedgerAccount.code == code, LedgerAccount.currency == currency)
+
+
+def balances_of(session: Session, accounts: Sequence[LedgerAccount]) -> dict[int, int]:
+    """Kept balances by internal id, debit positive."""
+    rows = session.execute(
+        sa.select(LedgerBalance.account_id, sa.func.sum(LedgerBalance.amount))
+        .where(LedgerBalance.account_id.in_([account.id for account in accounts]))
+        .group_by(LedgerBalance.account_id)
+    )
+    return {account_id: int(amount) for account_id, amount in rows}
+
+
+def postings_of(account: LedgerAccount) -> sa.Select[Posting]:
+    """The account's postings with their entries, for paging."""
+    return (
+        sa.select(Posting)
+        .where(Posting.account_id == account.id)
+        .options(joinedload(Posting.entry, innerjoin=True))
+    )
+
+
+def running(session: Session, account: LedgerAccount, postings: Sequence[Posting]) -> list[AccountLine]:
+    """The postings, newest first, each with the balance after it."""
+    if not postings:
+        return []
+    newer = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0)).where(
+            Posting.account_id == account.id, Posting.id > postings[0].id
+        )
+    )
+    balance = balances_of(session, [account])[account.id] - int(newer or 0)
+    lines = []
+    for posting in postings:
+        lines.append(AccountLine(posting, balance))
+        balance -= posting.amount
+    return lines
+
+
+def _moved_since(session: Session, currency: str, day: date) -> dict[str, int]:
+    rows = session.execute(
+        sa.select(LedgerAccount.code, sa.func.sum(Posting.amount))
+        .join(Posting, Posting.account_id == LedgerAccount.id)
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(LedgerAccount.currency == currency, JournalEntry.booked_on > day)
+        .group_by(LedgerAccount.code)
+    )
+    return {code: int(amount) for code, amount in rows}

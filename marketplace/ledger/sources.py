@@ -1,0 +1,28 @@
+"""Where an entry or an account comes from. The ledger knows nobody: slices above register their pages here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Link(NamedTuple):
+    """A label in the reader's language, and a path on this site if there is a page."""
+
+    label: str
+    path: str | None
+
+
+_finders: dict[str, Callable[[str], Link]] = {}
+
+
+def register(kind: str, find: Callable[[str], Link]) -> None:
+    """Let `find` answer for sources and keys that begin with `kind:`; it is given what follows."""
+    _finders[kind] = find
+
+
+def link_for(source: str) -> Link:
+    """The page behind a source such as `approval:<uuid>` or a key such as `project:<uuid>:funds`."""
+    kind, _colon, rest = source.partition(":")
+    find = _finders.get(kind)
+    return find(rest) if find else Link(source, None)

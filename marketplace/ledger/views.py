@@ -1,0 +1,114 @@
+"""The books, for finance: trial balance, accounts, journal, and the months with their closing."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace.actor import FINANCE, Role
+from marketplace.errors import NotFound
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart, periods, queries
+from marketplace.ledger.forms import AsOfForm, JournalForm
+from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+from marketplace.ledger.sources import link_for
+from marketplace.settings import current
+from marketplace.web import actor, db_session, guard, page, paged
+
+bp = Blueprint("ledger", __name__, url_prefix="/books")
+
+
+@bp.context_processor
+def _words() -> dict[str, object]:
+    return {"link_for": link_for}
+
+
+@bp.get("/")
+@guard(*FINANCE)
+def trial_balance() -> ResponseReturnValue:
+    """Every code of the chart with its balance, now or at the end of a day."""
+    form = AsOfForm(request.args)
+    day = form.day.data if form.validate() else None
+    found = queries.currencies(db_session()) or [current().books_currency]
+    currency = request.args.get("currency", found[0])
+    lines = queries.trial_balance(db_session(), currency, day)
+    return page(
+        "ledger/trial_balance.html", form=form, lines=lines, currency=currency, currencies=found, day=day
+    )
+
+
+@bp.get("/codes/<code>/<currency>")
+@guard(*FINANCE)
+def code(code: str, currency: str) -> ResponseReturnValue:
+    """The accounts of one code."""
+    accounts = paged(db_session(), queries.accounts_of(code, currency), by=LedgerAccount.id)
+    if not accounts:
+        raise NotFound(_("Nothing was posted to such an account."))
+    balances = queries.balances_of(db_session(), accounts.rows)
+    return page("ledger/code.html", code=code, name=chart.name_of(code), accounts=accounts, balances=balances)
+
+
+@bp.get("/accounts/<key>/<currency>")
+@guard(*FINANCE)
+def account(key: str, currency: str) -> ResponseReturnValue:
+    """One account: its postings, newest first, with the balance after each."""
+    found = queries.find_account(db_session(), key, currency)
+    postings = paged(db_session(), queries.postings_of(found), by=Posting.id, size=50)
+    lines = queries.running(db_session(), found, postings.rows)
+    balance = queries.balances_of(db_session(), [found])[found.id]
+    return page("ledger/account.html", account=found, lines=lines, balance=balance, postings=postings)
+
+
+@bp.get("/journal")
+@guard(*FINANCE)
+def journal() -> ResponseReturnValue:
+    """Entries, newest first."""
+    form = JournalForm(request.args)
+    query = queries.journal(code=form.code.data or "", text=form.source.data or "")
+    entries = paged(db_session(), query, by=JournalEntry.id, size=20)
+    return page("ledger/journal.html", form=form, entries=entries)
+
+
+@bp.get("/journal/<uuid:public_id>")
+@guard(*FINANCE)
+def entry(public_id: uuid.UUID) -> ResponseReturnValue:
+    """One entry, both sides, with what it comes from."""
+    found = queries.find_entry(db_session(), public_id)
+    reversal = queries.reversal_of(db_session(), found)
+    return page("ledger/entry.html", entry=found, reversal=reversal)
+
+
+@bp.get("/months")
+@guard(*FINANCE)
+def months() -> ResponseReturnValue:
+    """The months of the books, and what is next for each."""
+    return page("ledger/months.html", periods=periods.periods(db_session()), actor=actor())
+
+
+@bp.post("/months/<month>/hold")
+@guard(*FINANCE)
+def hold(month: str) -> ResponseReturnValue:
+    """Put a month on hold."""
+    periods.hold(db_session(), actor(), periods.month_of(month))
+    flash(_("The month is on hold. A colleague can close it now."), "success")
+    return redirect(url_for("ledger.months"), 303)
+
+
+@bp.post("/months/<month>/opening")
+@guard(*FINANCE)
+def open_again(month: str) -> ResponseReturnValue:
+    """Take a month off hold."""
+    periods.open_period(db_session(), actor(), periods.month_of(month))
+    flash(_("The month is open again."), "success")
+    return redirect(url_for("ledger.months"), 303)
+
+
+@bp.post("/months/<month>/closing")
+@guard(Role.FINANCE_RELEASER, fresh=True)
+def close(month: str) -> ResponseReturnValue:
+    """Close a month for good."""
+    periods.close(db_session(), actor(), periods.month_of(month))
+    flash(_("The month is closed. Nothing can be booked in it any more."), "success")
+    return redirect(url_for("ledger.months"), 303)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -37,17 +36,16 @@ def notify(
     return notification
 
 
-def newest(session: Session, actor: Actor, limit: int = 50, before: int | None = None) -> Sequence[Notification]:
-    """This person's notifications, newest first; those older than the internal id `before`, if given."""
-    asked = sa.select(Notification).filter_by(person_id=actor.id)
-    if before is not None:
-        asked = asked.where(Notification.id < before)
-    return session.scalars(asked.order_by(Notification.id.desc()).limit(limit)).all()
+def told_to(actor: Actor) -> sa.Select[Notification]:
+    """What this person was told; to be paged by id."""
+    return sa.select(Notification).filter_by(person_id=actor.id)
 
 
 def unread_count(session: Session, person_id: int) -> int:
     """How many the person has not read."""
-    unread = sa.select(sa.func.count()).where(Notification.person_id == person_id, Notification.read_at.is_(None))
+    unread = sa.select(sa.func.count()).where(
+        Notification.person_id == person_id, Notification.read_at.is_(None)
+    )
     return session.scalar(unread) or 0
 
 

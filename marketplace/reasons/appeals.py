@@ -123,7 +123,7 @@ def _open_appeal(session: Session, public_id: uuid.UUID) -> Appeal:
     return opened
 
 
-def _locked(public_id: uuid.UUID) -> sa.Select[tuple[Appeal]]:
+def _locked(public_id: uuid.UUID) -> sa.Select[Appeal]:
     return sa.select(Appeal).filter_by(public_id=public_id).with_for_update(of=Appeal)
 
 
@@ -134,9 +134,7 @@ def _require_appealable(session: Session, statement: Statement) -> None:
     if session.scalar(sa.select(sa.exists().where(Appeal.statement_id == statement.id))):
         raise Refused(_("You have already appealed against this decision."))
     if clock.now() >= statement.appeal_until:
-        raise Refused(
-            _("The time to appeal ended on %(moment)s.", moment=moment(statement.appeal_until))
-        )
+        raise Refused(_("The time to appeal ended on %(moment)s.", moment=moment(statement.appeal_until)))
 
 
 def _said(text: str, field: str, otherwise: str) -> str:

@@ -1,4 +1,4 @@
-"""The reasons that a decision against a person may rest on. Each has a code, and a sentence for the person."""
+"""The reasons that a decision against a person may rest on: each a code, and a sentence for the person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an upheld appeal undoes. The slice that owns the subject says it here, and reasons need not know it."""
+"""What an upheld appeal undoes: said here by the slice that owns the subject, which reasons need not know."""
 
 from __future__ import annotations
 

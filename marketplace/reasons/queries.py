@@ -58,7 +58,7 @@ def one_appeal(session: Session, actor: Actor, public_id: uuid.UUID) -> Appeal:
     return found
 
 
-def _with_people() -> sa.Select[tuple[Appeal]]:
+def _with_people() -> sa.Select[Appeal]:
     loaded = joinedload(Appeal.statement)
     return (
         sa.select(Appeal)

@@ -1,0 +1,72 @@
+"""Links that are sent by mail: each works once, for a while, and is kept only as a hash."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from marketplace import clock
+from marketplace.accounts.models import EmailLink, LinkPurpose, SignIn
+from marketplace.accounts.tokens import new_token, token_hash
+from marketplace.errors import Refused
+from marketplace.i18n import gettext as _
+
+LASTS = {
+    LinkPurpose.VERIFY: timedelta(days=2),
+    LinkPurpose.RESET: timedelta(hours=1),
+    LinkPurpose.INVITE: timedelta(days=7),
+}
+
+
+def new_link(session: Session, purpose: LinkPurpose, email: str, **names: Any) -> str:
+    """A token to mail to `email`, in the running transaction. `names` say whom or what it is for."""
+    token = new_token()
+    session.add(
+        EmailLink(
+            purpose=purpose,
+            token_hash=token_hash(token),
+            email=email,
+            created_at=clock.now(),
+            expires_at=clock.now() + LASTS[purpose],
+            **names,
+        )
+    )
+    return token
+
+
+def find_link(session: Session, purpose: LinkPurpose, token: str, *, lock: bool = False) -> EmailLink:
+    """The link that `token` opens. Raises Refused when it was used, has run out, or never was."""
+    asked = (
+        sa.select(EmailLink)
+        .where(
+            EmailLink.token_hash == token_hash(token),
+            EmailLink.purpose == purpose,
+            EmailLink.used_at.is_(None),
+            EmailLink.expires_at > clock.now(),
+        )
+        .options(joinedload(EmailLink.sign_in), joinedload(EmailLink.organization))
+    )
+    link = session.scalars(asked.with_for_update(of=EmailLink) if lock else asked).first()
+    if link is None or (link.sign_in is not None and _closed(link.sign_in)):
+        raise Refused(_("This link was used already or has run out. Ask for a new one."))
+    return link
+
+
+def drop_links(session: Session, sign_in_id: int, *purposes: LinkPurpose) -> None:
+    """Make the links of a sign-in that were not used yet useless."""
+    session.execute(
+        sa.update(EmailLink)
+        .where(
+            EmailLink.sign_in_id == sign_in_id,
+            EmailLink.purpose.in_(purposes),
+            EmailLink.used_at.is_(None),
+        )
+        .values(used_at=clock.now())
+    )
+
+
+def _closed(sign_in: SignIn) -> bool:
+    return sign_in.disabled_at is not None or sign_in.person.closed_at is not None

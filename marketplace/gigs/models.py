@@ -114,7 +114,9 @@ class Gig(Public, Base):
     @classmethod
     def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
         """Published gigs to experts, and any gig they were invited to or applied for; a client's own."""
-        seen = [cls.project_id.in_(sa.select(Project.id).where(Project.visible_to(actor)))]
+        seen: list[sa.ColumnElement[bool]] = [
+            cls.project_id.in_(sa.select(Project.id).where(Project.visible_to(actor)))
+        ]
         if actor.has(Role.EXPERT):
             applied = sa.select(Application.gig_id).where(Application.person_id == actor.id)
             invited = sa.select(Invitation.gig_id).where(Invitation.person_id == actor.id)
@@ -131,7 +133,8 @@ class Gig(Public, Base):
 
 
 class GigRequirement(Base):
-    """A credential that the expert must hold. `level` 0 to 4; `max_age_days` since it was last checked."""
+    """A credential that the expert must hold. `level` 2 to 4; `max_age_days` since it was
+    checked (None: any age)."""
 
     __tablename__ = "gig_requirements"
 
@@ -140,7 +143,7 @@ class GigRequirement(Base):
     type: Mapped[str]
     jurisdiction: Mapped[str | None]
     level: Mapped[int]
-    max_age_days: Mapped[int]
+    max_age_days: Mapped[int | None]
 
     __table_args__ = (
         sa.UniqueConstraint("gig_id", "type", "jurisdiction", postgresql_nulls_not_distinct=True),
@@ -158,7 +161,7 @@ class Application(Public, Base):
     note: Mapped[str]
     state: Mapped[ApplicationState] = mapped_column(Word(ApplicationState))
     score: Mapped[int]
-    explanation: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    explanation: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     applied_at: Mapped[datetime]
 
     gig: Mapped[Gig] = relationship()

@@ -128,8 +128,8 @@ def _create_gigs() -> None:
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("jurisdiction", sa.Text),
         sa.Column("level", sa.BigInteger, nullable=False),
-        sa.Column("max_age_days", sa.BigInteger, nullable=False),
-        sa.CheckConstraint("level BETWEEN 0 AND 4", name="level"),
+        sa.Column("max_age_days", sa.BigInteger),
+        sa.CheckConstraint("level BETWEEN 2 AND 4", name="level"),
         sa.CheckConstraint("max_age_days > 0", name="max_age_days"),
         sa.UniqueConstraint("gig_id", "type", "jurisdiction", postgresql_nulls_not_distinct=True),
     )

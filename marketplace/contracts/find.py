@@ -1,0 +1,70 @@
+"""Finding contracts and what belongs to them, within what a person may see.
+
+A contract's row is the lock for everything that happens on it: time, timesheets and reservations.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.actor import Actor
+from marketplace.contracts.models import Contract, Offer, TimeEntry, Timesheet
+from marketplace.errors import NotAllowed
+from marketplace.gigs.find import there, visible
+from marketplace.i18n import gettext as _
+
+
+def offer(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Offer:
+    """The offer, if `actor` may see it. Raises NotFound."""
+    return visible(session, actor, Offer, public_id, lock)
+
+
+def contract(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Contract:
+    """The contract, if `actor` may see it. Raises NotFound."""
+    return visible(session, actor, Contract, public_id, lock)
+
+
+def timesheet(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Timesheet:
+    """The timesheet, if `actor` may see it; locked together with its contract. Raises NotFound."""
+    found = visible(session, actor, Timesheet, public_id)
+    if lock:
+        hold(session, found.contract_id)
+        session.refresh(found, with_for_update=True)
+    return found
+
+
+def own_contract(session: Session, actor: Actor, public_id: uuid.UUID) -> Contract:
+    """The expert's own contract, locked. Raises NotFound, or NotAllowed for the other side."""
+    return _own(contract(session, actor, public_id, lock=True), actor)
+
+
+def own_entry(session: Session, actor: Actor, public_id: uuid.UUID) -> TimeEntry:
+    """The expert's own entry in its newest version, with its contract locked. Raises NotFound."""
+    query = sa.select(TimeEntry).filter_by(public_id=public_id, person_id=actor.id)
+    entry = there(session.scalars(query).one_or_none())
+    hold(session, entry.contract_id)
+    session.refresh(entry)
+    return entry
+
+
+def hold(session: Session, contract_id: int) -> Contract:
+    """Lock a contract until the transaction ends, and read it anew."""
+    query = sa.select(Contract).where(Contract.id == contract_id).with_for_update(key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _own(found: Contract, actor: Actor) -> Contract:
+    if found.person_id != actor.person_id:
+        raise NotAllowed(_("Only the expert of this contract can do this."))
+    return found
+
+
+def timesheet_of_appeal(session: Session, public_id: uuid.UUID) -> Timesheet:
+    """A timesheet for the site itself, locked together with its contract."""
+    found = session.scalars(sa.select(Timesheet).filter_by(public_id=public_id)).one()
+    hold(session, found.contract_id)
+    session.refresh(found, with_for_update=True)
+    return found

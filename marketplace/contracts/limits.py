@@ -1,0 +1,116 @@
+"""What keeps an hour from being worked: the contract's time, a credential, or money that is not reserved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.contracts import reservations
+from marketplace.contracts.models import Contract
+from marketplace.contracts.states import ContractState
+from marketplace.contracts.weeks import Week, to_minute, week_of
+from marketplace.credentials.gate import Requirement, Verdict, holds
+from marketplace.errors import Invalid, Refused
+from marketplace.gigs.models import Gig
+from marketplace.i18n import gettext as _
+from marketplace.i18n import moment as in_words
+
+
+def begins(contract: Contract) -> datetime:
+    """The first minute that can be worked: signed, and on its first day or later."""
+    return max(to_minute(contract.signed_at), clock.midnight(contract.starts_on, contract.time_zone))
+
+
+def requirements(gig: Gig) -> list[Requirement]:
+    """What the gate asks for."""
+    return [
+        Requirement(each.type, each.jurisdiction, each.level, each.max_age_days) for each in gig.requirements
+    ]
+
+
+def require_credentials(
+    session: Session, gig: Gig, person_id: int, start: datetime, end: datetime | None = None
+) -> None:
+    """Raise Refused when a required credential does not hold at `start`, or ends before `end`."""
+    for requirement in requirements(gig):
+        holding = holds(session, person_id, requirement, start)
+        if holding.verdict is not Verdict.PASS:
+            raise Refused(
+                _(
+                    "This work needs a credential that does not count at that time. %(why)s",
+                    why=holding.sentence,
+                )
+            )
+        if end is not None and holding.until is not None and holding.until < end:
+            raise Refused(_("%(why)s Enter the time before that moment only.", why=holding.sentence))
+
+
+def require_time(contract: Contract, start: datetime, end: datetime) -> None:
+    """Raise Invalid or Refused when the interval is not one of this contract, or has not happened yet."""
+    if end <= start:
+        raise Invalid(_("The end must come after the start."), field="ends")
+    if end > clock.now():
+        raise Invalid(_("This time has not passed yet. Enter what you have worked."), field="ends")
+    if start < begins(contract):
+        raise Refused(
+            _(
+                "This contract begins on %(when)s; earlier time cannot be entered.",
+                when=in_words(begins(contract)),
+            )
+        )
+    if contract.state is ContractState.ENDED and contract.ended_at is not None and end > contract.ended_at:
+        raise Refused(
+            _(
+                "This contract ended on %(when)s; later time cannot be entered.",
+                when=in_words(contract.ended_at),
+            )
+        )
+
+
+def require_open(contract: Contract, now: datetime) -> None:
+    """Raise Refused when work cannot be started on this contract at `now`."""
+    if contract.state is ContractState.ENDED:
+        raise Refused(_("This contract has ended."))
+    if now < begins(contract):
+        raise Refused(_("This contract begins on %(when)s.", when=in_words(begins(contract))))
+
+
+def require_reserved(session: Session, contract: Contract, week: Week, minutes: int) -> None:
+    """Raise Refused, with what is left, when a week has fewer reserved minutes than this."""
+    left = reservations.minutes_left(session, contract, week)
+    if minutes > left:
+        raise Refused(
+            _(
+                "This week has %(left)s of reserved time left, and this entry takes %(needed)s. "
+                "Shorten it, or ask the client to reserve more.",
+                left=spell(left),
+                needed=spell(minutes),
+            )
+        )
+
+
+def timer_end(session: Session, contract: Contract, start: datetime) -> tuple[datetime, str]:
+    """When a paid timer that began at `start` has to stop, and why: the reserved time is used up, or a
+    required credential ends."""
+    ends = [_reserved_end(session, contract, start)]
+    for requirement in requirements(contract.gig):
+        holding = holds(session, contract.person_id, requirement, start)
+        if holding.until is not None:
+            ends.append((to_minute(holding.until), holding.sentence))
+    return min(ends, key=lambda end: end[0])
+
+
+def spell(minutes: int) -> str:
+    """`2 h 05 min`."""
+    return _("%(hours)s h %(minutes)02d min", hours=minutes // 60, minutes=minutes % 60)
+
+
+def _reserved_end(session: Session, contract: Contract, start: datetime) -> tuple[datetime, str]:
+    week = week_of(start, contract.time_zone)
+    while True:
+        left = timedelta(minutes=reservations.minutes_left(session, contract, week))
+        if start + left < week.end:
+            return start + left, _("The reserved hours of the week were used up.")
+        week, start = week.next, week.end

@@ -1,0 +1,188 @@
+"""Offers: the whole text is written down when the offer is made, and nothing in it moves afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.actor import SITE, Actor, Role
+from marketplace.contracts import find, terms
+from marketplace.contracts.models import Offer
+from marketplace.contracts.states import OFFER_MOVES, OfferState, move
+from marketplace.db import use_case
+from marketplace.errors import Invalid, NotFound, Refused
+from marketplace.gigs import applications
+from marketplace.gigs import find as find_gig
+from marketplace.gigs.members import tell, tell_client
+from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.states import GigState
+from marketplace.i18n import gettext as _
+from marketplace.money import Money
+
+OPEN_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class OfferDraft:
+    """`rate` is minor units of the project's currency for an hour."""
+
+    rate: int
+    hours_per_week: int
+    starts_on: date
+
+
+@use_case
+def make_offer(
+    session: Session, actor: Actor, application_public_id: uuid.UUID, draft: OfferDraft, *, fee_bps: int
+) -> Offer:
+    """Offer an applicant a contract. `fee_bps` is the client's fee in hundredths of a per cent of the pay.
+
+    Raises Invalid for a rate outside the gig's band, hours or a day that cannot be; Refused when the gig is
+    closed or has no place left.
+    """
+    application = find_gig.application(session, actor, application_public_id, lock=True)
+    gig = application.gig
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    _check(session, gig, draft)
+    applications.mark_offered(session, actor, application)
+    offer = _written(application, draft, fee_bps, actor.id)
+    session.add(offer)
+    session.flush()
+    audit.record(session, actor, "offer.made", "offer", offer.public_id, rate=offer.rate)
+    client = gig.project.organization.name
+    tell(
+        session,
+        application.person_id,
+        "offer.made",
+        f"/offers/{offer.public_id}",
+        lambda: (
+            _("%(client)s offers you a contract", client=client),
+            _("%(gig)s. Read it and sign within seven days.", gig=gig.title),
+        ),
+    )
+    return offer
+
+
+@use_case
+def withdraw_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID) -> Offer:
+    """Take an offer back before it is answered; the application waits as before."""
+    offer = find.offer(session, actor, offer_public_id, lock=True)
+    actor.require(Role.CLIENT_ADMIN, organization_id=offer.organization_id)
+    decide(session, actor, offer, OfferState.WITHDRAWN)
+    applications.mark_open_again(session, actor, offer.application)
+    tell(
+        session,
+        offer.person_id,
+        "offer.withdrawn",
+        f"/offers/{offer.public_id}",
+        lambda: (
+            _("An offer was taken back"),
+            _("%(gig)s. Your application stays with the client.", gig=offer.gig.title),
+        ),
+    )
+    return offer
+
+
+@use_case
+def decline_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID) -> Offer:
+    """The expert says no."""
+    offer = own(find.offer(session, actor, offer_public_id, lock=True), actor)
+    decide(session, actor, offer, OfferState.DECLINED)
+    applications.mark_refused(session, actor, offer.application)
+    tell_client(
+        session,
+        offer.organization_id,
+        "offer.declined",
+        f"/gigs/{offer.gig.public_id}/applications",
+        lambda: (_("An expert declined your offer"), offer.gig.title),
+    )
+    return offer
+
+
+def expire_offers(session: Session) -> int:
+    """Close the offers whose time is over, each in a transaction of its own; how many."""
+    overdue = sa.select(Offer.id).where(Offer.state == OfferState.MADE, Offer.expires_at <= clock.now())
+    ids = session.scalars(overdue).all()
+    for offer_id in ids:
+        _expire(session, offer_id)
+    return len(ids)
+
+
+def own(offer: Offer, actor: Actor) -> Offer:
+    """The offer, when it was made to `actor`. Raises NotFound."""
+    if offer.person_id != actor.person_id:
+        raise NotFound(_("There is no such page, or it is not yours to see."))
+    return offer
+
+
+def decide(session: Session, actor: Actor, offer: Offer, to: OfferState) -> None:
+    """Move an offer out of waiting. Needs its row locked."""
+    move(offer, to, OFFER_MOVES)
+    offer.decided_at = clock.now()
+    session.flush()
+    audit.record(session, actor, f"offer.{to}", "offer", offer.public_id)
+
+
+@use_case
+def _expire(session: Session, offer_id: int) -> None:
+    offer = session.get_one(Offer, offer_id, with_for_update=True, populate_existing=True)
+    if offer.state is OfferState.MADE and offer.expires_at <= clock.now():
+        decide(session, SITE, offer, OfferState.EXPIRED)
+        applications.mark_open_again(session, SITE, offer.application)
+
+
+def _check(session: Session, gig: Gig, draft: OfferDraft) -> None:
+    if gig.state in (GigState.DRAFT, GigState.CLOSED):
+        raise Refused(_("This gig is not open, so no offer can be made for it."))
+    if applications.seats_left(session, gig) < 1:
+        raise Refused(_("All places of this gig are filled. Add one to it first."))
+    low, high = gig.band or (None, None)
+    if low is None or high is None or not low.amount <= draft.rate <= high.amount:
+        raise Invalid(
+            _("The rate must lie within what the gig advertises: %(low)s to %(high)s.", low=low, high=high),
+            field="rate",
+        )
+    if not 1 <= draft.hours_per_week <= 80:
+        raise Invalid(_("Offer between 1 and 80 hours a week."), field="hours_per_week")
+    if draft.starts_on < clock.now().date() - timedelta(days=1):
+        raise Invalid(_("The first day cannot lie in the past."), field="starts_on")
+
+
+def _written(application: Application, draft: OfferDraft, fee_bps: int, made_by: int) -> Offer:
+    gig, project = application.gig, application.gig.project
+    text = terms.write(
+        terms.Terms(
+            client=project.organization.name,
+            expert=application.person.full_name,
+            gig=gig.title,
+            services=gig.description,
+            rate=Money(draft.rate, project.currency),
+            hours_per_week=draft.hours_per_week,
+            starts_on=draft.starts_on,
+            data_use=gig.data_use,
+        )
+    )
+    return Offer(
+        application=application,
+        organization_id=project.organization_id,
+        project=project,
+        gig=gig,
+        person_id=application.person_id,
+        rate=draft.rate,
+        currency=project.currency,
+        fee_bps=fee_bps,
+        hours_per_week=draft.hours_per_week,
+        starts_on=draft.starts_on,
+        terms_version=terms.VERSION,
+        terms=text,
+        data_use=gig.data_use,
+        state=OfferState.MADE,
+        expires_at=clock.now() + OPEN_FOR,
+        made_by=made_by,
+        made_at=clock.now(),
+    )

@@ -1,0 +1,133 @@
+"""Money set aside for a contract's weeks, so that no hour is worked which cannot be paid.
+
+A reservation is held in full until its week is approved, or is over without work; then it closes, and what
+was not earned goes back to the project. So the reserved account of a project is exactly what is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, ledger, money
+from marketplace.actor import Actor
+from marketplace.contracts.models import Contract, Reservation, TimeEntry, Timesheet
+from marketplace.contracts.states import ReservationState, TimeKind
+from marketplace.contracts.weeks import Week
+from marketplace.errors import Refused
+from marketplace.i18n import gettext as _
+from marketplace.ledger import NewEntry, NotCovered, chart
+from marketplace.money import Money
+
+
+def price(contract: Contract, rate: int, minutes: int) -> int:
+    """What `minutes` cost the client: pay and fee, in minor units."""
+    pay = money.for_minutes(rate, minutes)
+    return pay + money.share(pay, contract.fee_bps)
+
+
+def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[Week]) -> list[Reservation]:
+    """Set money aside for those of `weeks` that have none. Needs the contract's lock.
+
+    Raises Refused, with what is free and what is needed, when the project's funds do not cover all of it.
+    """
+    minutes = contract.hours_per_week * 60
+    new = [
+        Reservation(
+            contract=contract,
+            week_start_at=week.start,
+            week_end_at=week.end,
+            minutes=minutes,
+            amount=price(contract, contract.rate_at(max(week.start, contract.signed_at)), minutes),
+            state=ReservationState.HELD,
+        )
+        for week in weeks
+        if of_week(session, contract, week) is None
+    ]
+    if new:
+        _require_cover(session, contract, sum(each.amount for each in new), len(new))
+        session.add_all(new)
+        ledger.post_many(session, actor, [_reserving(contract, each) for each in new])
+        session.flush()
+        audit.record(session, actor, "money.reserved", "contract", contract.public_id, weeks=len(new))
+    return new
+
+
+def give_back(session: Session, actor: Actor, reservation: Reservation) -> None:
+    """Close a reservation from which nothing was earned; all of it is free again."""
+    ledger.post_many(session, actor, close(reservation, spent=0))
+    audit.record(session, actor, "money.returned", "contract", reservation.contract.public_id)
+
+
+def close(reservation: Reservation, spent: int) -> list[NewEntry]:
+    """Close it, and write what is left of it back to the project's funds (no entry when nothing is)."""
+    if reservation.state is not ReservationState.HELD:
+        raise Refused(_("The money for this week is no longer reserved. Ask the client to look at it."))
+    reservation.state = ReservationState.CLOSED
+    left = reservation.amount - spent
+    return [_returning(reservation.contract, reservation, left)] if left > 0 else []
+
+
+def of_week(session: Session, contract: Contract, week: Week) -> Reservation | None:
+    """The reservation for a week, held or closed."""
+    query = sa.select(Reservation).filter_by(contract_id=contract.id, week_start_at=week.start)
+    return session.scalars(query).one_or_none()
+
+
+def minutes_left(session: Session, contract: Contract, week: Week) -> int:
+    """Reserved minutes of a week that no entry has used; a running timer counts nothing until it stops."""
+    reservation = of_week(session, contract, week)
+    if reservation is None or reservation.state is not ReservationState.HELD:
+        return 0
+    return max(0, reservation.minutes - minutes_used(session, contract, week))
+
+
+def minutes_used(session: Session, contract: Contract, week: Week) -> int:
+    """Paid minutes entered for a week."""
+    entries = session.scalars(
+        sa.select(TimeEntry)
+        .join(TimeEntry.timesheet)
+        .where(Timesheet.contract_id == contract.id, Timesheet.week_start_at == week.start)
+        .where(TimeEntry.removed_at.is_(None), TimeEntry.kind == TimeKind.PAID)
+    )
+    return sum(entry.minutes for entry in entries)
+
+
+def _require_cover(session: Session, contract: Contract, amount: int, weeks: int) -> None:
+    funds = chart.project_funds(contract.project.public_id)
+    try:
+        ledger.require_cover(session, funds, contract.currency, amount)
+    except NotCovered:
+        free = -ledger.balance(session, funds, contract.currency)
+        raise NotCovered(
+            _(
+                "The project has %(free)s free; the %(weeks)s weeks to reserve need %(needed)s. "
+                "The client has to add funds first.",
+                free=Money(max(0, free), contract.currency),
+                weeks=weeks,
+                needed=Money(amount, contract.currency),
+            )
+        ) from None
+
+
+def _reserving(contract: Contract, reservation: Reservation) -> NewEntry:
+    return _entry(contract, reservation, "reserved", reservation.amount, "Reserved for a week's work")
+
+
+def _returning(contract: Contract, reservation: Reservation, amount: int) -> NewEntry:
+    return _entry(contract, reservation, "returned", -amount, "Reserved and not used, returned")
+
+
+def _entry(contract: Contract, reservation: Reservation, event: str, amount: int, memo: str) -> NewEntry:
+    project = contract.project.public_id
+    week = reservation.week_start_at.astimezone(contract.zone).date()
+    return NewEntry(
+        source=f"reservation:{contract.public_id}:{week}",
+        event=event,
+        currency=contract.currency,
+        lines=[(chart.project_funds(project), amount), (chart.project_reserved(project), -amount)],
+        occurred_at=clock.now(),
+        memo=memo,
+    )

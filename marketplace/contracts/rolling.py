@@ -1,0 +1,105 @@
+"""Week after week: money that was not used goes back, and the next week is reserved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.actor import SITE
+from marketplace.contracts import find, limits, reservations
+from marketplace.contracts.models import Contract, Reservation
+from marketplace.contracts.states import ContractState, ReservationState
+from marketplace.contracts.weeks import Week, week_of
+from marketplace.db import use_case
+from marketplace.gigs import projection
+from marketplace.gigs.members import tell, tell_client
+from marketplace.i18n import gettext as _
+from marketplace.ledger import NotCovered
+from marketplace.notifications.models import Notification
+
+# Hours of a week that is over can still be entered for this long; then an empty week gives its money back.
+LATE_ENTRY = timedelta(days=2)
+
+
+def roll_weeks(session: Session) -> int:
+    """Return what empty weeks held, then reserve what is to come; how many contracts changed.
+
+    By the clock, and each contract in a transaction of its own: running it again changes nothing.
+    """
+    now = clock.now()
+    ids = session.scalars(sa.union(_with_old_weeks(now), _without_next_week(now))).all()
+    return sum(_roll(session, contract_id) for contract_id in sorted(ids))
+
+
+def _with_old_weeks(now: datetime) -> sa.Select[int]:
+    return sa.select(Reservation.contract_id).where(
+        Reservation.state == ReservationState.HELD, Reservation.week_end_at <= now - LATE_ENTRY
+    )
+
+
+def _without_next_week(now: datetime) -> sa.Select[int]:
+    next_week = sa.exists().where(Reservation.contract_id == Contract.id, Reservation.week_start_at > now)
+    return sa.select(Contract.id).where(Contract.state == ContractState.ACTIVE, ~next_week)
+
+
+@use_case
+def _roll(session: Session, contract_id: int) -> bool:
+    contract = find.hold(session, contract_id)
+    returned = _return_unused(session, contract)
+    reserved = _reserve_ahead(session, contract)
+    if returned or reserved:
+        projection.push_project(session, contract.project_id)
+    return returned or reserved
+
+
+def _return_unused(session: Session, contract: Contract) -> bool:
+    held = session.scalars(
+        sa.select(Reservation)
+        .filter_by(contract_id=contract.id, state=ReservationState.HELD)
+        .where(Reservation.week_end_at <= clock.now() - LATE_ENTRY)
+    ).all()
+    empty = [each for each in held if not reservations.minutes_used(session, contract, _week(contract, each))]
+    for reservation in empty:
+        reservations.give_back(session, SITE, reservation)
+    return bool(empty)
+
+
+def _reserve_ahead(session: Session, contract: Contract) -> bool:
+    if contract.state is not ContractState.ACTIVE:
+        return False
+    this = week_of(max(clock.now(), limits.begins(contract)), contract.time_zone)
+    wanted = [week for week in (this, this.next) if _within(contract, week)]
+    try:
+        return bool(reservations.reserve(session, SITE, contract, wanted))
+    except NotCovered as short:
+        _warn(session, contract, this, short.sentence)
+        return False
+
+
+def _within(contract: Contract, week: Week) -> bool:
+    return contract.gig.ends_on is None or week.monday <= contract.gig.ends_on
+
+
+def _week(contract: Contract, reservation: Reservation) -> Week:
+    return week_of(reservation.week_start_at, contract.time_zone)
+
+
+def _warn(session: Session, contract: Contract, week: Week, why: str) -> None:
+    """Tell both sides once in a week that the next one is not reserved."""
+    path = f"/contracts/{contract.public_id}"
+    kind = "reservation.short"
+    told = sa.select(Notification.id).where(
+        Notification.person_id == contract.person_id, Notification.kind == kind,
+        Notification.path == path, Notification.created_at >= week.start,
+    )  # fmt: skip
+    if session.scalars(told.limit(1)).first() is not None:
+        return
+
+    def say() -> tuple[str, str]:
+        return _("Next week's hours are not reserved yet"), why
+
+    tell(session, contract.person_id, kind, path, say)
+    tell_client(session, contract.organization_id, kind, path, say)

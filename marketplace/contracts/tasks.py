@@ -1,0 +1,40 @@
+"""What happens by itself: weeks roll on, deadlines pass, timers reach the end of their money."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from marketplace import jobs
+from marketplace.contracts import approvals, offers, rolling, timer, timesheets
+from marketplace.reasons import hooks
+
+
+@jobs.task("contracts.roll_weeks")
+def roll_weeks(session: Session) -> None:
+    """Return unused money and reserve the weeks to come."""
+    rolling.roll_weeks(session)
+
+
+@jobs.task("contracts.approve_overdue")
+def approve_overdue(session: Session) -> None:
+    """Approve the weeks that no client answered in time."""
+    approvals.approve_overdue(session)
+
+
+@jobs.task("contracts.stop_spent_timers")
+def stop_spent_timers(session: Session) -> None:
+    """Stop timers where reserved time or a credential ends."""
+    timer.stop_spent_timers(session)
+
+
+@jobs.task("contracts.expire_offers")
+def expire_offers(session: Session) -> None:
+    """Close offers that nobody answered."""
+    offers.expire_offers(session)
+
+
+jobs.periodic("0 */5 * * * *", "contracts.roll_weeks")
+jobs.periodic("20 */5 * * * *", "contracts.approve_overdue")
+jobs.periodic("40 * * * * *", "contracts.stop_spent_timers")
+jobs.periodic("50 */5 * * * *", "contracts.expire_offers")
+hooks.on_upheld["timesheet"] = timesheets.resubmit

@@ -1,0 +1,74 @@
+"""The text that is signed. Each version stays as it is; a change is a new version."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+
+from marketplace.i18n import day
+from marketplace.i18n import gettext as _
+from marketplace.money import Money
+
+VERSION = "2026-11"
+# California SB 988, New York FIFA and the Illinois FWPA want a pay date, at most 30 days after the work.
+PAID_WITHIN_DAYS = 30
+APPROVAL_DAYS = 5
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an offer's text is made of."""
+
+    client: str
+    expert: str
+    gig: str
+    services: str
+    rate: Money
+    hours_per_week: int
+    starts_on: date
+    data_use: str
+
+
+def write(terms: Terms) -> str:
+    """The whole text of the current version, in the reader's language."""
+    return "\n\n".join(
+        [
+            _("Agreement for services"),
+            _(
+                "Between %(client)s (the client) and %(expert)s (the expert).",
+                client=terms.client,
+                expert=terms.expert,
+            ),
+            _("1. Services. %(gig)s. %(services)s", gig=terms.gig, services=terms.services),
+            _(
+                "2. Rate. The client pays %(rate)s for each hour, for up to %(hours)s hours a week from "
+                "%(start)s. An hour worked keeps its rate. Each entry is counted in whole minutes and rounded "
+                "once, half up.",
+                rate=terms.rate,
+                hours=terms.hours_per_week,
+                start=day(terms.starts_on),
+            ),
+            _(
+                "3. Money set aside. The money for this week and the next is reserved from the client's "
+                "funds before the work is done. No hour is worked that is not reserved."
+            ),
+            _(
+                "4. Approval and pay date. The client approves a submitted week or returns it with a reason "
+                "within %(approval)s days; after that it counts as approved. Approved work is paid at the latest "
+                "%(paid)s days after the work is done.",
+                approval=APPROVAL_DAYS,
+                paid=PAID_WITHIN_DAYS,
+            ),
+            _("5. Use of the work. %(data_use)s", data_use=terms.data_use),
+            _(
+                "6. Ending. Either side may end this agreement at any time. What was worked until then is "
+                "paid."
+            ),
+        ]
+    )
+
+
+def fingerprint(text: str) -> bytes:
+    """SHA-256 of the signed text (UTF-8)."""
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,161 @@
+"""The timer. It lives in the database, so it survives a reload, sleep and a lost network."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.actor import SITE, Actor
+from marketplace.contracts import entries, find, limits
+from marketplace.contracts.entries import Work
+from marketplace.contracts.models import TimeEntry
+from marketplace.contracts.states import Source, TimeKind
+from marketplace.contracts.weeks import split, to_minute, week_of
+from marketplace.db import use_case
+from marketplace.errors import Refused
+from marketplace.gigs.members import tell
+from marketplace.i18n import gettext as _
+from marketplace.text import line, paragraph
+
+_RUNNING = sa.and_(TimeEntry.ended_at.is_(None), TimeEntry.removed_at.is_(None))
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a stopped timer left behind: its entries, and why it ended before now, if it did."""
+
+    entries: list[TimeEntry]
+    cut_because: str | None
+
+
+@use_case
+def start_timer(
+    session: Session,
+    actor: Actor,
+    contract_public_id: uuid.UUID,
+    task_kind: str,
+    note: str = "",
+    kind: TimeKind = TimeKind.PAID,
+) -> TimeEntry:
+    """Start work now. Raises Refused when a timer runs, the contract is over, or no minute may be worked."""
+    contract = find.own_contract(session, actor, contract_public_id)
+    now = to_minute(clock.now())
+    limits.require_open(contract, now)
+    if running(session, actor.id) is not None:
+        raise Refused(_("A timer is already running. Stop it first."))
+    if kind is TimeKind.PAID:
+        limits.require_credentials(session, contract.gig, actor.id, now)
+        limits.require_reserved(session, contract, week_of(now, contract.time_zone), 1)
+    entry = TimeEntry(
+        contract=contract,
+        timesheet=entries.open_sheet(session, contract, week_of(now, contract.time_zone)),
+        person_id=actor.id,
+        started_at=now,
+        kind=kind,
+        source=Source.TIMER,
+        task_kind=line(task_kind),
+        note=paragraph(note),
+        version=1,
+        heartbeat_at=clock.now(),
+    )
+    entries.write(session, [entry])
+    audit.record(session, actor, "timer.started", "time_entry", entry.public_id)
+    return entry
+
+
+@use_case
+def heartbeat(session: Session, actor: Actor) -> TimeEntry | None:
+    """The browser is still there. A missing heartbeat ends nothing: it is only shown."""
+    entry = running(session, actor.id)
+    if entry is not None:
+        entry.heartbeat_at = clock.now()
+    return entry
+
+
+@use_case
+def stop_timer(session: Session, actor: Actor) -> Stopped:
+    """Stop one's timer: at the present minute, or where reserved time or a credential ended before.
+
+    Less than a whole minute leaves no entry. Raises Refused when no timer runs.
+    """
+    entry = running(session, actor.id)
+    if entry is None:
+        raise Refused(_("No timer is running."))
+    find.hold(session, entry.contract_id)
+    session.refresh(entry)
+    return _stop(session, actor, entry, clock.now())
+
+
+def stop_spent_timers(session: Session) -> int:
+    """Stop the timers whose reserved time or credential has ended; how many."""
+    stopped = 0
+    for entry_id in session.scalars(sa.select(TimeEntry.id).where(_RUNNING)).all():
+        stopped += _stop_spent(session, entry_id)
+    return stopped
+
+
+def running(session: Session, person_id: int) -> TimeEntry | None:
+    """The person's running timer."""
+    return session.scalars(
+        sa.select(TimeEntry).where(_RUNNING, TimeEntry.person_id == person_id)
+    ).one_or_none()
+
+
+def stop_at(session: Session, actor: Actor, contract_id: int, moment: datetime) -> None:
+    """Stop the contract's timer, if one runs. Needs the contract's lock."""
+    query = sa.select(TimeEntry).where(_RUNNING, TimeEntry.contract_id == contract_id)
+    entry = session.scalars(query).one_or_none()
+    if entry is not None:
+        _stop(session, actor, entry, moment)
+
+
+@use_case
+def _stop_spent(session: Session, entry_id: int) -> bool:
+    entry = session.get_one(TimeEntry, entry_id)
+    contract = find.hold(session, entry.contract_id)
+    session.refresh(entry)
+    if entry.ended_at is not None or entry.removed_at is not None or entry.kind is not TimeKind.PAID:
+        return False
+    if limits.timer_end(session, contract, entry.started_at)[0] > clock.now():
+        return False
+    stopped = _stop(session, SITE, entry, clock.now())
+    tell(
+        session,
+        contract.person_id,
+        "timer.stopped",
+        f"/contracts/{contract.public_id}",
+        lambda: (_("Your timer was stopped"), stopped.cut_because or contract.gig.title),
+    )
+    return True
+
+
+def _stop(session: Session, actor: Actor, entry: TimeEntry, moment: datetime) -> Stopped:
+    if entry.ended_at is not None or entry.removed_at is not None:
+        raise Refused(_("This timer was already stopped."))
+    end, why = to_minute(moment), None
+    if entry.kind is TimeKind.PAID:
+        limit, because = limits.timer_end(session, entry.contract, entry.started_at)
+        end, why = (limit, because) if limit < end else (end, None)
+    pieces = split(entry.started_at, end, entry.contract.time_zone)
+    audit.record(session, actor, "timer.stopped", "time_entry", entry.public_id, at=end)
+    if not pieces:
+        entry.removed_at = clock.now()
+        session.flush()
+        return Stopped([], why)
+    entry.ended_at = pieces[0][1]
+    entry.timesheet.version += 1
+    session.flush()
+    return Stopped([entry, *_carry_over(session, entry, end)], why)
+
+
+def _carry_over(session: Session, entry: TimeEntry, end: datetime) -> list[TimeEntry]:
+    """Entries for the weeks after the one in which the timer was started."""
+    if entry.ended_at is None or entry.ended_at >= end:
+        return []
+    rest = Work(entry.ended_at, end, entry.task_kind, entry.note, None, entry.kind)
+    return entries.place(session, entry.contract, rest, Source.TIMER)

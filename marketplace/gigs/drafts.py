@@ -1,0 +1,155 @@
+"""Writing a gig: anything may be missing until it is published."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit
+from marketplace.actor import Actor, Role
+from marketplace.credentials.gate import Requirement
+from marketplace.db import use_case
+from marketplace.errors import Invalid, Refused
+from marketplace.gigs import find, projection
+from marketplace.gigs.models import Application, Gig, GigRequirement
+from marketplace.gigs.publishing import missing
+from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
+from marketplace.i18n import gettext as _
+from marketplace.matching import domains
+from marketplace.text import line, paragraph
+
+MOST_REQUIREMENTS = 3
+
+
+@dataclass(frozen=True)
+class GigDraft:
+    """What a client says of a gig. Rates are minor units of the project's currency for an hour."""
+
+    title: str
+    domain: str | None = None
+    task_kind: TaskKind | None = None
+    description: str = ""
+    guidelines: str = ""
+    data_use: str = ""
+    rate_min: int | None = None
+    rate_max: int | None = None
+    hours_per_week: int | None = None
+    headcount: int | None = None
+    languages: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    starts_on: date | None = None
+    ends_on: date | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+
+@use_case
+def draft_gig(session: Session, actor: Actor, project_public_id: uuid.UUID, draft: GigDraft) -> Gig:
+    """Add a draft to a project. Raises Refused when the project is closed, Invalid for what cannot be."""
+    project = find.project(session, actor, project_public_id)
+    actor.require(Role.CLIENT_ADMIN, organization_id=project.organization_id)
+    if project.state is ProjectState.CLOSED:
+        raise Refused(_("This project is closed. Start a new one for more work."))
+    gig = Gig(project=project, state=GigState.DRAFT, version=1)
+    _write(gig, draft)
+    session.add(gig)
+    session.flush()
+    audit.record(session, actor, "gig.drafted", "gig", gig.public_id)
+    return gig
+
+
+@use_case
+def edit_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: GigDraft) -> Gig:
+    """Replace what the gig says. Offers and contracts already made keep what they froze.
+
+    Raises Refused when it is closed, or when a published gig would miss something.
+    """
+    gig = find.gig(session, actor, gig_public_id, lock=True)
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    if gig.state is GigState.CLOSED:
+        raise Refused(_("This gig is closed and stays as it was. Draft a new one instead."))
+    _write(gig, draft)
+    _check_seats(session, gig)
+    if gig.state is not GigState.DRAFT and (gaps := missing(gig)):
+        raise Invalid(" ".join(gap.sentence for gap in gaps), field=gaps[0].field)
+    gig.version += 1
+    session.flush()
+    audit.record(session, actor, "gig.edited", "gig", gig.public_id, version=gig.version)
+    if gig.state is not GigState.DRAFT:
+        projection.push_gig(session, gig)
+    return gig
+
+
+def _write(gig: Gig, draft: GigDraft) -> None:
+    _check(draft)
+    gig.title = line(draft.title)
+    gig.domain, gig.task_kind = draft.domain, draft.task_kind
+    gig.description = paragraph(draft.description)
+    gig.guidelines = paragraph(draft.guidelines)
+    gig.data_use = paragraph(draft.data_use)
+    gig.rate_min, gig.rate_max = draft.rate_min, draft.rate_max
+    gig.hours_per_week, gig.headcount = draft.hours_per_week, draft.headcount
+    gig.languages, gig.countries = _codes(draft.languages), _codes(draft.countries)
+    gig.starts_on, gig.ends_on = draft.starts_on, draft.ends_on
+    _require(gig, draft.requirements)
+
+
+def _check(draft: GigDraft) -> None:
+    """Refuse what cannot be, whether or not the rest is there yet."""
+    if not line(draft.title):
+        raise Invalid(_("Give the gig a title; it is the first thing an expert reads."), field="title")
+    if draft.domain is not None and not domains.known(draft.domain):
+        raise Invalid(_("Choose a domain from the list."), field="domain")
+    if draft.rate_min is not None and draft.rate_min <= 0:
+        raise Invalid(_("The lowest rate must be more than nothing."), field="rate_min")
+    if draft.rate_min and draft.rate_max is not None and draft.rate_max < draft.rate_min:
+        raise Invalid(_("The highest rate cannot be below the lowest."), field="rate_max")
+    if draft.hours_per_week is not None and not 1 <= draft.hours_per_week <= 80:
+        raise Invalid(_("Ask for between 1 and 80 hours a week."), field="hours_per_week")
+    if draft.headcount is not None and not 1 <= draft.headcount <= 10_000:
+        raise Invalid(_("Ask for at least one person."), field="headcount")
+    if draft.starts_on and draft.ends_on and draft.ends_on < draft.starts_on:
+        raise Invalid(_("The last day cannot be before the first."), field="ends_on")
+    _check_requirements(draft.requirements)
+
+
+def _check_requirements(requirements: tuple[Requirement, ...]) -> None:
+    named = [(each.type, each.jurisdiction) for each in requirements]
+    if len(named) > MOST_REQUIREMENTS:
+        raise Invalid(_("Ask for three credentials at most."), field="requirements")
+    if len(set(named)) < len(named):
+        raise Invalid(_("The same credential is asked for twice; remove one."), field="requirements")
+
+
+def _require(gig: Gig, requirements: tuple[Requirement, ...]) -> None:
+    """Keep the rows that stay, so that saving twice changes nothing."""
+    kept = {(each.type, each.jurisdiction): each for each in gig.requirements}
+    rows = []
+    for wanted in requirements:
+        row = kept.get((wanted.type, wanted.jurisdiction)) or GigRequirement(
+            type=wanted.type, jurisdiction=wanted.jurisdiction
+        )
+        row.level, row.max_age_days = wanted.level, wanted.max_age_days
+        rows.append(row)
+    gig.requirements = rows
+
+
+def _check_seats(session: Session, gig: Gig) -> None:
+    hired = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(Application)
+        .filter_by(gig_id=gig.id, state=ApplicationState.HIRED)
+    )
+    if hired and (gig.headcount or 0) < hired:
+        raise Invalid(
+            _("%(hired)s people already work here, so the headcount cannot be lower.", hired=hired),
+            field="headcount",
+        )
+
+
+def _codes(values: Iterable[str]) -> list[str]:
+    return sorted({line(value) for value in values if line(value)})

@@ -1,0 +1,77 @@
+"""What an expert says of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.actor import Actor, Role
+from marketplace.db import use_case
+from marketplace.errors import Invalid
+from marketplace.gigs import projection
+from marketplace.gigs.models import ExpertProfile
+from marketplace.i18n import gettext as _
+from marketplace.matching import domains
+from marketplace.money import Money
+from marketplace.text import line, paragraph
+
+MOST_DOMAINS = 10
+
+
+@dataclass(frozen=True)
+class ProfileDraft:
+    """`min_rate` is the least the expert works for, an hour. `languages` are ISO 639 codes."""
+
+    headline: str
+    domains: tuple[str, ...]
+    languages: tuple[str, ...]
+    min_rate: Money
+    hours_per_week: int
+    about: str = ""
+    skills: tuple[str, ...] = ()
+
+
+@use_case
+def save_profile(session: Session, actor: Actor, draft: ProfileDraft) -> ExpertProfile:
+    """Write one's own profile, which matching knows from the same moment on. Raises Invalid."""
+    actor.require(Role.EXPERT)
+    _check(draft)
+    profile = session.get(ExpertProfile, actor.id, with_for_update=True)
+    if profile is None:
+        profile = ExpertProfile(person_id=actor.id)
+        session.add(profile)
+    profile.headline = line(draft.headline)
+    profile.about = paragraph(draft.about)
+    profile.domains = _once(draft.domains)
+    profile.skills = _once(draft.skills)
+    profile.languages = _once(draft.languages)
+    profile.min_rate, profile.currency = draft.min_rate.amount, draft.min_rate.currency
+    profile.hours_per_week = draft.hours_per_week
+    profile.updated_at = clock.now()
+    session.flush()
+    audit.record(session, actor, "profile.saved", "profile", profile.public_id)
+    projection.push_expert(session, actor.id)
+    return profile
+
+
+def _check(draft: ProfileDraft) -> None:
+    if not draft.domains:
+        raise Invalid(_("Choose at least one domain; it decides which gigs you see."), field="domains")
+    if len(set(draft.domains)) > MOST_DOMAINS:
+        raise Invalid(_("Choose ten domains at most: those you would be examined in."), field="domains")
+    if not all(domains.known(code) for code in draft.domains):
+        raise Invalid(_("Choose domains from the list."), field="domains")
+    if not draft.languages:
+        raise Invalid(_("Choose at least one language that you write well."), field="languages")
+    if draft.min_rate.amount <= 0:
+        raise Invalid(_("Give the rate below which you do not work."), field="min_rate")
+    if not 1 <= draft.hours_per_week <= 80:
+        raise Invalid(_("Give between 1 and 80 hours a week."), field="hours_per_week")
+
+
+def _once(values: Iterable[str]) -> list[str]:
+    """Each once, in the order given."""
+    return list(dict.fromkeys(line(value) for value in values if line(value)))

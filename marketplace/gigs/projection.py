@@ -1,0 +1,163 @@
+"""What matching knows of experts and gigs: plain values, pushed in the transaction that changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace import clock, ledger, money
+from marketplace.credentials import hooks
+from marketplace.credentials.gate import Checked, checks_of
+from marketplace.credentials.models import Credential
+from marketplace.credentials.states import WAITING
+from marketplace.db import use_case
+from marketplace.gigs.models import Application, ExpertProfile, Gig
+from marketplace.gigs.states import ApplicationState, GigState
+from marketplace.ledger import chart
+from marketplace.matching import projections
+from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts, RequirementFact
+
+BATCH = 500
+CLAIMED = 1
+
+
+def push_expert(session: Session, person_id: int) -> None:
+    """Push one expert, if they have a profile. Called for every change of profile or credentials."""
+    profile = session.get(ExpertProfile, person_id)
+    if profile is not None:
+        session.flush()
+        _push_experts(session, [profile])
+
+
+def push_gig(session: Session, gig: Gig) -> None:
+    """Push one gig. A draft is not known to matching."""
+    if gig.state is GigState.DRAFT:
+        return
+    session.flush()
+    funded = has_funds(session, gig)
+    projections.push_gig(
+        session, gig_facts(gig, seats_left(session, gig), funded), open=gig.state is GigState.PUBLISHED
+    )
+
+
+def push_project(session: Session, project_id: int) -> None:
+    """Push a project's gigs, whose funds have changed."""
+    query = sa.select(Gig).where(Gig.project_id == project_id, Gig.state == GigState.PUBLISHED)
+    for gig in session.scalars(query):
+        push_gig(session, gig)
+
+
+@use_case
+def rebuild_projections(session: Session) -> None:
+    """Make all of what matching knows anew, from the tables that own it."""
+    projections.clear(session)
+    profiles = (
+        sa.select(ExpertProfile).options(joinedload(ExpertProfile.person)).order_by(ExpertProfile.person_id)
+    )
+    for batch in session.scalars(profiles).partitions(BATCH):
+        _push_experts(session, batch)
+    gigs = sa.select(Gig).where(Gig.state != GigState.DRAFT).options(selectinload(Gig.requirements))
+    for gig in session.scalars(gigs).all():
+        push_gig(session, gig)
+
+
+def gig_facts(gig: Gig, headcount_left: int, funded: bool) -> GigFacts:
+    """A complete gig as matching sees it."""
+    if not (gig.domain and gig.rate_min and gig.rate_max and gig.hours_per_week and gig.starts_on):
+        raise ValueError("a gig that is not complete cannot be matched")
+    return GigFacts(
+        gig_id=gig.id,
+        domain=gig.domain,
+        rate_min=gig.rate_min,
+        rate_max=gig.rate_max,
+        currency=gig.project.currency,
+        hours_per_week=gig.hours_per_week,
+        languages=tuple(gig.languages),
+        countries=tuple(gig.countries),
+        starts_on=gig.starts_on,
+        requirements=tuple(
+            RequirementFact(each.type, each.jurisdiction, each.level, each.max_age_days)
+            for each in gig.requirements
+        ),
+        headcount_left=headcount_left,
+        funded=funded,
+    )
+
+
+def seats_left(session: Session, gig: Gig) -> int:
+    """Headcount that nobody holds."""
+    hired = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(Application)
+        .where(Application.gig_id == gig.id, Application.state == ApplicationState.HIRED)
+    )
+    return max(0, (gig.headcount or 0) - (hired or 0))
+
+
+def has_funds(session: Session, gig: Gig) -> bool:
+    """Would the project's free money pay one more person for a week, at the lowest rate?"""
+    free = -ledger.balance(session, chart.project_funds(gig.project.public_id), gig.project.currency)
+    return free >= money.for_minutes(gig.rate_min or 0, 60 * (gig.hours_per_week or 0))
+
+
+def expert_facts(
+    profile: ExpertProfile, checks: Iterable[Checked], waiting: Iterable[Credential]
+) -> ExpertFacts:
+    """An expert as matching sees them. Nothing here says who they are."""
+    facts = [*(_checked(each) for each in checks), *(_claimed(each) for each in waiting)]
+    return ExpertFacts(
+        person_id=profile.person_id,
+        domains=tuple(profile.domains),
+        min_rate=profile.min_rate,
+        currency=profile.currency,
+        country=profile.person.country,
+        time_zone=profile.person.time_zone,
+        languages=tuple(profile.languages),
+        hours_per_week=profile.hours_per_week,
+        credentials=tuple(facts),
+        suspended=profile.person.closed_at is not None,
+    )
+
+
+def _push_experts(session: Session, profiles: Sequence[ExpertProfile]) -> None:
+    ids = [profile.person_id for profile in profiles]
+    checks = checks_of(session, ids)
+    waiting = session.scalars(
+        sa.select(Credential).where(Credential.person_id.in_(ids), Credential.state.in_(WAITING))
+    ).all()
+    for profile in profiles:
+        claims = [each for each in waiting if each.person_id == profile.person_id]
+        projections.push_expert(session, expert_facts(profile, checks.get(profile.person_id, []), claims))
+
+
+def _checked(check: Checked) -> CredentialFact:
+    return CredentialFact(
+        type=check.credential.type,
+        jurisdiction=check.credential.jurisdiction,
+        level=check.attestation.level,
+        valid_from=_day(check.start),
+        valid_to=_day(check.end - timedelta(microseconds=1)) if check.end else None,
+        checked_on=_day(check.attestation.looked_at),
+    )
+
+
+def _claimed(credential: Credential) -> CredentialFact:
+    """A claim that waits for its reviewer: known, and not counted yet."""
+    return CredentialFact(
+        type=credential.type,
+        jurisdiction=credential.jurisdiction,
+        level=CLAIMED,
+        valid_from=_day(credential.submitted_at),
+        valid_to=credential.expires_on,
+        checked_on=_day(clock.now()),
+    )
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+hooks.changed.append(push_expert)

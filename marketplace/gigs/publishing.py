@@ -1,0 +1,84 @@
+"""Publishing, pausing and closing a gig."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.actor import Actor, Role
+from marketplace.db import use_case
+from marketplace.errors import Refused
+from marketplace.gigs import find, projection
+from marketplace.gigs.models import Gig
+from marketplace.gigs.states import GIG_MOVES, PROJECT_MOVES, GigState, ProjectState, move
+from marketplace.i18n import gettext as _
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a gig does not say yet: the input, and a sentence that asks for it."""
+
+    field: str
+    sentence: str
+
+
+def missing(gig: Gig) -> list[Gap]:
+    """Everything that keeps the gig from being published; empty when nothing does."""
+    wanted = [
+        ("domain", gig.domain, _("Choose the domain whose experts you need.")),
+        ("task_kind", gig.task_kind, _("Say what kind of task it is.")),
+        ("description", gig.description, _("Describe the work, so that an expert can judge it.")),
+        ("data_use", gig.data_use, _("Say what the work trains and how it may be used.")),
+        ("rate_min", gig.rate_min, _("Give the lowest hourly rate.")),
+        ("rate_max", gig.rate_max, _("Give the highest hourly rate.")),
+        ("hours_per_week", gig.hours_per_week, _("Say how many hours a week you need from each person.")),
+        ("headcount", gig.headcount, _("Say how many people you need.")),
+        ("starts_on", gig.starts_on, _("Give the day on which work begins.")),
+    ]
+    return [Gap(field, sentence) for field, value, sentence in wanted if not value]
+
+
+@use_case
+def publish_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+    """Show the gig to experts, and open its project. Raises Refused naming everything that is missing."""
+    project = find.gig(session, actor, gig_public_id).project
+    find.project(session, actor, project.public_id, lock=True)
+    gig = _own(session, actor, gig_public_id)
+    gaps = missing(gig)
+    if gaps:
+        raise Refused(
+            _("This gig cannot be published yet. %(gaps)s", gaps=" ".join(gap.sentence for gap in gaps))
+        )
+    if project.state is not ProjectState.OPEN:
+        move(project, ProjectState.OPEN, PROJECT_MOVES)
+    gig.published_at = gig.published_at or clock.now()
+    return _moved(session, actor, gig, GigState.PUBLISHED)
+
+
+@use_case
+def pause_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+    """Take no more applications for now; contracts go on."""
+    return _moved(session, actor, _own(session, actor, gig_public_id), GigState.PAUSED)
+
+
+@use_case
+def close_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+    """Take no more applications ever; contracts go on."""
+    return _moved(session, actor, _own(session, actor, gig_public_id), GigState.CLOSED)
+
+
+def _own(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+    gig = find.gig(session, actor, gig_public_id, lock=True)
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    return gig
+
+
+def _moved(session: Session, actor: Actor, gig: Gig, to: GigState) -> Gig:
+    move(gig, to, GIG_MOVES)
+    session.flush()
+    audit.record(session, actor, f"gig.{to}", "gig", gig.public_id, version=gig.version)
+    projection.push_gig(session, gig)
+    return gig

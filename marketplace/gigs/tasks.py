@@ -1,0 +1,18 @@
+"""What other slices set off: an upheld appeal opens an application again, a credential changes a match."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from marketplace import jobs
+from marketplace.gigs import applications, projection
+from marketplace.reasons import hooks
+
+
+@jobs.task("gigs.rebuild_projections")
+def rebuild_projections(session: Session) -> None:
+    """Make what matching knows anew."""
+    projection.rebuild_projections(session)
+
+
+hooks.on_upheld["application"] = applications.reopen

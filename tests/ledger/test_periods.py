@@ -117,6 +117,7 @@ def test_the_database_refuses_a_closed_month(session: Session, fin: Actor, gil: 
     session.commit()
     periods.hold(session, fin, OCTOBER)
     periods.close(session, gil, OCTOBER)
+    session.execute(sa.text("SET CONSTRAINTS ALL DEFERRED"))
 
     with pytest.raises(DBAPIError) as refused:
         session.execute(

@@ -35,6 +35,7 @@ from marketplace.db import engine
 from marketplace.embedded import Server
 
 TEMPLATE = f"template_{RUN}"
+pytest_plugins = ("tests.cast",)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

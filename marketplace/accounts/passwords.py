@@ -18,17 +18,15 @@ LEAST, MOST = 12, 200
 # What is left of a password, once all that is easy to guess is taken out, has at least so many kinds.
 LEAST_KINDS = 5
 ROWS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertz", "azerty")
-COMMON = frozenset(
-    (
-        "abc admin administrator angel april august autumn baseball batman changeme charlie cheese chelsea "
-        "computer correcthorsebatterystaple december default dragon easter eminem expert february flower "
-        "football freedom friday friend ginger google guest hannah hello hockey iloveyou january jennifer "
-        "jesus jordan killer letmein liverpool login london lovely love marketplace marginalia master matrix "
-        "michael michelle mickey midnight monday monkey mother mustang naruto november october orange "
-        "passphrase passw0rd password pa55word pepper pokemon princess purple robert samsung saturday secret "
-        "september shadow soccer spring starwars summer sunday sunshine superman sweet taylor temporary test "
-        "thomas thursday trustno1 tuesday user wednesday welcome whatever winter yellow"
-    ).split(" ")  # noqa: SIM905
+COMMON_WORDS = (
+    "abc admin administrator angel april august autumn baseball batman changeme charlie cheese chelsea "
+    "computer correcthorsebatterystaple december default dragon easter eminem expert february flower "
+    "football freedom friday friend ginger google guest hannah hello hockey iloveyou january jennifer "
+    "jesus jordan killer letmein liverpool login london lovely love marketplace marginalia master matrix "
+    "michael michelle mickey midnight monday monkey mother mustang naruto november october orange "
+    "passphrase passw0rd password pa55word pepper pokemon princess purple robert samsung saturday secret "
+    "september shadow soccer spring starwars summer sunday sunshine superman sweet taylor temporary test "
+    "thomas thursday trustno1 tuesday user wednesday welcome whatever winter yellow"
 )
 
 
@@ -85,7 +83,7 @@ def outdated(kept: str) -> bool:
 def _easy(password: str, about: tuple[str, ...]) -> bool:
     rest = password.casefold()
     own = {word for text in about for word in re.split(r"\W+", text.casefold()) if len(word) > 2}
-    for word in sorted(COMMON | own, key=len, reverse=True):
+    for word in sorted(own.union(COMMON_WORDS.split()), key=len, reverse=True):
         rest = rest.replace(word, "")
     for run in _runs():
         rest = rest.replace(run, "")

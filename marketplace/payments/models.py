@@ -83,6 +83,7 @@ class ConnectedAccount(Public, Base):
     requirements: Mapped[list[dict[str, str]]] = mapped_column(JSONB, default=list)
     created_at: Mapped[datetime]
     refreshed_at: Mapped[datetime | None]
+    payouts_seen_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
     person: Mapped[Person] = relationship()

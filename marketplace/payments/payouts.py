@@ -6,9 +6,10 @@ and after one more look.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -33,12 +34,15 @@ from marketplace.payments.models import (
     PayoutItem,
     Transfer,
 )
+from marketplace.payments.outcomes import GatewayRefused
 from marketplace.payments.states import ITEM, ItemState, move
 
 SETTLES_AFTER = 5  # business days
 ENDED_BADLY = ("failed", "canceled")
 MONEY_PATH = "/pay"
 RECONCILED = "completed"
+
+log = logging.getLogger(__name__)
 
 
 def track_payout(session: Session, gateway: Gateway, account: str, payout_id: str) -> None:
@@ -59,10 +63,12 @@ def track_payouts(session: Session, gateway: Gateway, limit: int = 500) -> int:
     accounts = _accounts_in_play(session, limit)
     session.rollback()
     for account, since in accounts:
-        for payout in reversed(gateway.payouts(since, account)):
-            if _is_news(session, payout):
-                record_payout(session, account, payout, _contents(session, gateway, account, payout))
+        try:
+            _track(session, gateway, account, since)
+        except GatewayRefused:
+            log.exception("The payouts of an account cannot be seen", extra={"account": account})
         gateway.breathe()
+    _seen(session, [account for account, _since in accounts])
     return len(accounts)
 
 
@@ -88,7 +94,7 @@ def record_payout(
 
 
 def settle_items(session: Session, gateway: Gateway, limit: int = 500) -> int:
-    """Settle what was paid five business days ago and, on one more look, still is; how many payouts were seen."""
+    """Settle what was paid five business days ago and, on one more look, still is; how many were seen."""
     due = _due_to_settle(session, limit)
     session.rollback()
     for account, payout_id in due:
@@ -98,9 +104,24 @@ def settle_items(session: Session, gateway: Gateway, limit: int = 500) -> int:
     return len(due)
 
 
-def settles_on(payout: ConnectedPayout) -> object:
+def settles_on(payout: ConnectedPayout) -> date:
     """The day from which a paid payout counts as settled."""
     return clock.add_business_days(payout.arrival_date, SETTLES_AFTER)
+
+
+def _track(session: Session, gateway: Gateway, account: str, since: datetime) -> None:
+    for payout in reversed(gateway.payouts(since, account)):
+        if _is_news(session, payout):
+            record_payout(session, account, payout, _contents(session, gateway, account, payout))
+
+
+@use_case
+def _seen(session: Session, accounts: list[str]) -> None:
+    session.execute(
+        sa.update(ConnectedAccount)
+        .where(ConnectedAccount.stripe_id.in_(accounts))
+        .values(payouts_seen_at=clock.now())
+    )
 
 
 def _contents(
@@ -119,14 +140,15 @@ def _contents(
     return [] if linked else gateway.payout_contents(payout.id, account)
 
 
-def _accounts_in_play(session: Session, limit: int) -> list[tuple[str, object]]:
-    """Accounts with transfers that are not settled, each with the day before the oldest of these."""
+def _accounts_in_play(session: Session, limit: int) -> list[tuple[str, datetime]]:
+    """Accounts with transfers on their way, each with the day before the oldest of these."""
     rows = session.execute(
         sa.select(Transfer.destination, sa.func.min(Transfer.sent_at))
         .join(Transfer.item)
-        .where(PayoutItem.state.in_((ItemState.SENT, ItemState.PAID, ItemState.RETURNED)))
-        .group_by(Transfer.destination)
-        .order_by(sa.func.min(PayoutItem.changed_at))
+        .join(PayoutItem.account)
+        .where(PayoutItem.state.in_((ItemState.SENT, ItemState.RETURNED)))
+        .group_by(Transfer.destination, ConnectedAccount.payouts_seen_at)
+        .order_by(ConnectedAccount.payouts_seen_at.nulls_first())
         .limit(limit)
     )
     return [(account, sent_at - timedelta(days=1)) for account, sent_at in rows if sent_at]
@@ -180,7 +202,7 @@ def _book(session: Session, account: ConnectedAccount, payout: facts.Payout) -> 
     entries = [
         NewEntry(source, "created", payout.currency, out, payout.created_at, _("Payout to the expert's bank"))
     ]
-    if payout.status in ENDED_BADLY and not _booked_back(session, source):
+    if payout.status in ENDED_BADLY:
         back = [(account_, -amount) for account_, amount in out]
         entries.append(
             NewEntry(
@@ -188,10 +210,6 @@ def _book(session: Session, account: ConnectedAccount, payout: facts.Payout) -> 
             )
         )
     ledger.post_many(session, SITE, entries)
-
-
-def _booked_back(session: Session, source: str) -> bool:
-    return any(entry.event == "failed" for entry in ledger.entries_for(session, source))
 
 
 def _link(session: Session, row: ConnectedPayout, contents: Iterable[facts.BalanceTransaction]) -> None:
@@ -267,8 +285,8 @@ def _tell(session: Session, item: PayoutItem, payout: ConnectedPayout) -> None:
     if item.state == ItemState.RETURNED:
         title = _("Your bank sent %(amount)s back", amount=amount)
         body = _(
-            "%(reason)s The money is safe in your Stripe account. Check your bank details with Stripe, and it "
-            "is paid again by itself.",
+            "%(reason)s The money is safe in your Stripe account. Check your bank details with Stripe, and "
+            "it is paid again by itself.",
             reason=words.payout_failure(payout.failure_code),
         )
         notify(session, item.person_id, "payout", title, body, SETUP_PATH)
@@ -296,11 +314,8 @@ def _due_to_settle(session: Session, limit: int) -> list[tuple[str, str]]:
         .order_by(ConnectedPayout.arrival_date)
         .limit(limit)
     ).unique()
-    return [(row.account.stripe_id or "", row.stripe_id) for row in rows if _is_over(row)]
-
-
-def _is_over(payout: ConnectedPayout) -> bool:
-    return clock.add_business_days(payout.arrival_date, SETTLES_AFTER) <= clock.now().date()
+    today = clock.now().date()
+    return [(row.account.stripe_id or "", row.stripe_id) for row in rows if settles_on(row) <= today]
 
 
 @use_case

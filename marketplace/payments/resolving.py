@@ -52,7 +52,7 @@ def resolve_unknown(session: Session, gateway: Gateway) -> int:
 
 @dataclass(frozen=True)
 class _Lost:
-    """A transfer to find out about. `was_sending`: it may be that a worker is only just waiting for the answer."""
+    """A transfer to find out about. `was_sending`: a worker may still be waiting for the answer."""
 
     batch: uuid.UUID
     order: Order

@@ -341,7 +341,7 @@ def _become(item: PayoutItem, state: ItemState) -> None:
 
 
 def _look_again(session: Session, gateway: Gateway, order: Order, code: str) -> None:
-    """A refusal for want of money says nothing about the account; any other means that ours is out of date."""
+    """A refusal for want of money says nothing about the account; after another, ours is out of date."""
     if code != NO_MONEY:
         with suppress(GatewayError):
             refresh_account(session, gateway, order.destination)
@@ -382,7 +382,8 @@ def _owe_again(session: Session, item: PayoutItem, code: str) -> None:
         "payout",
         _("A payment to you could not be sent"),
         _(
-            "Stripe did not accept it. Your pay is owed to you as before. Look at your set-up, then we try again."
+            "Stripe did not accept it. Your pay is owed to you as before. "
+            "Look at your set-up with Stripe, then it is sent again."
         ),
         SETUP_PATH,
     )

@@ -140,6 +140,7 @@ def _connected_accounts() -> None:
         sa.Column("requirements", JSONB, nullable=False),
         sa.Column("created_at", moment, nullable=False),
         sa.Column("refreshed_at", moment),
+        sa.Column("payouts_seen_at", moment),
         sa.Column("ended_at", moment),
         _words("transfers", "new", "pending", "active", "restricted", "rejected", "unsupported"),
         sa.CheckConstraint("transfers = 'new' OR stripe_id IS NOT NULL", name="known_to_stripe"),

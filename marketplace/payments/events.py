@@ -1,0 +1,177 @@
+"""Events from Stripe: stored once, applied later and in bulk, never believed. The object is fetched again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from marketplace import clock, jobs
+from marketplace.db import use_case
+from marketplace.errors import DomainError
+from marketplace.payments import connected_accounts, facts, fundings, payouts, sweeps
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import WebhookEvent
+from marketplace.payments.outcomes import GatewayBusy, GatewayClosed
+
+AT_ONCE = 1_000
+# An event that comes before our own commit finds its row a moment later; one that is not ours never does.
+GIVE_UP_AFTER = 12
+
+log = logging.getLogger(__name__)
+
+
+class Source(StrEnum):
+    """Each address that Stripe sends to has a secret of its own."""
+
+    PLATFORM = "platform"
+    CONNECT = "connect"
+    THIN = "thin"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Some events say that this object may have changed."""
+
+    kind: str
+    object_id: str
+    account: str | None
+
+
+Apply = Callable[[Session, Gateway, Hint], None]
+
+
+@use_case
+def store_event(session: Session, source: Source, notice: facts.Notice) -> bool:
+    """Keep the event and wake the worker; False when it was here before."""
+    new = session.scalar(
+        insert(WebhookEvent)
+        .values(
+            stripe_event_id=notice.id,
+            kind=notice.kind,
+            source=source.value,
+            account=notice.account,
+            object_id=notice.object_id,
+            payload=notice.payload,
+            received_at=clock.now(),
+            tries=0,
+        )
+        .on_conflict_do_nothing(index_elements=["stripe_event_id"])
+        .returning(WebhookEvent.id)
+    )
+    if new is not None:
+        jobs.defer(session, "payments.drain_webhooks", once="payments.drain_webhooks")
+    return new is not None
+
+
+def drain_webhooks(session: Session, gateway: Gateway) -> int:
+    """Apply what is waiting, each object once however many events named it; how many events were done."""
+    done = 0
+    session.rollback()
+    for hint, events in _waiting(session).items():
+        try:
+            _applier(hint)(session, gateway, hint)
+        except (GatewayBusy, GatewayClosed):
+            break
+        except DomainError as error:
+            _put_off(session, events, error.sentence)
+        except Exception as error:
+            # One event that breaks our code must not keep the others from being applied.
+            log.exception(
+                "An event could not be applied", extra={"kind": hint.kind, "object": hint.object_id}
+            )
+            _put_off(session, events, type(error).__name__)
+        else:
+            done += len(events)
+            _applied(session, events)
+        gateway.breathe()
+    return done
+
+
+def _waiting(session: Session) -> Mapping[Hint, list[int]]:
+    """Events that are due, oldest first, gathered by the object that they name."""
+    rows = session.execute(
+        sa.select(WebhookEvent.id, WebhookEvent.kind, WebhookEvent.object_id, WebhookEvent.account)
+        .where(
+            WebhookEvent.applied_at.is_(None),
+            WebhookEvent.tries < GIVE_UP_AFTER,
+            sa.or_(WebhookEvent.retry_at.is_(None), WebhookEvent.retry_at <= clock.now()),
+        )
+        .order_by(WebhookEvent.id)
+        .limit(AT_ONCE)
+    ).all()
+    session.rollback()
+    waiting: dict[Hint, list[int]] = {}
+    for event_id, kind, object_id, account in rows:
+        waiting.setdefault(Hint(_family(kind), object_id, account), []).append(event_id)
+    return waiting
+
+
+def _family(kind: str) -> str:
+    """The part of an event's kind that says what to fetch: `payout.paid` and `payout.created` are one."""
+    return next((family for family in APPLIERS if kind.startswith(family)), "other")
+
+
+def _applier(hint: Hint) -> Apply:
+    return APPLIERS.get(hint.kind, _keep)
+
+
+@use_case
+def _applied(session: Session, events: list[int]) -> None:
+    session.execute(
+        sa.update(WebhookEvent)
+        .where(WebhookEvent.id.in_(events), WebhookEvent.applied_at.is_(None))
+        .values(applied_at=clock.now(), error=None, tries=WebhookEvent.tries + 1)
+    )
+
+
+@use_case
+def _put_off(session: Session, events: list[int], error: str) -> None:
+    """Try again later, less and less often; after the last try the event stays listed with its error."""
+    for event in session.scalars(
+        sa.select(WebhookEvent).where(WebhookEvent.id.in_(events)).with_for_update()
+    ):
+        event.tries += 1
+        event.error = error
+        event.retry_at = clock.now() + timedelta(seconds=min(5 * 2**event.tries, 3_600))
+
+
+def _checkout(session: Session, gateway: Gateway, hint: Hint) -> None:
+    fundings.settle_funding(session, gateway, hint.object_id)
+
+
+def _account(session: Session, gateway: Gateway, hint: Hint) -> None:
+    connected_accounts.refresh_account(session, gateway, hint.object_id)
+
+
+def _payout(session: Session, gateway: Gateway, hint: Hint) -> None:
+    if hint.account is None:
+        sweeps.track_sweep(session, gateway, hint.object_id)
+    else:
+        payouts.track_payout(session, gateway, hint.account, hint.object_id)
+
+
+@use_case
+def _balance(session: Session, gateway: Gateway, hint: Hint) -> None:
+    jobs.defer(session, "payments.send_waiting", once="payments.send_waiting")
+
+
+def _keep(session: Session, gateway: Gateway, hint: Hint) -> None:
+    """Nothing here follows this kind; the event stays in the table for those who look."""
+
+
+APPLIERS: Mapping[str, Apply] = {
+    "checkout.session.": _checkout,
+    "payout.": _payout,
+    "account.updated": _account,
+    "v2.core.account[": _account,
+    "v2.core.account.": _account,
+    "v2.core.account_link.returned": _account,
+    "balance.available": _balance,
+}

@@ -1,0 +1,338 @@
+"""Our own fees out to our own bank: each sweep names the postings that it takes, so that no client's money
+is ever swept along. One person prepares, another releases, the worker sends.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, jobs, ledger
+from marketplace.actor import SITE, Actor, Role
+from marketplace.db import use_case
+from marketplace.errors import NotAllowed, NotFound, Refused
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.ledger.models import LedgerAccount, Posting
+from marketplace.payments import facts
+from marketplace.payments.fundings import NotHereYet
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import Sweep, SweepPosting
+from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayRefused, GatewayUnknown
+from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
+from marketplace.payments.sending import LEASE, NO_MONEY, Purse
+from marketplace.payments.states import SweepState, move
+
+# What we earn, and what Stripe has taken for it: all of it lies in, or came out of, the Stripe balance.
+OUR_OWN = (chart.client_fees(), chart.fees_recharged(), chart.processing_costs(), chart.connect_costs())
+UNRESOLVED = (SweepState.SENDING, SweepState.UNKNOWN)
+ENDED_BADLY = ("failed", "canceled")
+
+
+@use_case
+def prepare_sweep(session: Session, actor: Actor, currency: str = "USD") -> Sweep:
+    """Take every fee and cost posting that no sweep has taken. Raises NotAllowed, or Refused if none is left."""
+    actor.require(Role.FINANCE_PREPARER)
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(0x7377656570)))
+    if session.scalar(sa.select(Sweep.id).where(Sweep.currency == currency, Sweep.state.in_(_UNFINISHED))):
+        raise Refused(_("Another sweep is not finished. Release it, or cancel it, first."))
+    taken = unswept(session, currency)
+    amount = -sum(posting.amount for posting in taken)
+    if amount <= 0:
+        raise Refused(_("There are no fees to sweep: what was earned so far does not exceed the costs."))
+    sweep = Sweep(
+        currency=currency,
+        amount=amount,
+        state=SweepState.PREPARED,
+        prepared_by=actor.id,
+        prepared_at=clock.now(),
+        attempt=1,
+        tries=0,
+    )
+    session.add(sweep)
+    session.flush()
+    session.add_all(SweepPosting(sweep_id=sweep.id, posting_id=posting.id) for posting in taken)
+    audit.record(session, actor, "prepare", "sweep", sweep.public_id, amount=amount, postings=len(taken))
+    return sweep
+
+
+@use_case
+def release_sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep:
+    """Let a prepared sweep go. Raises NotFound, NotAllowed, FreshFactorNeeded or Refused."""
+    actor.require(Role.FINANCE_RELEASER)
+    actor.require_fresh_factor()
+    sweep = _locked(session, public_id)
+    if sweep.prepared_by == actor.id:
+        raise NotAllowed(_("You prepared this, so somebody else has to release it. Ask a colleague."))
+    move(sweep, SweepState.RELEASED)
+    sweep.released_by, sweep.released_at = actor.id, clock.now()
+    audit.record(session, actor, "release", "sweep", sweep.public_id, amount=sweep.amount)
+    jobs.defer(session, "payments.send_sweeps", once="payments.send_sweeps")
+    return sweep
+
+
+@use_case
+def cancel_sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep:
+    """Drop a sweep that was not released; its postings can be swept again."""
+    actor.require(Role.FINANCE_PREPARER, Role.FINANCE_RELEASER)
+    sweep = _locked(session, public_id)
+    move(sweep, SweepState.CANCELLED)
+    _free(session, sweep)
+    audit.record(session, actor, "cancel", "sweep", sweep.public_id)
+    return sweep
+
+
+def send_sweeps(session: Session, gateway: Gateway) -> int:
+    """Send what was released, and find out about what nobody knows; how many were taken up."""
+    done = 0
+    session.rollback()
+    while order := _claim(session):
+        done += 1
+        try:
+            _send(session, gateway, order)
+        except (GatewayBusy, GatewayClosed):
+            break
+    return done
+
+
+def track_sweeps(session: Session, gateway: Gateway) -> int:
+    """Fetch the payout of each sweep that has not arrived; how many."""
+    ids = session.scalars(sa.select(Sweep.stripe_id).where(Sweep.state == SweepState.SENT)).all()
+    session.rollback()
+    for payout in ids:
+        track_sweep(session, gateway, payout or "")
+    return len(ids)
+
+
+def track_sweep(session: Session, gateway: Gateway, payout_id: str) -> None:
+    """Fetch one platform payout and record it. Raises NotHereYet when it is no sweep of ours."""
+    session.rollback()
+    _record(session, gateway.payout(payout_id))
+
+
+def unswept(session: Session, currency: str) -> Sequence[Posting]:
+    """Fee and cost postings that no live sweep has taken, in order."""
+    return session.scalars(
+        sa.select(Posting)
+        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        .where(
+            LedgerAccount.key.in_([account.key for account in OUR_OWN]),
+            Posting.currency == currency,
+            ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
+        )
+        .order_by(Posting.id)
+    ).all()
+
+
+def sweepable(session: Session, currency: str) -> int:
+    """What a sweep would take now, in minor units; negative while costs exceed fees."""
+    return -int(
+        session.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
+            .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+            .where(
+                LedgerAccount.key.in_([account.key for account in OUR_OWN]),
+                Posting.currency == currency,
+                ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
+            )
+        )
+        or 0
+    )
+
+
+_UNFINISHED = (SweepState.PREPARED, SweepState.RELEASED, SweepState.SENDING, SweepState.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A committed sweep as the call needs it. `age` is None when it was never tried."""
+
+    public_id: uuid.UUID
+    amount: int
+    currency: str
+    key: str
+    source_type: str | None
+    first_tried_at: datetime
+    tried_before: bool
+
+
+@use_case
+def _claim(session: Session) -> _Order | None:
+    """Commit that the next sweep is being sent, or looked into, for the time of a lease."""
+    now = clock.now()
+    sweep = session.scalars(
+        sa.select(Sweep)
+        .where(
+            sa.or_(Sweep.state == SweepState.RELEASED, Sweep.state.in_(UNRESOLVED)),
+            sa.or_(Sweep.retry_at.is_(None), Sweep.retry_at <= now),
+        )
+        .order_by(Sweep.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if sweep is None:
+        return None
+    tried_before = sweep.state in UNRESOLVED
+    if not tried_before:
+        move(sweep, SweepState.SENDING)
+    sweep.first_tried_at = sweep.first_tried_at or now
+    sweep.tries += 1
+    sweep.retry_at = now + LEASE
+    return _Order(
+        sweep.public_id,
+        sweep.amount,
+        sweep.currency,
+        f"sweep:{sweep.public_id}:{sweep.attempt}",
+        sweep.source_type,
+        sweep.first_tried_at,
+        tried_before,
+    )
+
+
+def _send(session: Session, gateway: Gateway, order: _Order) -> None:
+    """Find the payout if it may exist, else make it; the key is used again only while Stripe keeps it."""
+    try:
+        found = _find(gateway, order) if order.tried_before else None
+        age = clock.now() - order.first_tried_at
+        if found is None and age > SURELY_NOT_MADE and order.tried_before:
+            _record_refused(session, order, "not_found_after_a_day")
+        elif found is None and age < KEY_LIVES:
+            found = _make(session, gateway, order)
+        if found is not None:
+            _record(session, found, order.public_id)
+    except GatewayUnknown as error:
+        _record_unknown(session, order, error.code)
+    except GatewayRefused as error:
+        _record_refused(session, order, error.code)
+    except (GatewayBusy, GatewayClosed):
+        _record_unknown(session, order, "busy")
+        raise
+
+
+def _find(gateway: Gateway, order: _Order) -> facts.Payout | None:
+    """Payouts cannot be looked up by group; ours carry the sweep's id, and there are few."""
+    since = order.first_tried_at - timedelta(hours=1)
+    payouts = gateway.payouts(since)
+    return next((each for each in payouts if each.metadata.get("sweep") == str(order.public_id)), None)
+
+
+def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Payout:
+    source_type = order.source_type or _choose(session, gateway, order)
+    return gateway.send_payout(
+        order.key,
+        amount=order.amount,
+        currency=order.currency,
+        source_type=source_type,
+        metadata={"sweep": str(order.public_id)},
+    )
+
+
+def _choose(session: Session, gateway: Gateway, order: _Order) -> str:
+    """The part of the balance that the sweep draws on, kept before the call so that a repeat is the same."""
+    kind = Purse(gateway.balance().spendable(order.currency)).choose(order.amount)
+    if kind is None:
+        raise GatewayRefused(NO_MONEY, _("Not enough is available at Stripe yet. It is tried again later."))
+    _keep_source(session, order.public_id, kind)
+    return kind
+
+
+@use_case
+def _keep_source(session: Session, public_id: uuid.UUID, kind: str) -> None:
+    _locked(session, public_id).source_type = kind
+
+
+@use_case
+def _record(session: Session, payout: facts.Payout, public_id: uuid.UUID | None = None) -> None:
+    """Bring the sweep to what Stripe says of its payout. Recorded once, whoever comes first."""
+    named = public_id or _named(payout)
+    if named is None:
+        raise NotHereYet(_("No sweep here belongs to %(payout)s.", payout=payout.id))
+    sweep = _locked(session, named)
+    sweep.arrival_date, sweep.trace_id = payout.arrival_date, payout.trace_id
+    if sweep.stripe_id is None:
+        sweep.stripe_id, sweep.retry_at, sweep.failure = payout.id, None, None
+        move(sweep, SweepState.SENT)
+        _book(session, sweep, payout, "sent")
+    if payout.status == "paid" and sweep.state == SweepState.SENT:
+        move(sweep, SweepState.PAID)
+    elif payout.status in ENDED_BADLY and sweep.state in (SweepState.SENT, SweepState.PAID):
+        _book(session, sweep, payout, "failed")
+        _fail(session, sweep, payout.failure_code or payout.status)
+
+
+def _book(session: Session, sweep: Sweep, payout: facts.Payout, event: str) -> None:
+    """What leaves the Stripe balance is in transit until the bank statement shows it."""
+    amount = payout.amount if event == "sent" else -payout.amount
+    ledger.post(
+        session,
+        SITE,
+        source=f"sweep:{sweep.public_id}",
+        event=event,
+        currency=sweep.currency,
+        lines=[(chart.payouts_in_transit(), amount), (chart.stripe_balance(), -amount)],
+        occurred_at=payout.created_at if event == "sent" else clock.now(),
+        memo=_("Fees on their way to our bank") if event == "sent" else _("The bank sent the fees back"),
+    )
+    audit.record(session, SITE, event, "sweep", sweep.public_id, payout=payout.id, amount=payout.amount)
+
+
+@use_case
+def _record_unknown(session: Session, order: _Order, code: str) -> None:
+    sweep = _locked(session, order.public_id)
+    if sweep.state == SweepState.SENDING:
+        move(sweep, SweepState.UNKNOWN)
+    sweep.failure = code
+    sweep.retry_at = clock.now() + timedelta(minutes=min(2 ** min(sweep.tries, 6), 60))
+
+
+@use_case
+def _record_refused(session: Session, order: _Order, code: str) -> None:
+    """For want of money it waits and is tried again under a new key; else it has failed."""
+    sweep = _locked(session, order.public_id)
+    if sweep.state not in UNRESOLVED:
+        return
+    if code == NO_MONEY:
+        move(sweep, SweepState.RELEASED)
+        sweep.attempt, sweep.source_type, sweep.first_tried_at = sweep.attempt + 1, None, None
+        sweep.failure, sweep.retry_at = code, clock.now() + timedelta(hours=1)
+    else:
+        _fail(session, sweep, code)
+
+
+def _fail(session: Session, sweep: Sweep, code: str) -> None:
+    move(sweep, SweepState.FAILED)
+    sweep.failure, sweep.retry_at = code, None
+    _free(session, sweep)
+    audit.record(session, SITE, "fail", "sweep", sweep.public_id, code=code)
+
+
+def _free(session: Session, sweep: Sweep) -> None:
+    session.execute(
+        sa.update(SweepPosting)
+        .where(SweepPosting.sweep_id == sweep.id, SweepPosting.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+
+
+def _locked(session: Session, public_id: uuid.UUID) -> Sweep:
+    sweep = session.scalars(
+        sa.select(Sweep)
+        .filter_by(public_id=public_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if sweep is None:
+        raise NotFound(_("There is no such sweep."))
+    return sweep
+
+
+def _named(payout: facts.Payout) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(payout.metadata["sweep"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,146 @@
+"""Jobs: everything that talks to Stripe outside a request. Each may run twice, late, or after a crash."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import clock, jobs
+from marketplace.payments import connected_accounts, events, fundings, payouts, resolving, sending, sweeps
+from marketplace.payments.gateway import Gateway, connect
+from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, PayoutItem
+from marketplace.payments.outcomes import GatewayRefused
+from marketplace.payments.states import FundingState, ItemState, TransfersState
+from marketplace.settings import current
+
+# What no webhook told of is found within this time; what changes by itself is looked at once a day.
+LOOK_AGAIN = timedelta(minutes=30)
+LOOK_DAILY = timedelta(days=1)
+AT_ONCE = 100
+
+log = logging.getLogger(__name__)
+
+
+def gateway() -> Gateway:
+    """This process's door to Stripe."""
+    return connect(current())
+
+
+@jobs.task("payments.send_batch")
+def send_batch(session: Session, batch: str) -> None:
+    """Send a released batch."""
+    sending.send_batch(session, gateway(), uuid.UUID(batch))
+
+
+@jobs.task("payments.send_waiting")
+def send_waiting(session: Session) -> None:
+    """Go on with batches whose items still wait: for money, for Stripe, or because a worker died."""
+    for batch in _with_released_items(session):
+        sending.send_batch(session, gateway(), batch)
+
+
+@jobs.task("payments.resolve_unknown")
+def resolve_unknown(session: Session) -> None:
+    """Find out about transfers whose outcome nobody knows."""
+    resolving.resolve_unknown(session, gateway())
+
+
+@jobs.task("payments.track_payouts")
+def track_payouts(session: Session) -> None:
+    """Follow the payouts of accounts that have money on its way."""
+    payouts.track_payouts(session, gateway())
+
+
+@jobs.task("payments.settle_items")
+def settle_items(session: Session) -> None:
+    """Settle what was paid five business days ago."""
+    payouts.settle_items(session, gateway())
+
+
+@jobs.task("payments.send_sweeps")
+def send_sweeps(session: Session) -> None:
+    """Send released sweeps, and look into those of unknown outcome."""
+    sweeps.send_sweeps(session, gateway())
+
+
+@jobs.task("payments.drain_webhooks")
+def drain_webhooks(session: Session) -> None:
+    """Apply the events that are waiting."""
+    events.drain_webhooks(session, gateway())
+
+
+@jobs.task("payments.poll")
+def poll(session: Session) -> None:
+    """Look at what should have changed by now, in case nobody told us. Cheap while nothing is outstanding."""
+    for session_id in _unsettled_fundings(session):
+        with _one_of_many(session_id):
+            fundings.settle_funding(session, gateway(), session_id)
+    for account in _unready_accounts(session):
+        with _one_of_many(account):
+            connected_accounts.refresh_account(session, gateway(), account)
+    sweeps.track_sweeps(session, gateway())
+
+
+@contextmanager
+def _one_of_many(subject: str) -> Iterator[None]:
+    """What Stripe refuses for one object must not keep the others from being looked at."""
+    try:
+        yield
+    except (GatewayRefused, fundings.NotHereYet):
+        log.exception("Stripe could not be asked about an object", extra={"object": subject})
+
+
+def _with_released_items(session: Session) -> Sequence[uuid.UUID]:
+    return session.scalars(
+        sa.select(PayoutBatch.public_id)
+        .where(PayoutBatch.items.any(PayoutItem.state == ItemState.RELEASED))
+        .order_by(PayoutBatch.id)
+    ).all()
+
+
+def _unsettled_fundings(session: Session) -> list[str]:
+    rows = session.scalars(
+        sa.select(Funding.session_id)
+        .where(
+            Funding.state.in_((FundingState.OPEN, FundingState.PROCESSING)),
+            sa.func.coalesce(Funding.looked_at, Funding.created_at) <= clock.now() - LOOK_AGAIN,
+        )
+        .order_by(Funding.looked_at.nulls_first())
+        .limit(AT_ONCE)
+    )
+    return [session_id for session_id in rows if session_id]
+
+
+def _unready_accounts(session: Session) -> list[str]:
+    """Accounts that Stripe is checking often; the others once a day."""
+    now = clock.now()
+    soon = sa.and_(
+        ConnectedAccount.transfers == TransfersState.PENDING,
+        ConnectedAccount.refreshed_at <= now - LOOK_AGAIN,
+    )
+    rows = session.scalars(
+        sa.select(ConnectedAccount.stripe_id)
+        .where(
+            ConnectedAccount.stripe_id.is_not(None),
+            ConnectedAccount.ended_at.is_(None),
+            sa.or_(soon, ConnectedAccount.refreshed_at <= now - LOOK_DAILY),
+        )
+        .order_by(ConnectedAccount.refreshed_at)
+        .limit(AT_ONCE)
+    )
+    return [stripe_id for stripe_id in rows if stripe_id]
+
+
+jobs.periodic("* * * * *", "payments.resolve_unknown")
+jobs.periodic("*/5 * * * *", "payments.send_waiting")
+jobs.periodic("* * * * *", "payments.drain_webhooks")
+jobs.periodic("*/10 * * * *", "payments.poll")
+jobs.periodic("*/10 * * * *", "payments.send_sweeps")
+jobs.periodic("*/15 * * * *", "payments.track_payouts")
+jobs.periodic("7 * * * *", "payments.settle_items")

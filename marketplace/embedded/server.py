@@ -51,6 +51,11 @@ class Server:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._keeper.wait(STOP_SECONDS)
 
+    @property
+    def app_password(self) -> str | None:
+        """What the application's role signs in with."""
+        return sa.make_url(self.app_url).password
+
     def database(self, name: str) -> Server:
         """The same server, with another database of it in the addresses."""
         owner, app = (

@@ -1,0 +1,64 @@
+"""`marketplace serve`: the site under gunicorn, with threads, since pages mostly wait for the database."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.util import import_app
+
+from marketplace import embedded, settings
+from marketplace.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (gunicorn's own heartbeat files, of random names)
+
+
+class Site(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn without a command line or a configuration file."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        sys.path.insert(0, str(ROOT))
+        return import_app("wsgi:app")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    chosen = settings.current()
+    # Held by the parent of all workers, so that the private server outlives each of them.
+    server = embedded.ensure(chosen)
+    try:
+        Site(options(chosen, arguments.bind)).run()
+    finally:
+        server.stop()
+    return 0
+
+
+def options(chosen: Settings, bind: str) -> dict[str, Any]:
+    """gunicorn's configuration for these settings."""
+    found: dict[str, Any] = {
+        "bind": bind,
+        "chdir": str(ROOT),
+        "worker_class": "gthread",
+        "workers": chosen.workers,
+        "threads": chosen.threads,
+        "timeout": 60,
+        "graceful_timeout": 10,
+        "keepalive": 15,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+    }
+    if SHARED_MEMORY.is_dir():
+        # A heartbeat on a busy disk can wait long enough for a healthy worker to be killed.
+        found["worker_tmp_dir"] = str(SHARED_MEMORY)
+    return found

@@ -23,6 +23,16 @@ from marketplace.web import Form, page, public
 
 bp = Blueprint("design", __name__)
 
+NAMES = {
+    "expert": "Ana Okafor",
+    "lawyer": "Ben Whitfield",
+    "engineer": "Ines Duarte",
+    "approver": "Carla Reyes",
+    "preparer": "Fin Larsen",
+    "releaser": "Gil Santos",
+    "client": "Northlight Labs",
+    "firm": "Harrow & Pike",
+}
 MISTAKEN = {"faulty-rate": "12,3,4", "faulty-domain": "law", "faulty-method": "hourly", "faulty-brief": "?"}
 
 
@@ -32,7 +42,7 @@ def index() -> Response:
     """The type, the colours and every part, in all of their states."""
     faulty = demo_form("faulty-", MultiDict(MISTAKEN))
     faulty.validate()
-    return page("design/index.html", form=demo_form("demo-", None), faulty=faulty)
+    return page("design/index.html", form=demo_form("demo-", None), faulty=faulty, names=NAMES)
 
 
 def demo_form(prefix: str, sent: MultiDict[str, str] | None) -> Form:
@@ -40,7 +50,10 @@ def demo_form(prefix: str, sent: MultiDict[str, str] | None) -> Form:
 
     class DemoForm(Form):
         title = StringField(_("Title of the gig"), [InputRequired(_("Give the gig a title."))])
-        rate = StringField(_("Rate for an hour"), [InputRequired(), Regexp(r"^\d+(\.\d\d)?$", message=_("Write it as 120 or 120.00."))])
+        rate = StringField(
+            _("Rate for an hour"),
+            [InputRequired(), Regexp(r"^\d+(\.\d\d)?$", message=_("Write it as 120 or 120.00."))],
+        )
         domain = SelectField(_("Domain"), choices=_domains())
         method = RadioField(_("How the work is paid"), choices=_methods(), default="hourly")
         skills = SelectMultipleField(
@@ -51,7 +64,9 @@ def demo_form(prefix: str, sent: MultiDict[str, str] | None) -> Form:
             option_widget=widgets.CheckboxInput(),
         )
         starts_on = DateField(_("First day"), [Optional()])
-        brief = TextAreaField(_("Brief"), [Length(min=20, message=_("Say a little more: 20 letters at least."))])
+        brief = TextAreaField(
+            _("Brief"), [Length(min=20, message=_("Say a little more: 20 letters at least."))]
+        )
         evidence = FileField(_("Evidence"))
         agreed = BooleanField(
             _("I may share these documents with the expert"),
@@ -70,4 +85,8 @@ def _methods() -> list[tuple[str, str]]:
 
 
 def _skills() -> list[tuple[str, str]]:
-    return [("critique", _("Critique")), ("rewrite", _("Rewriting")), ("reasoning", _("Step-by-step reasoning"))]
+    return [
+        ("critique", _("Critique")),
+        ("rewrite", _("Rewriting")),
+        ("reasoning", _("Step-by-step reasoning")),
+    ]

@@ -43,8 +43,8 @@ def write(terms: Terms) -> str:
             _("1. Services. %(gig)s. %(services)s", gig=terms.gig, services=terms.services),
             _(
                 "2. Rate. The client pays %(rate)s for each hour, for up to %(hours)s hours a week from "
-                "%(start)s. An hour worked keeps its rate. Each entry is counted in whole minutes and rounded "
-                "once, half up.",
+                "%(start)s. An hour worked keeps its rate. Each entry is counted in whole minutes and "
+                "rounded once, half up.",
                 rate=terms.rate,
                 hours=terms.hours_per_week,
                 start=day(terms.starts_on),
@@ -55,8 +55,8 @@ def write(terms: Terms) -> str:
             ),
             _(
                 "4. Approval and pay date. The client approves a submitted week or returns it with a reason "
-                "within %(approval)s days; after that it counts as approved. Approved work is paid at the latest "
-                "%(paid)s days after the work is done.",
+                "within %(approval)s days; after that it counts as approved. Approved work is paid at the "
+                "latest %(paid)s days after the work is done.",
                 approval=APPROVAL_DAYS,
                 paid=PAID_WITHIN_DAYS,
             ),

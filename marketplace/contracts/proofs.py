@@ -1,0 +1,134 @@
+"""What must hold of contracts, time and the money behind them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from marketplace.contracts.models import Approval, ApprovedLine, Contract, Reservation, TimeEntry, Timesheet
+from marketplace.contracts.states import ReservationState
+from marketplace.contracts.weeks import week_of
+from marketplace.gigs.models import Project
+from marketplace.ledger import chart
+from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+from marketplace.proof import Drift, Proof
+
+
+def reserved_is_held(session: Session) -> Iterator[Drift]:
+    """A project's reserved account holds exactly what its open reservations say."""
+    held: dict[uuid.UUID, int] = defaultdict(int)
+    rows = session.execute(
+        sa.select(Project.public_id, sa.func.sum(Reservation.amount))
+        .join(Contract, Contract.project_id == Project.id)
+        .join(Reservation, Reservation.contract_id == Contract.id)
+        .where(Reservation.state == ReservationState.HELD)
+        .group_by(Project.public_id)
+    )
+    held.update({project: int(amount) for project, amount in rows})
+    for project in session.scalars(sa.select(Project.public_id)):
+        found = -_balance(session, chart.project_reserved(project).key)
+        if found != held[project]:
+            yield Drift(f"project {project} reserved", str(held[project]), str(found))
+
+
+def never_more_than_funded(session: Session) -> Iterator[Drift]:
+    """What a project has spent and reserved never exceeds what its client paid in."""
+    for project in session.scalars(sa.select(Project.public_id)):
+        funded = -_balance(session, chart.project_funds(project).key, Posting.entry_id.not_in(_RESERVING))
+        reserved = -_balance(session, chart.project_reserved(project).key)
+        spent = _balance(session, chart.project_reserved(project).key, Posting.entry_id.in_(_APPROVING))
+        if spent + reserved > funded:
+            yield Drift(f"project {project} spent and reserved", f"at most {funded}", str(spent + reserved))
+
+
+def approvals_tie(session: Session) -> Iterator[Drift]:
+    """An approval is the sum of its lines, and what its journal entry says."""
+    sums = (
+        sa.select(
+            ApprovedLine.approval_id,
+            sa.func.sum(ApprovedLine.expert_amount).label("pay"),
+            sa.func.sum(ApprovedLine.fee_amount).label("fee"),
+        )
+        .group_by(ApprovedLine.approval_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(Approval, sums.c.pay, sums.c.fee).outerjoin(sums, sums.c.approval_id == Approval.id)
+    )
+    for approval, pay, fee in rows:
+        expected = (approval.expert_amount, approval.fee_amount)
+        if expected != (pay, fee):
+            yield Drift(f"approval {approval.public_id} lines", str(expected), str((pay, fee)))
+        booked = _booked(session, approval)
+        if expected != booked:
+            yield Drift(f"approval {approval.public_id} entry", str(expected), str(booked))
+
+
+def nobody_is_twice(session: Session) -> Iterator[Drift]:
+    """No person works on two things at the same moment."""
+    other = aliased(TimeEntry)
+    rows = session.execute(
+        sa.select(TimeEntry.public_id, other.public_id)
+        .join(other, sa.and_(other.person_id == TimeEntry.person_id, other.id > TimeEntry.id))
+        .where(TimeEntry.removed_at.is_(None), other.removed_at.is_(None))
+        .where(sa.func.tstzrange(TimeEntry.started_at, TimeEntry.ended_at).op("&&")(
+            sa.func.tstzrange(other.started_at, other.ended_at)
+        ))
+    )  # fmt: skip
+    for one, two in rows:
+        yield Drift(f"time entry {one}", "alone", f"overlaps {two}")
+
+
+def weeks_are_right(session: Session) -> Iterator[Drift]:
+    """A week begins on Monday in its contract's zone, and its entries lie in it."""
+    for reservation in session.scalars(sa.select(Reservation).options(joinedload(Reservation.contract))):
+        week = week_of(reservation.week_start_at, reservation.contract.time_zone)
+        if (week.start, week.end) != (reservation.week_start_at, reservation.week_end_at):
+            yield Drift(f"reservation {reservation.id}", str(week.start), str(reservation.week_start_at))
+    for sheet in session.scalars(sa.select(Timesheet)):
+        week = week_of(sheet.week_start_at, sheet.zone)
+        if (week.start, week.end) != (sheet.week_start_at, sheet.week_end_at):
+            yield Drift(f"timesheet {sheet.public_id}", str(week.start), str(sheet.week_start_at))
+    outside = sa.or_(
+        TimeEntry.started_at < Timesheet.week_start_at, TimeEntry.ended_at > Timesheet.week_end_at
+    )
+    for public_id in session.scalars(sa.select(TimeEntry.public_id).join(TimeEntry.timesheet).where(outside)):
+        yield Drift(f"time entry {public_id}", "within its week", "outside")
+
+
+_RESERVING = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("reservation:"))
+_APPROVING = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("approval:"))
+
+
+def _balance(session: Session, key: str, *where: sa.ColumnElement[bool]) -> int:
+    """Summed from the postings themselves, debit positive."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0)).join(Posting.account)
+    return int(session.scalar(query.where(LedgerAccount.key == key, *where)) or 0)
+
+
+def _booked(session: Session, approval: Approval) -> tuple[int, int]:
+    rows = session.execute(
+        sa.select(LedgerAccount.code, sa.func.sum(-Posting.amount))
+        .join(Posting.account)
+        .join(Posting.entry)
+        .where(JournalEntry.source == f"approval:{approval.public_id}")
+        .where(LedgerAccount.code.in_([chart.client_fees().code, EXPERT_PAYABLE]))
+        .group_by(LedgerAccount.code)
+    )
+    sums = {code: int(amount) for code, amount in rows}
+    return sums.get(EXPERT_PAYABLE, 0), sums.get(chart.client_fees().code, 0)
+
+
+EXPERT_PAYABLE = chart.expert_payable(uuid.UUID(int=0)).code
+
+PROOFS = [
+    Proof("C1", "Reserved money is what reservations hold", reserved_is_held),
+    Proof("C2", "Nothing is spent or reserved that was not funded", never_more_than_funded),
+    Proof("C3", "Approvals are their lines and their journal entries", approvals_tie),
+    Proof("C4", "Nobody works on two things at once", nobody_is_twice),
+    Proof("C5", "Weeks begin on Monday where the expert lives", weeks_are_right),
+]

@@ -1,0 +1,275 @@
+"""Reading contracts, weeks and money for pages, within what a person may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace.actor import Actor, Role
+from marketplace.contracts import approvals, limits, reservations
+from marketplace.contracts.models import (
+    Approval,
+    ApprovedLine,
+    Contract,
+    Offer,
+    TimeEntry,
+    Timesheet,
+)
+from marketplace.contracts.states import ContractState, OfferState, ReservationState, TimeKind, TimesheetState
+from marketplace.contracts.weeks import Week
+from marketplace.gigs.models import Gig, Project
+from marketplace.ledger import chart
+from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+from marketplace.money import Money
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of a week and the entries that begin on it, in the contract's zone."""
+
+    date: date
+    entries: list[TimeEntry]
+
+    @property
+    def minutes(self) -> int:
+        """Paid minutes of the day."""
+        return sum(entry.minutes for entry in self.entries if entry.kind is TimeKind.PAID)
+
+
+@dataclass(frozen=True)
+class WeekView:
+    """A contract's week as its page shows it. Minutes are of paid time; `left` can still be worked."""
+
+    contract: Contract
+    week: Week
+    sheet: Timesheet | None
+    days: list[Day]
+    reserved: int
+    used: int
+    left: int
+    running: TimeEntry | None
+    stops_at: datetime | None
+
+    @property
+    def writable(self) -> bool:
+        """May the expert still enter time?"""
+        return self.sheet is None or self.sheet.state in (TimesheetState.OPEN, TimesheetState.RETURNED)
+
+
+@dataclass(frozen=True)
+class BurnDown:
+    """Where a project's money is, in its currency: what was paid in is the sum of the other three."""
+
+    funded: Money
+    spent: Money
+    reserved: Money
+    free: Money
+    by_week: list[tuple[date, Money]]
+
+
+@dataclass(frozen=True)
+class PaidLine:
+    """An approved line with the names that explain it: minutes at a rate an hour, pay in minor units."""
+
+    approval_id: int
+    contract: Contract
+    gig_title: str
+    project_name: str
+    client: str
+    started_at: datetime
+    minutes: int
+    rate: int
+    expert_amount: int
+    fee_amount: int
+    approved_at: datetime
+
+
+def offers_for(session: Session, actor: Actor) -> Sequence[Offer]:
+    """Offers that wait for this expert first, then the rest, newest first."""
+    query = (
+        sa.select(Offer)
+        .where(Offer.person_id == actor.id)
+        .options(joinedload(Offer.gig), joinedload(Offer.organization))
+        .order_by((Offer.state == OfferState.MADE).desc(), Offer.id.desc())
+    )
+    return session.scalars(query).all()
+
+
+def contracts_for(session: Session, actor: Actor) -> sa.Select[Contract]:
+    """Contracts of both sides that this person may see."""
+    return (
+        sa.select(Contract)
+        .where(Contract.visible_to(actor))
+        .options(
+            joinedload(Contract.gig),
+            joinedload(Contract.project),
+            joinedload(Contract.organization),
+            joinedload(Contract.person),
+            selectinload(Contract.rates),
+        )
+    )
+
+
+def active_contracts(session: Session, person_id: int) -> Sequence[Contract]:
+    """An expert's contracts on which work can go on."""
+    query = (
+        sa.select(Contract)
+        .filter_by(person_id=person_id, state=ContractState.ACTIVE)
+        .options(joinedload(Contract.gig), joinedload(Contract.organization))
+        .order_by(Contract.id)
+    )
+    return session.scalars(query).all()
+
+
+def timesheets_for(actor: Actor, *states: TimesheetState) -> sa.Select[Timesheet]:
+    """Timesheets this person may see, in any of `states` (all when none are named)."""
+    query = sa.select(Timesheet).where(Timesheet.visible_to(actor)).options(*_SHEET)
+    return query.where(Timesheet.state.in_(states)) if states else query
+
+
+def waiting_for_approval(session: Session, actor: Actor) -> Sequence[Timesheet]:
+    """Submitted weeks that this client's person may decide, the next deadline first."""
+    mine = actor.organizations(Role.CLIENT_ADMIN, Role.CLIENT_APPROVER)
+    query = timesheets_for(actor, TimesheetState.SUBMITTED).where(
+        Timesheet.contract_id.in_(
+            sa.select(Contract.id).where(Contract.organization_id.in_(mine), Contract.person_id != actor.id)
+        )
+    )
+    return session.scalars(query.order_by(Timesheet.approve_by, Timesheet.id)).all()
+
+
+def week_view(session: Session, contract: Contract, week: Week) -> WeekView:
+    """One week of a contract."""
+    sheet = session.scalars(
+        sa.select(Timesheet)
+        .filter_by(contract_id=contract.id, week_start_at=week.start)
+        .options(selectinload(Timesheet.all_entries))
+    ).one_or_none()
+    entries = sheet.entries if sheet else []
+    reservation = reservations.of_week(session, contract, week)
+    held = reservation is not None and reservation.state is ReservationState.HELD
+    used = sum(entry.minutes for entry in entries if entry.kind is TimeKind.PAID)
+    reserved = reservation.minutes if reservation else 0
+    running = next((entry for entry in entries if entry.ended_at is None), None)
+    return WeekView(
+        contract=contract,
+        week=week,
+        sheet=sheet,
+        days=[Day(day, _on(day, entries, contract)) for day in week.days],
+        reserved=reserved,
+        used=used,
+        left=max(0, reserved - used) if held else 0,
+        running=running,
+        stops_at=_stops_at(session, contract, running),
+    )
+
+
+def amounts(sheet: Timesheet) -> tuple[Money, Money]:
+    """Pay and fee of a week: as approved, or as they would be."""
+    if sheet.approval is not None:
+        pay, fee = sheet.approval.expert_amount, sheet.approval.fee_amount
+    else:
+        lines = approvals.lines_of(sheet)
+        pay, fee = sum(line.pay for line in lines), sum(line.fee for line in lines)
+    return Money(pay, sheet.contract.currency), Money(fee, sheet.contract.currency)
+
+
+def burn_down(session: Session, project: Project) -> BurnDown:
+    """Where the project's money is, from the ledger itself."""
+    funds, reserved = chart.project_funds(project.public_id), chart.project_reserved(project.public_id)
+    free = -_sum(session, funds.key, project.currency)
+    held = -_sum(session, reserved.key, project.currency)
+    spent = _sum(session, reserved.key, project.currency, JournalEntry.source.startswith("approval:"))
+    return BurnDown(
+        funded=Money(free + held + spent, project.currency),
+        spent=Money(spent, project.currency),
+        reserved=Money(held, project.currency),
+        free=Money(free, project.currency),
+        by_week=_spent_by_week(session, project),
+    )
+
+
+def lines_for_payable(session: Session, approval_ids: Sequence[int]) -> list[PaidLine]:
+    """The lines of these approvals, by the time worked: what a payout item pays for."""
+    rows = session.execute(
+        sa.select(ApprovedLine, TimeEntry.started_at, Contract, Approval.at)
+        .join(Approval, Approval.id == ApprovedLine.approval_id)
+        .join(TimeEntry, TimeEntry.id == ApprovedLine.time_entry_id)
+        .join(Contract, Contract.id == TimeEntry.contract_id)
+        .where(ApprovedLine.approval_id.in_(approval_ids))
+        .options(joinedload(Contract.gig), joinedload(Contract.project), joinedload(Contract.organization))
+        .order_by(TimeEntry.started_at)
+    )
+    return [_paid_line(line, started_at, contract, at) for line, started_at, contract, at in rows]
+
+
+def _paid_line(line: ApprovedLine, started_at: datetime, contract: Contract, at: datetime) -> PaidLine:
+    return PaidLine(
+        approval_id=line.approval_id,
+        contract=contract,
+        gig_title=contract.gig.title,
+        project_name=contract.project.name,
+        client=contract.organization.name,
+        started_at=started_at,
+        minutes=line.minutes,
+        rate=line.rate,
+        expert_amount=line.expert_amount,
+        fee_amount=line.fee_amount,
+        approved_at=at,
+    )
+
+
+def gig_contracts(session: Session, gig: Gig) -> Sequence[Contract]:
+    """Who works on a gig."""
+    query = sa.select(Contract).filter_by(gig_id=gig.id).options(joinedload(Contract.person))
+    return session.scalars(query.order_by(Contract.id)).all()
+
+
+_SHEET = (
+    joinedload(Timesheet.contract).joinedload(Contract.gig),
+    joinedload(Timesheet.contract).joinedload(Contract.person),
+    joinedload(Timesheet.contract).joinedload(Contract.organization),
+    joinedload(Timesheet.contract).selectinload(Contract.rates),
+    joinedload(Timesheet.approval),
+    selectinload(Timesheet.all_entries),
+)
+
+
+def _on(day: date, entries: Sequence[TimeEntry], contract: Contract) -> list[TimeEntry]:
+    return [entry for entry in entries if entry.started_at.astimezone(contract.zone).date() == day]
+
+
+def _stops_at(session: Session, contract: Contract, running: TimeEntry | None) -> datetime | None:
+    if running is None or running.kind is not TimeKind.PAID:
+        return None
+    return limits.timer_end(session, contract, running.started_at)[0]
+
+
+def _sum(session: Session, key: str, currency: str, *where: sa.ColumnElement[bool]) -> int:
+    query = (
+        sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
+        .join(Posting.account)
+        .join(Posting.entry)
+        .where(LedgerAccount.key == key, LedgerAccount.currency == currency, *where)
+    )
+    return int(session.scalar(query) or 0)
+
+
+def _spent_by_week(session: Session, project: Project) -> list[tuple[date, Money]]:
+    """Approved pay and fee by the Monday of the week worked, oldest first, the last twelve weeks."""
+    monday = sa.cast(sa.func.timezone(Timesheet.zone, Timesheet.week_start_at), sa.Date)
+    rows = session.execute(
+        sa.select(monday, sa.func.sum(Approval.expert_amount + Approval.fee_amount))
+        .select_from(Approval)
+        .join(Approval.timesheet)
+        .join(Timesheet.contract)
+        .where(Contract.project_id == project.id)
+        .group_by(monday)
+        .order_by(monday.desc())
+        .limit(12)
+    ).all()
+    return [(day, Money(int(amount), project.currency)) for day, amount in reversed(rows)]

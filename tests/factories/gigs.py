@@ -1,0 +1,142 @@
+"""Clients, experts, projects and gigs, made through the use cases."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
+
+from sqlalchemy.orm import Session
+
+from marketplace import clock, ledger
+from marketplace.accounts.grants import actor_for
+from marketplace.accounts.models import OrganizationKind
+from marketplace.accounts.people import add_person, new_organization
+from marketplace.actor import SITE, Actor, Role
+from marketplace.credentials.gate import Requirement
+from marketplace.db import use_case
+from marketplace.gigs.applications import apply
+from marketplace.gigs.drafts import GigDraft, draft_gig
+from marketplace.gigs.models import Application, Gig, Project
+from marketplace.gigs.profiles import ProfileDraft, save_profile
+from marketplace.gigs.projection import push_project
+from marketplace.gigs.projects import ProjectDraft, create_project
+from marketplace.gigs.publishing import publish_gig
+from marketplace.gigs.states import TaskKind
+from marketplace.ledger import chart
+from marketplace.money import Money
+
+RADIOLOGY = "29-1224"
+
+
+def make_person(
+    session: Session, name: str, *roles: Role, organization: object = None, zone: str = "America/New_York"
+) -> Actor:
+    """A person with site roles, or client roles within `organization`, as an actor."""
+    address = f"{name.lower().replace(' ', '.')}.{uuid.uuid4().hex[:8]}@example.com"
+    held = [(role, organization if role.startswith("client") else None) for role in roles]
+    person = add_person(session, SITE, name, address, "US", zone, held)
+    return actor_for(session, person.id)
+
+
+@use_case
+def make_client(
+    session: Session, name: str = "Northwind AI", verified: bool = True
+) -> tuple[Actor, uuid.UUID]:
+    """A client's admin, and the organization's public id."""
+    organization = new_organization(session, SITE, OrganizationKind.CLIENT, name, "US")
+    organization.verified_at = clock.now() if verified else None
+    return make_person(
+        session, "Carla Client", Role.CLIENT_ADMIN, organization=organization
+    ), organization.public_id
+
+
+def make_expert(
+    session: Session,
+    name: str = "Ana Expert",
+    *,
+    zone: str = "America/New_York",
+    domains: Iterable[str] = (RADIOLOGY,),
+    min_rate: int = 120_00,
+    hours_per_week: int = 20,
+) -> Actor:
+    """An expert with a profile."""
+    actor = make_person(session, name, Role.EXPERT, zone=zone)
+    save_profile(
+        session,
+        actor,
+        ProfileDraft(
+            headline="Radiologist",
+            domains=tuple(domains),
+            languages=("en",),
+            min_rate=Money(min_rate, "USD"),
+            hours_per_week=hours_per_week,
+        ),
+    )
+    return actor
+
+
+def gig_draft(**changes: object) -> GigDraft:
+    """A complete gig, in which anything can be changed."""
+    draft = GigDraft(
+        title="Review radiology reports",
+        domain=RADIOLOGY,
+        task_kind=TaskKind.REVIEW,
+        description="Read model reports beside the images and mark what is wrong.",
+        guidelines="Mark every finding.",
+        data_use="Trains a model that drafts reports. Used by the client only.",
+        rate_min=100_00,
+        rate_max=200_00,
+        hours_per_week=10,
+        headcount=2,
+        languages=("en",),
+        starts_on=clock.now().date(),
+        ends_on=clock.now().date() + timedelta(days=180),
+    )
+    return replace(draft, **changes)  # type: ignore[arg-type]
+
+
+def make_project(
+    session: Session, client: Actor, organization: uuid.UUID, name: str = "Radiology"
+) -> Project:
+    """A project without money."""
+    return create_project(session, client, organization, ProjectDraft(name=name))
+
+
+def make_gig(session: Session, client: Actor, project: Project, **changes: object) -> Gig:
+    """A published gig."""
+    gig = draft_gig(session, client, project.public_id, gig_draft(**changes))
+    return publish_gig(session, client, gig.public_id)
+
+
+@use_case
+def fund(session: Session, project_id: uuid.UUID, amount: int) -> None:
+    """Client money for a project, as if a payment had come in."""
+    ledger.post(
+        session,
+        SITE,
+        source=f"funding:{uuid.uuid4()}",
+        event="paid",
+        currency="USD",
+        lines=[(chart.stripe_balance(), amount), (chart.project_funds(project_id), -amount)],
+        occurred_at=clock.now(),
+        memo="Funding",
+    )
+    found = session.query(Project).filter_by(public_id=project_id).one()
+    push_project(session, found.id)
+
+
+def make_application(session: Session, expert: Actor, gig: Gig) -> Application:
+    """An application."""
+    return apply(session, expert, gig.public_id, "I read 40 studies a day.")
+
+
+def licence(jurisdiction: str = "US-CA") -> Requirement:
+    """A medical licence seen at the primary source."""
+    return Requirement("us_medical_license", jurisdiction, 4, None)
+
+
+def first_day() -> date:
+    """Today, for gigs that begin at once."""
+    return clock.now().date()

@@ -19,7 +19,9 @@ from marketplace.storage import Document
 class Credential(Public, Base):
     """What an expert says of themselves. The number is sealed; its mask is for screens, its hash for look-up.
 
-    `expires_on` is the last day on which it is valid, in the place that issued it.
+    `expires_on` is the last day on which it is valid, in the place that issued it. `question` is what a
+    reviewer asked, `answer` what the expert said to it. `barred_reviewer_id` decided before an appeal was
+    upheld. `noticed_days` is the last notice of expiry given: 60, 30 or 7 days before.
     """
 
     __tablename__ = "credentials"
@@ -64,6 +66,7 @@ class Credential(Public, Base):
     claimed_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     lease_until: Mapped[datetime | None]
     question: Mapped[str | None]
+    answer: Mapped[str | None]
     barred_reviewer_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     withdrawn_at: Mapped[datetime | None]
     noticed_days: Mapped[int | None]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from marketplace.credentials import checks, jurisdictions
+from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 
 Check = Callable[[str, str], str | None]
@@ -55,6 +56,18 @@ class CredentialType:
         """The identifier as it is compared and kept: single spaces, upper case where case says nothing."""
         bare = re.sub(r"\s+", " ", number).strip()
         return bare.upper() if self.folded else bare
+
+    def place(self, jurisdiction: str | None) -> str | None:
+        """The jurisdiction to keep: the only one there is, or the one chosen. Raises Invalid for another."""
+        if len(self.places) <= 1:
+            return next(iter(self.places), None)
+        if jurisdiction not in self.places:
+            raise Invalid(_("Choose where it was issued."), field="jurisdiction")
+        return jurisdiction
+
+    def key(self, number: str) -> str:
+        """What two ways of writing the same identifier have in common."""
+        return re.sub(r"[^0-9A-Z]", "", number) if self.folded else number.rstrip("/")
 
     def source_url(self, jurisdiction: str | None, number: str | None) -> str | None:
         """Where a reviewer looks, or None when only the issuer's name is known."""

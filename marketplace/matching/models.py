@@ -25,6 +25,7 @@ class MatchExpert(Base):
     country: Mapped[str] = mapped_column(sa.CHAR(2))
     hours_per_week: Mapped[int]
     languages: Mapped[list[str]] = mapped_column(TEXTS)
+    credential_types: Mapped[list[str]] = mapped_column(TEXTS)
     suspended: Mapped[bool]
     facts: Mapped[Json]
 

@@ -12,6 +12,7 @@ from marketplace.db import Base
 from marketplace.matching import domains, facts
 from marketplace.matching.facts import ExpertFacts, GigFacts
 from marketplace.matching.models import MatchExpert, MatchExpertDomain, MatchGig
+from marketplace.matching.requirements import CHECKED
 
 
 def push_expert(session: Session, expert: ExpertFacts) -> None:
@@ -25,6 +26,7 @@ def push_expert(session: Session, expert: ExpertFacts) -> None:
         country=expert.country,
         hours_per_week=expert.hours_per_week,
         languages=list(expert.languages),
+        credential_types=sorted({each.type for each in expert.credentials if each.level >= CHECKED}),
         suspended=expert.suspended,
         facts=facts.to_json(expert),
     )

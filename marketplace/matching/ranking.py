@@ -1,7 +1,8 @@
 """The best experts for a gig, and the best gigs for an expert: exact, and bounded in what they read.
 
-SQL keeps who passes every hard criterion but the credentials, and orders them by the most that their score
-can be. Each is then scored exactly, until the most that the next can have is below the last of the best.
+SQL keeps who passes the hard criteria (of the credentials only that one of the type was checked) and orders
+them by the most that their score can be. Each is then scored exactly, until the most that the next can have
+is below the last of the best.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ def _experts_for(gig: GigFacts) -> sa.Select[int, int, dict[str, Any]]:
         .join(near, near.c.person_id == expert.person_id)
         .where(~expert.suspended, expert.hours_per_week >= least_hours(gig.hours_per_week))
         .where(expert.languages.contains(list(gig.languages)))
+        .where(expert.credential_types.contains([each.type for each in gig.requirements]))
         .order_by(bound.desc(), expert.person_id)
     )
     query = query.where(expert.country.in_(gig.countries)) if gig.countries else query

@@ -46,6 +46,7 @@ def _create_credentials() -> None:
         sa.Column("claimed_by", sa.BigInteger, sa.ForeignKey("people.id")),
         sa.Column("lease_until", sa.DateTime(timezone=True)),
         sa.Column("question", sa.Text),
+        sa.Column("answer", sa.Text),
         sa.Column("barred_reviewer_id", sa.BigInteger, sa.ForeignKey("people.id")),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True)),
         sa.Column("noticed_days", sa.BigInteger),
@@ -57,9 +58,10 @@ def _create_credentials() -> None:
         sa.CheckConstraint("(claimed_by IS NULL) = (lease_until IS NULL)", name="lease"),
         sa.CheckConstraint("claimed_by <> person_id", name="claimed_by_another"),
         sa.CheckConstraint("claimed_by <> barred_reviewer_id", name="claimed_by_not_barred"),
-        sa.CheckConstraint("(state = 'info_requested') = (question IS NOT NULL)", name="question"),
+        sa.CheckConstraint("state <> 'info_requested' OR question IS NOT NULL", name="question"),
         sa.CheckConstraint("(state = 'withdrawn') = (withdrawn_at IS NOT NULL)", name="withdrawn_at"),
         sa.CheckConstraint("noticed_days IN (60, 30, 7)", name="noticed_days"),
+        sa.CheckConstraint("claimed_by IS NULL OR state = 'needs_review'", name="claimed_while_waiting"),
     )
     op.create_index("ix_credentials_person_id_type", "credentials", ["person_id", "type"])
     op.create_index(

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("country", sa.CHAR(2), nullable=False),
         sa.Column("hours_per_week", sa.BigInteger, nullable=False),
         sa.Column("languages", ARRAY(sa.Text), nullable=False),
+        sa.Column("credential_types", ARRAY(sa.Text), nullable=False),
         sa.Column("suspended", sa.Boolean, nullable=False),
         sa.Column("facts", JSONB, nullable=False),
         sa.CheckConstraint("min_rate >= 0", name="min_rate"),

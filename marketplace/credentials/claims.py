@@ -1,0 +1,199 @@
+"""What experts do with their own credentials: submit, send again, withdraw."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, storage
+from marketplace.actor import Actor, Role
+from marketplace.credentials import hooks, jurisdictions, types
+from marketplace.credentials.models import Attestation, Credential
+from marketplace.credentials.states import CredentialState, Method, Standing
+from marketplace.credentials.types import Ask, CredentialType
+from marketplace.crypto import fingerprint
+from marketplace.db import new_id, use_case, violated
+from marketplace.errors import Invalid, NotFound
+from marketplace.i18n import gettext as _
+from marketplace.text import line, paragraph
+
+LIVE_ONCE = "uq_credentials_live_identifier"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that somebody sent: its name and content."""
+
+    name: str
+    data: bytes
+
+
+@use_case
+def submit_credential(
+    session: Session,
+    actor: Actor,
+    type: str,
+    jurisdiction: str | None,
+    identifier: str | None,
+    name_on_register: str,
+    expires_on: date | None = None,
+    document: Upload | None = None,
+) -> Credential:
+    """Claim a credential; a well-formed one waits for a reviewer, and counts for nothing until then.
+
+    Raises Invalid, naming the input, for what is missing, mistyped, past, or claimed by somebody already.
+    """
+    actor.require(Role.EXPERT)
+    kind = _kind(type)
+    place, number = kind.place(jurisdiction), _number(kind, identifier, name_on_register)
+    _require_document(kind, document is not None)
+    credential = Credential(
+        public_id=new_id(),
+        person_id=actor.id,
+        type=kind.code,
+        jurisdiction=place,
+        identifier=number,
+        identifier_mask=types.mask(number) if number else None,
+        identifier_hash=_hash(kind, number),
+        name_on_register=_name(name_on_register),
+        state=CredentialState.NEEDS_REVIEW,
+        expires_on=_last_day(kind, expires_on, place),
+        document_id=_keep(session, actor, document),
+        submitted_at=clock.now(),
+    )
+    _add_once(session, credential)
+    _attest_form(session, credential, kind)
+    audit.record(session, actor, "submit", "credential", credential.public_id, type=kind.code)
+    hooks.tell_changed(session, actor.id)
+    return credential
+
+
+@use_case
+def resubmit_credential(
+    session: Session,
+    actor: Actor,
+    public_id: uuid.UUID,
+    *,
+    expires_on: date | None = None,
+    answer: str = "",
+    document: Upload | None = None,
+) -> Credential:
+    """Send one's credential to review again: to answer a question, to renew it, or for a fresh check.
+
+    What was verified goes on counting until its own end. Raises NotFound, Refused when its state does not
+    allow it, Invalid for what is missing.
+    """
+    credential = _own(session, actor, public_id)
+    kind = _kind(credential.type)
+    if credential.question is not None and not line(answer):
+        raise Invalid(_("Answer what the reviewer asked."), field="answer")
+    credential.move(CredentialState.NEEDS_REVIEW)
+    credential.expires_on = _last_day(kind, expires_on or credential.expires_on, credential.jurisdiction)
+    credential.answer = paragraph(answer) or None
+    credential.document_id = _keep(session, actor, document) or credential.document_id
+    credential.submitted_at = clock.now()
+    audit.record(session, actor, "resubmit", "credential", credential.public_id)
+    hooks.tell_changed(session, actor.id)
+    return credential
+
+
+@use_case
+def withdraw_credential(session: Session, actor: Actor, public_id: uuid.UUID) -> Credential:
+    """Take back one's credential: it counts for nothing from now on; hours worked before keep their proof."""
+    credential = _own(session, actor, public_id)
+    credential.move(CredentialState.WITHDRAWN)
+    credential.withdrawn_at = clock.now()
+    audit.record(session, actor, "withdraw", "credential", credential.public_id)
+    hooks.tell_changed(session, actor.id)
+    return credential
+
+
+def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> Credential:
+    found = session.scalars(
+        sa.select(Credential).filter_by(public_id=public_id, person_id=actor.id).with_for_update()
+    ).first()
+    if found is None:
+        raise NotFound(_("There is no such credential."))
+    return found
+
+
+def _kind(code: str) -> CredentialType:
+    kind = types.find(code)
+    if kind is None:
+        raise Invalid(_("Choose what kind of credential it is."), field="type")
+    return kind
+
+
+def _number(kind: CredentialType, identifier: str | None, name: str) -> str | None:
+    """The identifier as it is kept. A check digit proves typing, never standing."""
+    if kind.number is None:
+        return None
+    number = kind.normal(line(identifier or ""))
+    mistake = kind.check(number, line(name))
+    if mistake:
+        raise Invalid(mistake, field="identifier")
+    return number
+
+
+def _name(name: str) -> str:
+    kept = line(name)
+    if not kept:
+        raise Invalid(_("Write your name as the register shows it."), field="name_on_register")
+    return kept
+
+
+def _last_day(kind: CredentialType, expires_on: date | None, place: str | None) -> date | None:
+    if not kind.expires:
+        return None
+    if expires_on is None:
+        raise Invalid(_("Say until when it is valid."), field="expires_on")
+    if jurisdictions.end_of(expires_on, place) <= clock.now():
+        raise Invalid(_("This day has passed. Renew it with the issuer first."), field="expires_on")
+    return expires_on
+
+
+def _require_document(kind: CredentialType, sent: bool) -> None:
+    if kind.document is Ask.MUST and not sent:
+        raise Invalid(_("Add a copy of the document: PDF, PNG or JPEG."), field="document")
+
+
+def _keep(session: Session, actor: Actor, document: Upload | None) -> int | None:
+    return storage.keep(session, actor.id, document.name, document.data).id if document else None
+
+
+def _hash(kind: CredentialType, number: str | None) -> bytes | None:
+    return fingerprint(kind.key(number), f"credentials.{kind.code}") if number and kind.unique else None
+
+
+def _add_once(session: Session, credential: Credential) -> None:
+    try:
+        with session.begin_nested():
+            session.add(credential)
+    except IntegrityError as error:
+        if violated(error) != LIVE_ONCE:
+            raise
+        sentence = _("This number is on the site already. If it is yours, ask an operator to look into it.")
+        raise Invalid(sentence, field="identifier") from error
+
+
+def _attest_form(session: Session, credential: Credential, kind: CredentialType) -> None:
+    if credential.identifier is None:
+        return
+    session.add(
+        Attestation(
+            public_id=new_id(),
+            credential=credential,
+            method=Method.AUTOMATIC,
+            source=kind.title,
+            looked_at=clock.now(),
+            fields_agreed=[],
+            status_at_source=Standing.UNKNOWN,
+            valid_from=clock.now(),
+            level=1,
+        )
+    )

@@ -146,7 +146,3 @@ def _keep_traceback() -> Path:
         file.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {' '.join(sys.argv)}\n")
         traceback.print_exc(file=file)
     return path
-
-
-if __name__ == "__main__":
-    sys.exit(main())

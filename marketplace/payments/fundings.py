@@ -17,7 +17,7 @@ from marketplace.actor import SITE, Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import NotFound, Refused
 from marketplace.gigs import find, projection
-from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.models import Project
 from marketplace.gigs.states import ProjectState
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
@@ -248,8 +248,7 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
         memo=_("Client funds received"),
     )
     audit.record(session, SITE, "settle", "funding", funding.public_id, net=charge.net, fee=charge.fee)
-    for gig in session.scalars(sa.select(Gig).filter_by(project_id=funding.project_id)):
-        projection.push_gig(session, gig)
+    projection.push_project(session, funding.project_id)
     _tell(
         session,
         funding,

@@ -116,6 +116,7 @@ class PayoutItem(Public, Base):
     """One person's pay in a batch. `frozen_sha256` covers what it pays; sending compares it again."""
 
     __tablename__ = "payout_items"
+    __table_args__ = (sa.UniqueConstraint("batch_id", "person_id"),)
 
     id: Mapped[Key]
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_batches.id"), index=True)
@@ -156,6 +157,7 @@ class Transfer(Public, Base):
     """One try to move an item's money to its connected account. Amount and destination never change."""
 
     __tablename__ = "transfers"
+    __table_args__ = (sa.UniqueConstraint("payout_item_id", "attempt"),)
 
     id: Mapped[Key]
     payout_item_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_items.id"), index=True)

@@ -36,7 +36,7 @@ ENDED_BADLY = ("failed", "canceled")
 
 @use_case
 def prepare_sweep(session: Session, actor: Actor, currency: str = "USD") -> Sweep:
-    """Take every fee and cost posting that no sweep has taken. Raises NotAllowed, or Refused if none is left."""
+    """Take every fee and cost posting that no sweep has taken. Raises NotAllowed, or Refused if none is."""
     actor.require(Role.FINANCE_PREPARER)
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(0x7377656570)))
     if session.scalar(sa.select(Sweep.id).where(Sweep.currency == currency, Sweep.state.in_(_UNFINISHED))):

@@ -199,7 +199,7 @@ def _batches() -> None:
         sa.CheckConstraint("state <> 'blocked' OR blocker IS NOT NULL", name="blocked_by_something"),
         sa.CheckConstraint("state = 'blocked' OR connected_account_id IS NOT NULL", name="has_destination"),
         sa.CheckConstraint("state <> 'failed' OR failure IS NOT NULL", name="failed_for_a_reason"),
-        sa.UniqueConstraint("batch_id", "person_id", name="uq_payout_items_batch_person"),
+        sa.UniqueConstraint("batch_id", "person_id"),
         sa.Index(
             "uq_payout_items_live_person",
             "person_id",
@@ -260,7 +260,7 @@ def _transfers() -> None:
             "(state = 'sent') = (stripe_id IS NOT NULL AND sent_at IS NOT NULL)", name="sent_is_known"
         ),
         sa.CheckConstraint("state = 'intended' OR first_tried_at IS NOT NULL", name="tried"),
-        sa.UniqueConstraint("payout_item_id", "attempt", name="uq_transfers_attempt"),
+        sa.UniqueConstraint("payout_item_id", "attempt"),
         sa.Index(
             "uq_transfers_live_item",
             "payout_item_id",

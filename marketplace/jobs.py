@@ -49,8 +49,10 @@ def task(name: str) -> Callable[[Callable[Concatenate[Session, P], R]], Callable
 
 
 def periodic(cron: str, name: str) -> None:
-    """Queue the job `name` by a cron line; a sixth field counts seconds."""
-    _schedule[name] = cron
+    """Queue the job `name` by a cron line; of six fields the first counts seconds."""
+    *seconds, minutes, hours, days, months, weekdays = cron.split()
+    # The library wants the seconds last.
+    _schedule[name] = " ".join([minutes, hours, days, months, weekdays, *seconds])
 
 
 def defer(

@@ -1,0 +1,113 @@
+"""Play the history, or what is left of it, and prove at the end that everything ties out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from marketplace import embedded, jobs, logs, settings
+from marketplace.db import new_session
+from marketplace.demo import world
+from marketplace.demo.history import money, people, projects, weeks
+from marketplace.demo.history.stage import WEEKS, Stage, first_monday
+from marketplace.payments.gateway import connect
+from marketplace.proofs import failing
+
+SEED = 20_260_901
+Step = tuple[str, Callable[[], object]]
+
+
+def steps(stage: Stage) -> Iterator[Step]:
+    """Everything that happens, in order of time. What is done is known by its number."""
+    for chunk in range(len(stage.world.experts) // people.CHUNK):
+        yield "experts join", partial(people.join, stage, chunk)
+    yield "companies join", partial(projects.found_companies, stage)
+    for week in range(WEEKS):
+        yield "projects are funded", partial(projects.start_projects, stage, week)
+        yield "a week begins", partial(weeks.roll, stage, week)
+        if week:
+            yield "hours are approved", partial(weeks.approve, stage, week - 1)
+        yield "gigs find their experts", partial(projects.publish_gigs, stage, week)
+        yield "payouts arrive", partial(money.follow, stage, week)
+        yield "experts are paid", partial(money.pay, stage, week)
+        yield "hours are worked", partial(weeks.work, stage, week)
+        if week % 4 == 3:
+            yield "fees are swept", partial(money.sweep, stage, week)
+            yield "statements come in", partial(money.reconcile, stage, week)
+    yield "the present begins", partial(jobs_of_the_past, stage)
+    yield "everything is proven", partial(prove, stage)
+
+
+def jobs_of_the_past(stage: Stage) -> None:
+    """Whatever was asked for on the way and not done yet."""
+    with stage.at(WEEKS, 0, 0):
+        jobs.run_due(stage.session)
+
+
+def prove(stage: Stage) -> None:
+    """Run every proof. Raises RuntimeError naming those that fail."""
+    found = failing(stage.session)
+    if found:
+        raise RuntimeError("drift after the history: " + "; ".join(found))
+
+
+def main() -> int:
+    """Go on from the step that the progress file names."""
+    config = settings.current()
+    logs.start(config.log_level)
+    progress = config.data / "progress.json"
+    with new_session(embedded.ensure(config).app_url) as session:
+        stage = _stage(session, config, progress)
+        play = list(steps(stage))
+        for number, (name, act) in enumerate(play):
+            if number < told(progress).get("done", 0):
+                continue
+            tell(progress, number, len(play), name, stage)
+            act()
+            session.rollback()
+        tell(progress, len(play), len(play), "done", stage)
+    return 0
+
+
+def _stage(session: Session, config: settings.Settings, progress: Path) -> Stage:
+    """The same Mondays after a restart, even on another day."""
+    begun = told(progress).get("monday")
+    monday = first_monday() if begun is None else datetime.fromisoformat(begun)
+    return Stage(
+        session=session,
+        gateway=connect(config),
+        world=world.draw(SEED),
+        monday=monday,
+        base_url=config.base_url,
+        stripe_url=config.stripe_api_base or "",
+        fee_bps=config.fee_bps,
+    )
+
+
+def told(progress: Path) -> dict[str, Any]:
+    """What the progress file says; nothing when there is none."""
+    try:
+        found: dict[str, Any] = json.loads(progress.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def tell(progress: Path, done: int, total: int, name: str, stage: Stage) -> None:
+    """Write how far it is, in one step, so that nobody reads half of it."""
+    said = {"done": done, "total": total, "stage": name, "finished": done == total,
+            "monday": stage.monday.isoformat()}  # fmt: skip
+    draft = progress.with_suffix(".new")
+    draft.write_text(json.dumps(said))
+    draft.replace(progress)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

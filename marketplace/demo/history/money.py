@@ -1,0 +1,90 @@
+"""Friday is pay day; once a month the fees are swept and the bank's statement comes in."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import partial
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import clock, jobs
+from marketplace.demo.history.stage import Stage, trying
+from marketplace.demo.seed import actor_of
+from marketplace.payments import batches, payouts, sending, sweeps
+from marketplace.payments.models import PayoutBatch, Sweep
+from marketplace.payments.states import BatchState, SweepState
+from marketplace.reconciliation import fetching, passes, statements
+
+PREPARER, RELEASER = "fin", "gil"
+
+
+def pay(stage: Stage, week: int) -> None:
+    """Fin prepares what is approved, Gil releases it an hour later, and it is sent."""
+    session = stage.session
+    with stage.at(week, 4, 15):
+        trying(session, lambda: batches.prepare_batch(session, actor_of(session, PREPARER), clock.now()))
+    with stage.at(week, 4, 16):
+        for batch in _batches(session, BatchState.PREPARED):
+            trying(session, partial(_release, session, batch))
+        for batch in _batches(session, BatchState.RELEASED, BatchState.SENDING):
+            sending.send_batch(session, stage.gateway, batch)
+
+
+def follow(stage: Stage, week: int) -> None:
+    """What was sent arrives at the experts' banks, and after five business days counts as settled."""
+    with stage.at(week, 3, 12):
+        payouts.track_payouts(stage.session, stage.gateway, limit=10_000)
+        payouts.settle_items(stage.session, stage.gateway, limit=10_000)
+        jobs.run_due(stage.session)
+
+
+def sweep(stage: Stage, week: int) -> None:
+    """The operator's own fees go to its bank, by two people."""
+    session = stage.session
+    with stage.at(week, 4, 17):
+        trying(session, lambda: sweeps.prepare_sweep(session, actor_of(session, PREPARER)))
+    with stage.at(week, 4, 18):
+        for sweep_id in session.scalars(
+            sa.select(Sweep.public_id).filter_by(state=SweepState.PREPARED)
+        ).all():
+            trying(session, partial(_release_sweep, session, sweep_id))
+        sweeps.send_sweeps(session, stage.gateway)
+
+
+def reconcile(stage: Stage, week: int) -> None:
+    """The bank's statement of the four weeks up to Thursday is imported and everything is matched."""
+    with stage.at(week, 4, 9) as moment:
+        until = moment.date() - timedelta(days=1)
+        since = until - timedelta(days=27)
+        data = _statement(stage.stripe_url, since, until)
+        trying(
+            stage.session,
+            lambda: statements.import_statement(
+                stage.session, actor_of(stage.session, PREPARER), f"harbour-{until}.xml", data
+            ),
+        )
+        fetching.fetch_stripe(stage.session, stage.gateway)
+        passes.run(stage.session)
+
+
+def _statement(base: str, since: date, until: date) -> bytes:
+    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=30)
+    connection.request("GET", f"/bank/statement.camt053.xml?from={since}&to={until}")
+    return connection.getresponse().read()
+
+
+def _batches(session: Session, *states: BatchState) -> Sequence[UUID]:
+    return session.scalars(sa.select(PayoutBatch.public_id).where(PayoutBatch.state.in_(states))).all()
+
+
+def _release(session: Session, batch: UUID) -> None:
+    batches.release_batch(session, actor_of(session, RELEASER), batch)
+
+
+def _release_sweep(session: Session, sweep_id: UUID) -> None:
+    sweeps.release_sweep(session, actor_of(session, RELEASER), sweep_id)

@@ -1,0 +1,40 @@
+"""Every proof of every slice, run together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from sqlalchemy.orm import Session
+
+from marketplace.proof import Drift, Proof
+
+SLICES = (
+    "audit.trail",
+    "ledger.proofs",
+    "credentials.proofs",
+    "contracts.proofs",
+    "payments.proofs",
+    "reconciliation.proofs",
+)
+
+
+def every() -> list[Proof]:
+    """All proofs, in the order of the slices."""
+    return [proof for name in SLICES for proof in import_module(f"marketplace.{name}").PROOFS]
+
+
+def run(session: Session) -> Iterator[tuple[Proof, list[Drift]]]:
+    """Each proof with the drifts that it found: none when it holds."""
+    for proof in every():
+        yield proof, list(proof.run(session))
+        session.rollback()
+
+
+def failing(session: Session) -> list[str]:
+    """A line for each drift."""
+    return [
+        f"{proof.code} {drift.subject}: expected {drift.expected}, found {drift.found}"
+        for proof, drifts in run(session)
+        for drift in drifts
+    ]

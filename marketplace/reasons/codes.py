@@ -19,6 +19,7 @@ def reasons() -> dict[str, dict[str, str]]:
     return {
         "credential": _for_credentials(),
         "application": _for_applications(),
+        "contract": _for_contracts(),
         "timesheet": _for_timesheets(),
         "person": _for_people(),
         "organization": _for_organizations(),
@@ -65,6 +66,16 @@ def _for_applications() -> dict[str, str]:
         "experience_differs": _("Other applicants have experience closer to this work."),
         "hours_differ": _("The hours offered do not fit the hours needed."),
         "gig_closed": _("The gig was closed."),
+    }
+
+
+def _for_contracts() -> dict[str, str]:
+    return {
+        "work_finished": _("The work is finished."),
+        "budget_ended": _("There is no money for more work."),
+        "gig_changed": _("The gig changed, and needs other experience now."),
+        "quality": _("The work does not meet what was agreed."),
+        "unreachable": _("There was no work and no answer for some time."),
     }
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from tests.factories.accounts import a_person, an_actor, an_organization
 
 from marketplace import clock, ledger
-from marketplace.accounts.grants import actor_for
-from marketplace.accounts.models import OrganizationKind
-from marketplace.accounts.people import add_person, new_organization
 from marketplace.actor import SITE, Actor, Role
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
@@ -30,29 +29,17 @@ from marketplace.money import Money
 RADIOLOGY = "29-1224"
 
 
-def make_person(
-    session: Session, name: str, *roles: Role, organization: object = None, zone: str = "America/New_York"
-) -> Actor:
-    """A person with site roles, or client roles within `organization`, as an actor."""
-    address = f"{name.lower().replace(' ', '.')}.{uuid.uuid4().hex[:8]}@example.com"
-    held = [(role, organization if role.startswith("client") else None) for role in roles]
-    person = add_person(session, SITE, name, address, "US", zone, held)
-    return actor_for(session, person.id)
-
-
-@use_case
-def make_client(
-    session: Session, name: str = "Northwind AI", verified: bool = True
+def a_client(
+    session: Session, name: str = "Northwind AI", *, verified: bool = True
 ) -> tuple[Actor, uuid.UUID]:
     """A client's admin, and the organization's public id."""
-    organization = new_organization(session, SITE, OrganizationKind.CLIENT, name, "US")
-    organization.verified_at = clock.now() if verified else None
-    return make_person(
-        session, "Carla Client", Role.CLIENT_ADMIN, organization=organization
-    ), organization.public_id
+    organization = an_organization(session, name, verified=verified)
+    public_id = organization.public_id
+    admin = a_person(session, "Carla Client", Role.CLIENT_ADMIN, organization=organization)
+    return an_actor(session, admin), public_id
 
 
-def make_expert(
+def an_expert(
     session: Session,
     name: str = "Ana Expert",
     *,
@@ -62,7 +49,7 @@ def make_expert(
     hours_per_week: int = 20,
 ) -> Actor:
     """An expert with a profile."""
-    actor = make_person(session, name, Role.EXPERT, zone=zone)
+    actor = an_actor(session, a_person(session, name, Role.EXPERT, time_zone=zone))
     save_profile(
         session,
         actor,
@@ -77,7 +64,7 @@ def make_expert(
     return actor
 
 
-def gig_draft(**changes: object) -> GigDraft:
+def a_draft(**changes: object) -> GigDraft:
     """A complete gig, in which anything can be changed."""
     draft = GigDraft(
         title="Review radiology reports",
@@ -97,21 +84,19 @@ def gig_draft(**changes: object) -> GigDraft:
     return replace(draft, **changes)  # type: ignore[arg-type]
 
 
-def make_project(
-    session: Session, client: Actor, organization: uuid.UUID, name: str = "Radiology"
-) -> Project:
+def a_project(session: Session, client: Actor, organization: uuid.UUID, name: str = "Radiology") -> Project:
     """A project without money."""
     return create_project(session, client, organization, ProjectDraft(name=name))
 
 
-def make_gig(session: Session, client: Actor, project: Project, **changes: object) -> Gig:
+def a_gig(session: Session, client: Actor, project: Project, **changes: object) -> Gig:
     """A published gig."""
-    gig = draft_gig(session, client, project.public_id, gig_draft(**changes))
+    gig = draft_gig(session, client, project.public_id, a_draft(**changes))
     return publish_gig(session, client, gig.public_id)
 
 
 @use_case
-def fund(session: Session, project_id: uuid.UUID, amount: int) -> None:
+def fund(session: Session, project: uuid.UUID, amount: int) -> None:
     """Client money for a project, as if a payment had come in."""
     ledger.post(
         session,
@@ -119,15 +104,15 @@ def fund(session: Session, project_id: uuid.UUID, amount: int) -> None:
         source=f"funding:{uuid.uuid4()}",
         event="paid",
         currency="USD",
-        lines=[(chart.stripe_balance(), amount), (chart.project_funds(project_id), -amount)],
+        lines=[(chart.stripe_balance(), amount), (chart.project_funds(project), -amount)],
         occurred_at=clock.now(),
         memo="Funding",
     )
-    found = session.query(Project).filter_by(public_id=project_id).one()
+    found = session.scalars(sa.select(Project).filter_by(public_id=project)).one()
     push_project(session, found.id)
 
 
-def make_application(session: Session, expert: Actor, gig: Gig) -> Application:
+def an_application(session: Session, expert: Actor, gig: Gig) -> Application:
     """An application."""
     return apply(session, expert, gig.public_id, "I read 40 studies a day.")
 
@@ -135,8 +120,3 @@ def make_application(session: Session, expert: Actor, gig: Gig) -> Application:
 def licence(jurisdiction: str = "US-CA") -> Requirement:
     """A medical licence seen at the primary source."""
     return Requirement("us_medical_license", jurisdiction, 4, None)
-
-
-def first_day() -> date:
-    """Today, for gigs that begin at once."""
-    return clock.now().date()

@@ -1,0 +1,145 @@
+"""Applying, and what the client makes of it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.actor import SITE, Actor
+from marketplace.credentials.claims import submit_credential
+from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.gigs.applications import (
+    decline_application,
+    mark_hired,
+    mark_offered,
+    reopen,
+    shortlist,
+    withdraw_application,
+)
+from marketplace.gigs.invitations import invite
+from marketplace.gigs.models import ExpertProfile, Gig
+from marketplace.gigs.projection import rebuild_projections
+from marketplace.gigs.states import ApplicationState, InvitationState
+from marketplace.matching import ranking
+from marketplace.matching.models import MatchExpert, MatchGig
+from marketplace.reasons.models import Statement
+from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund, licence
+
+
+def a_funded_gig(session: Session, **changes: object) -> tuple[Actor, Gig]:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 10_000_00)
+    return client, a_gig(session, client, project, **changes)
+
+
+def test_it_works(session: Session) -> None:
+    client, gig = a_funded_gig(session)
+    ana = an_expert(session)
+    application = an_application(session, ana, gig)
+    assert application.state is ApplicationState.APPLIED
+    assert application.score == sum(each["points"] for each in application.explanation)
+    shortlist(session, client, application.public_id)
+    assert application.state is ApplicationState.SHORTLISTED
+
+
+def test_a_missing_credential_refuses_and_a_pending_one_does_not(session: Session) -> None:
+    _client, gig = a_funded_gig(session, requirements=(licence("US-CA"),))
+    ana = an_expert(session)
+    with pytest.raises(Refused) as refusal:
+        an_application(session, ana, gig)
+    assert "California" in refusal.value.sentence
+    submit_credential(session, ana, "us_medical_license", "US-CA", "A 123456", "Ana Expert", date(2030, 1, 1))
+    assert an_application(session, ana, gig).state is ApplicationState.APPLIED
+
+
+def test_a_misfit_hears_the_smallest_change(session: Session) -> None:
+    _client, gig = a_funded_gig(session)
+    dear = an_expert(session, "Dear Expert", min_rate=250_00)
+    with pytest.raises(Refused) as refusal:
+        an_application(session, dear, gig)
+    assert "$200.00" in refusal.value.sentence
+
+
+def test_twice_is_refused_and_after_withdrawing_allowed(session: Session) -> None:
+    _client, gig = a_funded_gig(session)
+    ana = an_expert(session)
+    first = an_application(session, ana, gig)
+    with pytest.raises(Refused):
+        an_application(session, ana, gig)
+    withdraw_application(session, ana, first.public_id)
+    assert an_application(session, ana, gig).state is ApplicationState.APPLIED
+
+
+def test_declining_states_its_reasons_and_an_upheld_appeal_opens_it_again(session: Session) -> None:
+    client, gig = a_funded_gig(session)
+    ana = an_expert(session)
+    application = an_application(session, ana, gig)
+    decline_application(
+        session, client, application.public_id, "hours_differ", "We need thirty hours a week."
+    )
+    statement = session.scalars(sa.select(Statement).filter_by(subject_id=application.public_id)).one()
+    assert statement.person_id == ana.id
+    with pytest.raises(Refused):
+        an_application(session, ana, gig)
+    reopen(session, SITE, application.public_id)
+    assert application.state is ApplicationState.APPLIED
+
+
+def test_declining_without_words_changes_nothing(session: Session) -> None:
+    client, gig = a_funded_gig(session)
+    application = an_application(session, an_expert(session), gig)
+    with pytest.raises(Invalid):
+        decline_application(session, client, application.public_id, "hours_differ", "")
+    session.refresh(application)
+    assert application.state is ApplicationState.APPLIED
+
+
+def test_others_do_not_decide(session: Session) -> None:
+    _client, gig = a_funded_gig(session)
+    rival, _organization = a_client(session, "Rival AI")
+    ana, ben = an_expert(session), an_expert(session, "Ben Expert")
+    application = an_application(session, ana, gig)
+    with pytest.raises(NotFound):
+        shortlist(session, rival, application.public_id)
+    with pytest.raises(NotFound):
+        withdraw_application(session, ben, application.public_id)
+    with pytest.raises(NotAllowed):
+        shortlist(session, ana, application.public_id)
+
+
+def test_who_was_invited_accepts_by_applying(session: Session) -> None:
+    client, gig = a_funded_gig(session)
+    ana = an_expert(session)
+    profile = session.get_one(ExpertProfile, ana.id)
+    invitation = invite(session, client, gig.public_id, profile.public_id, "We liked your profile.")
+    assert invite(session, client, gig.public_id, profile.public_id, "Again") is invitation
+    an_application(session, ana, gig)
+    assert invitation.state is InvitationState.ACCEPTED
+
+
+def test_a_filled_gig_matches_nobody(session: Session) -> None:
+    _client, gig = a_funded_gig(session, headcount=1)
+    ana, ben = an_expert(session), an_expert(session, "Ben Expert")
+    application = an_application(session, ana, gig)
+    mark_offered(session, SITE, application)
+    mark_hired(session, SITE, application)
+    session.commit()
+    assert ranking.best_gigs(session, ben.id) == []
+    with pytest.raises(Refused):
+        an_application(session, ben, gig)
+
+
+def test_rebuilding_finds_what_was_pushed(session: Session) -> None:
+    _client, gig = a_funded_gig(session)
+    ana = an_expert(session)
+    rows = (
+        sa.select(MatchExpert.facts).filter_by(person_id=ana.id),
+        sa.select(MatchGig.facts).filter_by(gig_id=gig.id),
+    )
+    before = [session.scalar(row) for row in rows]
+    rebuild_projections(session)
+    assert [session.scalar(row) for row in rows] == before

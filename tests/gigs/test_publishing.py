@@ -1,0 +1,107 @@
+"""From a client's first project to a gig that experts see."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.orm import Session
+
+from marketplace.errors import Invalid, NotFound, Refused
+from marketplace.gigs import find
+from marketplace.gigs.drafts import GigDraft, draft_gig, edit_gig
+from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
+from marketplace.gigs.states import GigState, ProjectState
+from marketplace.matching import ranking
+from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, licence
+
+
+def test_it_works(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 10_000_00)
+    ana = an_expert(session)
+    gig = a_gig(session, client, project)
+    assert gig.state is GigState.PUBLISHED
+    assert project.state is ProjectState.OPEN
+    [(gig_id, match)] = ranking.best_gigs(session, ana.id)
+    assert gig_id == gig.id
+    assert match.eligible
+    assert find.gig(session, ana, gig.public_id) is gig
+
+
+def test_an_organization_that_nobody_verified_starts_nothing(session: Session) -> None:
+    client, organization = a_client(session, verified=False)
+    with pytest.raises(Refused):
+        a_project(session, client, organization)
+
+
+def test_publishing_names_everything_that_is_missing(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    gig = draft_gig(session, client, project.public_id, GigDraft(title="Something", domain=RADIOLOGY))
+    with pytest.raises(Refused) as refusal:
+        publish_gig(session, client, gig.public_id)
+    assert "highest hourly rate" in refusal.value.sentence
+    assert "how it may be used" in refusal.value.sentence
+    assert "domain" not in refusal.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"title": "  "}, "title"),
+        ({"domain": "astrology"}, "domain"),
+        ({"rate_max": 50_00}, "rate_max"),
+        ({"hours_per_week": 81}, "hours_per_week"),
+        ({"headcount": 0}, "headcount"),
+        ({"requirements": (licence("US-CA"), licence("US-CA"))}, "requirements"),
+        ({"requirements": tuple(licence(f"US-{s}") for s in ("CA", "NY", "TX", "WA"))}, "requirements"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_field(
+    session: Session, changes: dict[str, object], field: str
+) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    with pytest.raises(Invalid) as refusal:
+        draft_gig(session, client, project.public_id, a_draft(**changes))
+    assert refusal.value.field == field
+
+
+def test_a_paused_gig_is_not_found_and_comes_back(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 10_000_00)
+    ana = an_expert(session)
+    gig = a_gig(session, client, project)
+    pause_gig(session, client, gig.public_id)
+    assert ranking.best_gigs(session, ana.id) == []
+    publish_gig(session, client, gig.public_id)
+    assert [id_ for id_, _match in ranking.best_gigs(session, ana.id)] == [gig.id]
+
+
+def test_a_closed_gig_stays_as_it_was(session: Session) -> None:
+    client, organization = a_client(session)
+    gig = a_gig(session, client, a_project(session, client, organization))
+    close_gig(session, client, gig.public_id)
+    with pytest.raises(Refused):
+        edit_gig(session, client, gig.public_id, a_draft(title="Other"))
+    with pytest.raises(Refused):
+        publish_gig(session, client, gig.public_id)
+
+
+def test_another_client_knows_nothing_of_it(session: Session) -> None:
+    client, organization = a_client(session)
+    rival, _other = a_client(session, "Rival AI")
+    gig = a_gig(session, client, a_project(session, client, organization))
+    with pytest.raises(NotFound):
+        find.gig(session, rival, gig.public_id)
+    with pytest.raises(NotFound):
+        close_gig(session, rival, gig.public_id)
+
+
+def test_a_draft_is_not_shown_to_experts(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    gig = draft_gig(session, client, project.public_id, a_draft())
+    with pytest.raises(NotFound):
+        find.gig(session, an_expert(session), gig.public_id)

@@ -1,0 +1,75 @@
+"""What every format is read into: statements with signed lines, in minor units."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from marketplace import money
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """A line as the account sees it: `amount` positive when money came in. Absent texts are empty."""
+
+    booked_on: date
+    value_on: date | None
+    amount: int
+    currency: str
+    bank_ref: str = ""
+    end_to_end: str = ""
+    counterparty: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class ReadStatement:
+    """A statement of one account. `problems` are sentences about what could not be read.
+
+    `opening` and `closing` are None when the file does not say them.
+    """
+
+    account: str
+    currency: str
+    number: str
+    opening: int | None
+    closing: int | None
+    from_on: date
+    to_on: date
+    lines: Sequence[ReadLine]
+    problems: Sequence[str] = field(default=())
+
+
+def minor_units(text: str, currency: str) -> int:
+    """`12.34` in minor units. ValueError when it is no amount, or has a fraction of a unit."""
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        raise ValueError(text) from None
+    scaled = amount.scaleb(money.exponent(currency))
+    if not amount.is_finite() or amount < 0 or scaled != scaled.to_integral_value():
+        raise ValueError(text)
+    return int(scaled)
+
+
+def line_keys(lines: Sequence[ReadLine]) -> list[str]:
+    """A key for each line of a statement, the same in every file that brings the line again.
+
+    The bank's own reference where there is one, else a hash of what the line says. Lines that are equal
+    within one statement are counted, because two coffees on a day are two lines.
+    """
+    seen: dict[str, int] = {}
+    keys = []
+    for line in lines:
+        base = f"ref:{line.bank_ref}" if line.bank_ref else f"sha256:{_digest(line)}"
+        seen[base] = seen.get(base, 0) + 1
+        keys.append(f"{base}#{seen[base]}")
+    return keys
+
+
+def _digest(line: ReadLine) -> str:
+    said = "".join(c for c in (line.text + line.counterparty).upper() if c.isalnum())
+    return hashlib.sha256(f"{line.booked_on}|{line.amount}|{line.currency}|{said}".encode()).hexdigest()

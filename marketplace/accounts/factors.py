@@ -222,8 +222,6 @@ def _spaceless(code: str) -> str:
 
 def _wrong_code() -> Invalid:
     return Invalid(
-        _(
-            "This code does not work. Each works once, for half a minute: wait for the next one and type that."
-        ),
+        _("This code does not work. Each works once, for half a minute. Type the next one."),
         field="code",
     )

@@ -97,9 +97,15 @@ def accept(session: Session, actor: Actor, token: str) -> RoleGrant:
     return _join(session, link, session.get_one(Person, actor.id))
 
 
-def pending(session: Session, actor: Actor) -> Sequence[EmailLink]:
-    """Invitations that wait, to the organizations that this person administers; the newest first."""
-    return session.scalars(_pending(actor).order_by(EmailLink.id.desc())).all()
+def pending(session: Session, actor: Actor, organization: Organization) -> Sequence[EmailLink]:
+    """Invitations that wait, to an organization that this person administers; the newest first."""
+    asked = _pending(actor).where(EmailLink.organization_id == organization.id)
+    return session.scalars(asked.order_by(EmailLink.id.desc())).all()
+
+
+def find(session: Session, token: str) -> EmailLink:
+    """The invitation that was mailed. Raises Refused when it no longer works."""
+    return find_link(session, LinkPurpose.INVITE, token)
 
 
 def has_sign_in(session: Session, email: str) -> bool:

@@ -32,6 +32,25 @@ def my_organizations(session: Session, actor: Actor) -> Sequence[Organization]:
     ).all()
 
 
+def administered(session: Session, actor: Actor) -> Sequence[Organization]:
+    """The clients of which this person is an admin, by name."""
+    return session.scalars(
+        sa.select(Organization)
+        .where(Organization.id.in_(actor.organizations(Role.CLIENT_ADMIN)))
+        .order_by(Organization.name, Organization.id)
+    ).all()
+
+
+def own_grants(session: Session, actor: Actor) -> Sequence[RoleGrant]:
+    """The roles that this person holds, the oldest first."""
+    return session.scalars(
+        sa.select(RoleGrant)
+        .filter_by(person_id=actor.id, ended_at=None)
+        .options(joinedload(RoleGrant.organization))
+        .order_by(RoleGrant.id)
+    ).all()
+
+
 def members(session: Session, organization: Organization) -> list[Member]:
     """Who is in an organization. The caller has found it within what they may see."""
     held = sa.select(RoleGrant).where(

@@ -76,6 +76,11 @@ def _register(
     return person
 
 
+def find_unverified(session: Session, token: str) -> EmailLink:
+    """The link to confirm an address. Raises Refused when it no longer works."""
+    return find_link(session, LinkPurpose.VERIFY, token)
+
+
 @use_case
 def verify_email(session: Session, token: str, password: str) -> SignIn:
     """Open the link from the mail, with the password chosen at registration.

@@ -76,6 +76,14 @@ def send_reset(session: Session, email: str) -> None:
     mail.send(session, sign_in.email, "reset", locale=person.locale, name=person.full_name, token=token)
 
 
+def find_reset(session: Session, token: str) -> SignIn:
+    """Whose password the mailed link sets. Raises Refused when it no longer works."""
+    link = find_link(session, LinkPurpose.RESET, token)
+    if link.sign_in is None:
+        raise Refused(_("This link was used already or has run out. Ask for a new one."))
+    return link.sign_in
+
+
 @use_case
 def reset_password(session: Session, token: str, password: str) -> SignIn:
     """Set a new password by the mailed link, and end all sessions. The second factor is still asked for.

@@ -16,7 +16,7 @@ from flask_login import LoginManager, UserMixin
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.datastructures import CallbackDict
 
-from marketplace import clock, i18n, logs
+from marketplace import clock, crypto, i18n, logs
 from marketplace.accounts import factors, sessions
 from marketplace.accounts.grants import actor_for
 from marketplace.accounts.models import SignIn, WebSession
@@ -27,6 +27,7 @@ from marketplace.web.site import read_as
 
 KNOWN_FOR_SECONDS = 365 * 24 * 3600
 MOST_KNOWN = 5
+AWAITING, CHALLENGE = "awaiting_factor", "challenge"
 # Files and health checks ask nothing of a session, and are asked for often.
 UNKEPT = ("/static/", "/assets/", "/healthz", "/readyz")
 # What a person with an open role but no second factor yet may still do.
@@ -169,19 +170,60 @@ def enter(sign_in: SignIn, *, with_factor: bool) -> None:
     """Sign in: the session begins anew under another secret, so that one planted before is worth nothing."""
     here = current()
     factor_at = clock.now() if with_factor else None
-    theme = {"theme": here["theme"]} if "theme" in here else {}
+    data = _kept(here)
     row, token = sessions.begin(
-        db_session(), request.user_agent.string, theme, sign_in_id=sign_in.id,
-        second_factor_at=factor_at, replaces=here.id, request_id=logs.request_id(),
-    )  # fmt: skip
-    here.clear()
-    here.update(theme)
-    here.id, here.token, here.set_cookie, here.modified = row.id, token, True, False
+        db_session(),
+        request.user_agent.string,
+        data,
+        sign_in_id=sign_in.id,
+        second_factor_at=factor_at,
+        replaces=here.id,
+        request_id=logs.request_id(),
+    )
+    _become(here, row, token, data)
     here.sign_in_id, here.person_id = sign_in.id, sign_in.person_id
     here.begun_at, here.factor_at = row.created_at, factor_at
-    g.pop("actor", None)
-    g.pop("csrf_token", None)
     remember_browser(sign_in)
+
+
+def await_factor(sign_in: SignIn) -> None:
+    """The password was right; remember for ten minutes whose, in a new session, until the factor comes."""
+    here = current()
+    until = (clock.now() + FRESH).isoformat()
+    data = {**_kept(here), AWAITING: {"sign_in": sign_in.id, "until": until}}
+    row, token = sessions.begin(db_session(), request.user_agent.string, data, replaces=here.id)
+    _become(here, row, token, data)
+
+
+def awaiting() -> SignIn | None:
+    """Whose second factor this browser has to give now, if anybody's."""
+    noted = current().get(AWAITING)
+    if not noted or datetime.fromisoformat(noted["until"]) < clock.now():
+        return None
+    return db_session().get(SignIn, noted["sign_in"])
+
+
+def confirm(who: Actor) -> None:
+    """A second factor was given just now."""
+    here = current()
+    assert here.id is not None
+    sessions.confirm_factor(db_session(), who, here.id)
+    here.factor_at = clock.now()
+    g.pop("actor", None)
+
+
+def remember_challenge(offer: tuple[str, str] | None) -> str | None:
+    """Keep the challenge of a passkey's offer in the session; the offer itself, for the page."""
+    if offer is None:
+        return None
+    current()[CHALLENGE] = offer[1]
+    return offer[0]
+
+
+def take_challenge() -> str | None:
+    """The challenge that was remembered. It is good for one answer."""
+    found: str | None = current().pop(CHALLENGE, None)
+    return found
 
 
 def leave(who: Actor) -> None:
@@ -197,13 +239,13 @@ def leave(who: Actor) -> None:
 
 def remember_browser(sign_in: SignIn) -> None:
     """Note that this browser is one of the person's own; `known_browser` reads it."""
-    known = [each for each in _known() if each != str(sign_in.public_id)]
-    g.known_browser = _signer().dumps([*known, str(sign_in.public_id)][-MOST_KNOWN:])
+    name = _browser_of(sign_in.email)
+    g.known_browser = _signer().dumps([*(each for each in _known() if each != name), name][-MOST_KNOWN:])
 
 
-def known_browser(sign_in_public_id: str | None) -> str:
-    """A name for this browser if it has signed in as this person before, else the empty text."""
-    return f"known {sign_in_public_id}" if sign_in_public_id and sign_in_public_id in _known() else ""
+def known_browser(email: str | None) -> str:
+    """A name for this browser if this address has signed in here before, else the empty text."""
+    return "known" if email and _browser_of(email) in _known() else ""
 
 
 def _add_known_cookie(response: Response) -> Response:
@@ -215,6 +257,24 @@ def _add_known_cookie(response: Response) -> Response:
             secure=secure, httponly=True, samesite="Lax", path="/",
         )  # fmt: skip
     return response
+
+
+def _kept(here: BrowserSession) -> dict[str, Any]:
+    """What a visitor's session hands on when it begins anew."""
+    return {"theme": here["theme"]} if "theme" in here else {}
+
+
+def _become(here: BrowserSession, row: WebSession, token: str, data: dict[str, Any]) -> None:
+    here.clear()
+    here.update(data)
+    here.id, here.token, here.set_cookie, here.modified = row.id, token, True, False
+    g.pop("actor", None)
+    # Flask-WTF keeps the token of the session before for the rest of the request.
+    g.pop("csrf_token", None)
+
+
+def _browser_of(email: str) -> str:
+    return crypto.fingerprint(email.strip().lower(), "known browser").hex()
 
 
 def _known() -> list[str]:

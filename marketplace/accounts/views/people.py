@@ -1,0 +1,69 @@
+"""What operators see: people and their roles, and the companies that wait to be verified."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace.accounts import grants, queries
+from marketplace.accounts.forms import GrantForm, role_name
+from marketplace.accounts.models import Person
+from marketplace.accounts.views import bp
+from marketplace.actor import Role
+from marketplace.i18n import gettext as _
+from marketplace.web import actor, db_session, guard, page, paged, try_form
+
+
+@bp.get("/people")
+@guard(Role.OPERATOR)
+def people() -> ResponseReturnValue:
+    """Everybody, newest first, to be searched by name or address."""
+    search = request.args.get("q", "").strip()
+    found = paged(db_session(), queries.people(actor(), search), by=Person.id)
+    return page("accounts/people.html", people=found, search=search)
+
+
+@bp.route("/people/<uuid:public_id>", methods=["GET", "POST"])
+@guard(Role.OPERATOR)
+def person(public_id: uuid.UUID) -> ResponseReturnValue:
+    """One person with their roles, and a form to give one of the site's own."""
+    form = GrantForm()
+    if try_form(form, lambda: grants.grant_role(db_session(), actor(), public_id, Role(form.role.data))):
+        flash(_("The role is given."), "success")
+        return redirect(url_for("accounts.person", public_id=public_id), 303)
+    member = queries.member(db_session(), actor(), public_id)
+    return page(
+        "accounts/person.html", form=form, member=member, role_name=role_name,
+        is_me=member.person.id == actor().id,
+    )  # fmt: skip
+
+
+@bp.post("/people/<uuid:public_id>/roles/<uuid:grant_id>/end")
+@guard(Role.OPERATOR, fresh=True)
+def end_role(public_id: uuid.UUID, grant_id: uuid.UUID) -> ResponseReturnValue:
+    """End a role of the site's own."""
+    grants.end_role(db_session(), actor(), grant_id)
+    flash(_("The role is ended."), "success")
+    return redirect(url_for("accounts.person", public_id=public_id), 303)
+
+
+@bp.get("/companies")
+@guard(Role.OPERATOR)
+def organizations() -> ResponseReturnValue:
+    """Clients: those that wait to be verified first."""
+    return page(
+        "accounts/organizations.html",
+        waiting=queries.client_organizations(db_session(), actor(), verified=False),
+        verified=queries.client_organizations(db_session(), actor(), verified=True),
+    )
+
+
+@bp.post("/companies/<uuid:public_id>/verify")
+@guard(Role.OPERATOR)
+def verify_organization(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Say that a company is who it says it is."""
+    found = grants.verify_organization(db_session(), actor(), public_id)
+    flash(_("%(name)s is verified.", name=found.name), "success")
+    return redirect(url_for("accounts.organizations"), 303)

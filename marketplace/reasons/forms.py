@@ -1,0 +1,36 @@
+"""Appealing, and deciding an appeal."""
+
+from __future__ import annotations
+
+from wtforms import RadioField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from marketplace.i18n import lazy
+from marketplace.reasons.models import Outcome
+from marketplace.web import Form
+
+LONGEST = 5_000
+
+
+class AppealForm(Form):
+    """What is not right about a decision."""
+
+    text = TextAreaField(
+        lazy("Your appeal"), validators=[InputRequired(lazy("Fill this in.")), Length(max=LONGEST)]
+    )
+
+
+class DecideForm(Form):
+    """The outcome, and the answer to the person."""
+
+    outcome = RadioField(
+        lazy("Outcome"),
+        choices=[
+            (Outcome.UPHELD.value, lazy("Uphold the appeal")),
+            (Outcome.DISMISSED.value, lazy("Dismiss it")),
+        ],
+        validators=[InputRequired(lazy("Choose one of the two."))],
+    )
+    answer = TextAreaField(
+        lazy("Answer"), validators=[InputRequired(lazy("Fill this in.")), Length(max=LONGEST)]
+    )

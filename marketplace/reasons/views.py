@@ -1,0 +1,77 @@
+"""Decisions as the person sees them, and appeals as operators do."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace import clock
+from marketplace.actor import Role
+from marketplace.i18n import gettext as _
+from marketplace.reasons import appeals as use
+from marketplace.reasons import codes, queries
+from marketplace.reasons.forms import AppealForm, DecideForm
+from marketplace.reasons.models import Statement
+from marketplace.reasons.words import title
+from marketplace.web import actor, db_session, guard, page, try_form
+
+bp = Blueprint("reasons", __name__)
+
+
+@bp.get("/decisions")
+@guard()
+def decisions() -> ResponseReturnValue:
+    """What was decided against this person."""
+    found = queries.statements(db_session(), actor())
+    return page("reasons/decisions.html", statements=found, title=title, sentence=_sentence, now=clock.now())
+
+
+@bp.route("/decisions/<uuid:public_id>", methods=["GET", "POST"])
+@guard()
+def decision(public_id: uuid.UUID) -> ResponseReturnValue:
+    """One decision with its reasons, and a form to appeal while there is time."""
+    form = AppealForm()
+    statement = queries.statement(db_session(), actor(), public_id)
+    if try_form(form, lambda: use.appeal(db_session(), actor(), public_id, form.text.data or "")):
+        flash(_("Your appeal is with somebody who did not take the decision."), "success")
+        return redirect(url_for("reasons.decision", public_id=public_id), 303)
+    return page(
+        "reasons/decision.html",
+        form=form,
+        statement=statement,
+        title=title,
+        sentence=_sentence,
+        now=clock.now(),
+    )
+
+
+@bp.get("/appeals")
+@guard(Role.OPERATOR)
+def appeals() -> ResponseReturnValue:
+    """Appeals that this operator may decide."""
+    found = queries.waiting(db_session(), actor())
+    return page("reasons/appeals.html", appeals=found, title=title, sentence=_sentence)
+
+
+@bp.route("/appeals/<uuid:public_id>", methods=["GET", "POST"])
+@guard(Role.OPERATOR)
+def appeal(public_id: uuid.UUID) -> ResponseReturnValue:
+    """One appeal, and a form to decide it."""
+    form = DecideForm()
+    found = queries.one_appeal(db_session(), actor(), public_id)
+    if try_form(
+        form,
+        lambda: use.decide(db_session(), actor(), public_id, form.outcome.data, form.answer.data or ""),
+    ):
+        flash(_("The appeal is decided, and the person is told."), "success")
+        return redirect(url_for("reasons.appeals"), 303)
+    may_decide = actor().id not in (found.statement.decided_by, found.statement.person_id)
+    return page(
+        "reasons/appeal.html", form=form, appeal=found, title=title, sentence=_sentence, may_decide=may_decide
+    )
+
+
+def _sentence(statement: Statement) -> str:
+    return codes.sentence(statement.subject_kind, statement.reason_code)

@@ -1,0 +1,95 @@
+"""The links at the top of each page, by what a person may do, and what base.html needs besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, request, url_for
+
+from marketplace.actor import CLIENT, FINANCE, Role
+from marketplace.i18n import gettext as _
+from marketplace.i18n import lazy
+from marketplace.notifications.notices import unread_count
+from marketplace.web import actor, db_session
+from marketplace.web.access import signed_in
+
+EXPERT, REVIEWER, OPERATOR = (frozenset({r}) for r in (Role.EXPERT, Role.REVIEWER, Role.OPERATOR))
+LINKS = (
+    (EXPERT, "gigs.browse", lazy("Gigs"), "compass"),
+    (EXPERT, "contracts.work", lazy("Work"), "timer"),
+    (EXPERT, "payments.money", lazy("Money"), "wallet"),
+    (EXPERT, "credentials.index", lazy("Credentials"), "badge-check"),
+    (CLIENT, "gigs.projects", lazy("Projects"), "folder"),
+    (CLIENT, "contracts.waiting", lazy("Timesheets"), "clipboard-check"),
+    (CLIENT, "contracts.index", lazy("Contracts"), "handshake"),
+    (FINANCE, "payments.batches", lazy("Payouts"), "send"),
+    (FINANCE, "reconciliation.index", lazy("Reconciliation"), "scale"),
+    (FINANCE, "ledger.index", lazy("Ledger"), "book-open"),
+    (REVIEWER, "credentials.queue", lazy("Reviews"), "clipboard-list"),
+    (OPERATOR, "accounts.people", lazy("People"), "users"),
+    (OPERATOR, "accounts.organizations", lazy("Companies"), "building-2"),
+    (OPERATOR, "reasons.queue", lazy("Appeals"), "gavel"),
+)
+PERSON_LINKS = (
+    ("notifications.index", lazy("Notices"), "bell"),
+    ("reasons.index", lazy("Decisions about you"), "scroll-text"),
+    ("accounts.security", lazy("Security"), "shield"),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link as base.html shows it."""
+
+    label: str
+    url: str
+    current: bool
+    icon: str
+
+
+def install(app: Flask) -> None:
+    """Give every page its navigation."""
+    app.context_processor(_context)
+
+
+def _context() -> dict[str, object]:
+    if not signed_in():
+        return {"home_url": url_for("home.index"), "sign_in_url": url_for("accounts.sign_in")}
+    who = actor()
+    return {
+        "home_url": url_for("home.index"),
+        "nav": [_link(*rest) for roles, *rest in LINKS if who.has(*roles)],
+        "person": who,
+        "person_role": _role(),
+        "person_links": [
+            _link(endpoint, _counted(endpoint, label), icon) for endpoint, label, icon in PERSON_LINKS
+        ],
+        "sign_out_url": url_for("accounts.sign_out"),
+    }
+
+
+def _link(endpoint: str, label: str, icon: str) -> Link:
+    current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
+    same = (request.endpoint or "") == endpoint
+    alone = sum(each[1].startswith(endpoint.partition(".")[0] + ".") for each in LINKS) == 1
+    return Link(str(label), url_for(endpoint), same or (current and alone), icon)
+
+
+def _counted(endpoint: str, label: str) -> str:
+    unread = unread_count(db_session(), actor().id) if endpoint == "notifications.index" else 0
+    return _("%(label)s (%(n)s new)", label=label, n=unread) if unread else str(label)
+
+
+def _role() -> str:
+    names = {
+        Role.EXPERT: _("Expert"),
+        Role.CLIENT_ADMIN: _("Client, admin"),
+        Role.CLIENT_APPROVER: _("Client, approver"),
+        Role.FINANCE_PREPARER: _("Finance, prepares"),
+        Role.FINANCE_RELEASER: _("Finance, releases"),
+        Role.REVIEWER: _("Reviewer"),
+        Role.OPERATOR: _("Operator"),
+    }
+    return ", ".join(
+        dict.fromkeys(names[grant.role] for grant in sorted(actor().grants, key=lambda g: g.role))
+    )

@@ -18,7 +18,7 @@ Environment
     STRIPE_LOCAL_OWNER      the name on the operator's bank account.
 
 Addresses besides Stripe's own `/v1` and `/v2`
-    GET /healthz                     {"ok", "due": steps not yet done, "undelivered": webhooks not yet answered}
+    GET /healthz                     {"ok", "due": steps to do, "undelivered": webhooks to deliver}
     GET /onboard/…, /c/pay/…         the hosted pages; `hands.py` clicks through them
     GET /express/…                   an expert's own dashboard, from a login link
     GET /bank                        Harbour Bank, the operator's bank

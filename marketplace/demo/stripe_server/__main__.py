@@ -26,9 +26,8 @@ HOST = "127.0.0.1"
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Keeps connections open, answers without waiting for a full packet, and does not log each request."""
+    """Answers without waiting for a full packet, and does not log each request."""
 
-    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 120
 
@@ -60,7 +59,10 @@ def main() -> int:
 
 
 def open_store(folder: Path, shared: list[listeners.Shared]) -> Store:
-    """The state in a folder, with what has to be there from the start. OSError or sqlite3.Error when unusable."""
+    """The state in a folder, with what has to be there from the start.
+
+    Raises OSError or sqlite3.Error when the folder cannot be used.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(folder / "stripe.sqlite3")
     with store.writing() as transaction:

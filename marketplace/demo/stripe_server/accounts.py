@@ -116,8 +116,8 @@ def replayed(call: Call, body: Json) -> Json:
 def list_accounts(call: Call) -> Json:
     """GET /v2/core/accounts; closed ones only on demand."""
     where: list[Condition] = [("json_extract(body, '$.closed') = ?", int(call.params.get("closed", False)))]
-    for configuration in call.params.get("applied_configurations", []):
-        where.append(("? IN (SELECT value FROM json_each(body, '$.applied_configurations'))", configuration))
+    applied = "? IN (SELECT value FROM json_each(body, '$.applied_configurations'))"
+    where += [(applied, name) for name in call.params.get("applied_configurations", [])]
     found = page_v2(call, KIND, "/v2/core/accounts", where)
     return {**found, "data": [included(account, []) for account in found["data"]]}
 

@@ -1,4 +1,4 @@
-"""The v1 view of accounts: what the platform's own account and the older fields of a connected one look like."""
+"""The v1 view of accounts: the platform's own, and the older fields of a connected one."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -118,8 +118,8 @@ class Api:
         scheme, _, given = asked.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or not given:
             raise StripeRefusal(
-                "You did not provide an API key. You need to provide your API key in the Authorization header, "
-                "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+                "You did not provide an API key. You need to provide your API key in the Authorization "
+                "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
                 status=401,
             )
         if given not in self._keys:
@@ -132,8 +132,8 @@ class Api:
         with self._store.reading() as transaction:
             if transaction.find(wanted, accounts.KIND) is None:
                 raise StripeRefusal(
-                    f"The provided key does not have access to account '{wanted}' (or that account does not exist). "
-                    "Application access may have been revoked.",
+                    f"The provided key does not have access to account '{wanted}' (or that account does not "
+                    "exist). Application access may have been revoked.",
                     status=403,
                     code="account_invalid",
                 )
@@ -197,9 +197,9 @@ def _utf8(body: bytes) -> str:
 
 
 def _at_asked_time(asked: Asked) -> AbstractContextManager[None]:
-    """The demo's history lives in the past: `Marketplace-Clock` dates one request."""
+    """A request happens at one moment: the present, or what `Marketplace-Clock` says, for a history."""
     given = asked.headers.get("marketplace-clock")
-    return clock.at(read_moment(given)) if given else nullcontext()
+    return clock.at(read_moment(given) if given else clock.now())
 
 
 def read_moment(text: str) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
@@ -11,10 +10,11 @@ from marketplace.demo.stripe_server import delivery, schedule
 from marketplace.demo.stripe_server.api import Api, Asked
 from marketplace.demo.stripe_server.bank_pages import bank_pages
 from marketplace.demo.stripe_server.hosted_pages import hosted_pages
-from marketplace.demo.stripe_server.store import Store
+from marketplace.demo.stripe_server.store import Store, written
 from marketplace.i18n import gettext, ngettext
 
 ROOT = Path(__file__).parents[3]
+LARGEST_BODY = 1_000_000  # bytes
 
 
 def create_app(store: Store, keys: frozenset[str]) -> Flask:
@@ -22,7 +22,7 @@ def create_app(store: Store, keys: frozenset[str]) -> Flask:
     app = Flask(__name__, template_folder=str(ROOT / "templates" / "stripe"), static_folder=None)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
-    app.config["MAX_CONTENT_LENGTH"] = 1_000_000
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     api = Api(store, keys)
 
     @app.route("/v1/<path:_>", methods=["GET", "POST", "DELETE"])
@@ -30,7 +30,7 @@ def create_app(store: Store, keys: frozenset[str]) -> Flask:
     def stripe_api(_: str) -> Response:
         answered = api.answer(_asked())
         return Response(
-            json.dumps(answered.body, indent=2),
+            written(answered.body),
             answered.status,
             answered.headers,
             mimetype="application/json",

@@ -77,7 +77,7 @@ def days(transaction: Transaction, first: date, last: date) -> list[Day]:
     while on <= min(last, clock.now().date()):
         if on.weekday() < 5:
             number += 1
-            day = Day(on, number, balance, tuple([*_charges(on), *booked.get(on, [])]))
+            day = Day(on, number, balance, (*_charges(on), *booked.get(on, [])))
             balance = day.closing
             if on >= first:
                 found.append(day)

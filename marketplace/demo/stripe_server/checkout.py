@@ -11,7 +11,6 @@ from marketplace.demo.stripe_server.params import (
     EXPAND,
     PAGE,
     Choice,
-    Kind,
     Many,
     Metadata,
     Shape,
@@ -73,8 +72,8 @@ class WithoutPaymentMethodTypes(Shape):
     def read(self, value: object, at: str = "") -> Json:
         if isinstance(value, dict) and "payment_method_types" in value:
             raise invalid(
-                "payment_method_types is no longer supported. Leave it out to use dynamic payment methods, or "
-                "narrow them with allowed_payment_method_types.",
+                "payment_method_types is no longer supported. Leave it out to use dynamic payment methods, "
+                "or narrow them with allowed_payment_method_types.",
                 "payment_method_types",
                 "payment_method_types_no_longer_supported",
             )

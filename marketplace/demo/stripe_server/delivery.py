@@ -47,7 +47,7 @@ class PostOffice:
         self._resting: dict[str, float] = {}
         self._wake, self._ended = threading.Event(), threading.Event()
         self._postmen = [Postman(self, number) for number in range(_POSTMEN)]
-        store.when_committed(self._wake.set)
+        store.when_committed("delivery", self._wake.set)
 
     def start(self) -> None:
         for postman in self._postmen:
@@ -167,7 +167,7 @@ def _payload(event: Json) -> str:
     """What is sent: a snapshot event whole, a thin one without the parts that have to be fetched."""
     if event["object"] == "v2.core.event":
         event = {name: value for name, value in event.items() if name not in ("data", "changes")}
-    return json.dumps(event, indent=2)
+    return json.dumps(event)
 
 
 def _connect(url: str) -> http.client.HTTPConnection:

@@ -25,7 +25,7 @@ LIST_THIN = Shape(
 
 def tell(transaction: Transaction, type: str, body: Json, account: str, before: Json | None = None) -> None:
     """A snapshot event: `body` as it is now, and in `before` the values that the change replaced."""
-    data: Json = {"object": json.loads(json.dumps(body))}
+    data: Json = {"object": body}
     if before:
         data["previous_attributes"] = before
     event: Json = {
@@ -77,6 +77,7 @@ def _hand_out(transaction: Transaction, event: Json, kind: str, account: str, he
         if _wants(json.loads(row["enabled"]), event["type"])
     ]
     transaction.add(event, account, kind, moments.now())
+    transaction.news.update(["delivery"] if listeners else [])
     for listener in listeners:
         transaction.run(
             "INSERT INTO delivery (event, listener, due) VALUES (?, ?, ?)", event["id"], listener, time.time()

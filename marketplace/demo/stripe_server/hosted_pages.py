@@ -224,7 +224,8 @@ def _express_page(transaction: Transaction, token: str) -> Response:
 
 def _recent_payouts(transaction: Transaction, account: str) -> list[Json]:
     rows = transaction.rows(
-        "SELECT id FROM object WHERE kind = 'payout' AND account = ? ORDER BY created DESC, seq DESC LIMIT 20",
+        "SELECT id FROM object WHERE kind = 'payout' AND account = ?"
+        " ORDER BY created DESC, seq DESC LIMIT 20",
         account,
     )
     found = [transaction.find(row["id"]) or {} for row in rows]

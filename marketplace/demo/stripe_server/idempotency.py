@@ -50,15 +50,16 @@ def key_for(account: str, api: str, text: str, method: str, path: str, params: J
 def find(transaction: Transaction, key: Key) -> Kept | None:
     """What was answered before. Refuses when the key was used for something else."""
     row = transaction.row(
-        "SELECT asked, status, body, request, created FROM idempotency WHERE account = ? AND api = ? AND key = ?",
+        "SELECT asked, status, body, request, created FROM idempotency"
+        " WHERE account = ? AND api = ? AND key = ?",
         key.account, key.api, key.text,
     )  # fmt: skip
     if row is None or moments.now() - row["created"] >= _KEPT_FOR[key.api]:
         return None
     if row["asked"] != key.asked:
         raise StripeRefusal(
-            "Keys for idempotent requests can only be used with the same parameters they were first used with. "
-            f"Try using a key other than '{key.text}' if you meant to execute a different request.",
+            "Keys for idempotent requests can only be used with the same parameters they were first used "
+            f"with. Try using a key other than '{key.text}' if you meant to execute a different request.",
             type="idempotency_error",
             stored=False,
         )
@@ -69,7 +70,8 @@ def keep(transaction: Transaction, key: Key, kept: Kept) -> None:
     transaction.run(
         "INSERT OR REPLACE INTO idempotency (account, api, key, asked, status, body, request, created)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        key.account, key.api, key.text, key.asked, kept.status, written(kept.body), kept.request, moments.now(),
+        key.account, key.api, key.text, key.asked, kept.status, written(kept.body), kept.request,
+        moments.now(),
     )  # fmt: skip
 
 

@@ -60,7 +60,10 @@ class Shared:
 
 
 def read_shared(text: str) -> list[Shared]:
-    """Listeners from `[{"url", "connect", "thin", "secret", "enabled_events"}]`. ValueError when it is not that."""
+    """Listeners from `[{"url", "connect", "thin", "secret", "enabled_events"}]`.
+
+    Raises ValueError when it is not that.
+    """
     try:
         return [
             Shared(

@@ -70,9 +70,8 @@ def _cursor(call: Call, kind: str) -> list[Condition]:
             )  # fmt: skip
             if row is None:
                 raise missing(kind, call.params[name], name)
-            return [
-                (f"(created, seq) {sign} (SELECT created, seq FROM object WHERE id = ?)", call.params[name])
-            ]
+            here = "(SELECT created, seq FROM object WHERE id = ?)"
+            return [(f"(created, seq) {sign} {here}", call.params[name])]
     return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, date, datetime, timedelta
 
 from marketplace import clock
@@ -42,5 +43,5 @@ def iso(seconds: int) -> str:
 
 
 def new_id(prefix: str) -> str:
-    """An id of Stripe's form, such as `tr_1…`."""
-    return f"{prefix}_1{secrets.token_hex(11)}"
+    """An id of Stripe's form, such as `tr_1…`; ids sort by their making, which keeps the indexes small."""
+    return f"{prefix}_1{time.time_ns():x}{secrets.token_hex(4)}"

@@ -199,7 +199,8 @@ def _take(
     paid = funds.record(
         transaction, account, type="charge" if by_card else "payment", amount=amount,
         fee=card_fee(amount) if by_card else bank_transfer_fee(amount), currency=intent["currency"],
-        source=charge_id, source_type=source_type, available_on=available_on, description=intent["description"],
+        source=charge_id, source_type=source_type, available_on=available_on,
+        description=intent["description"],
     )  # fmt: skip
     charge = charges.add(
         transaction, account, charge_id, amount, intent["currency"], details,

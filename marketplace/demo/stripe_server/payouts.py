@@ -59,8 +59,8 @@ def cancel(call: Call) -> Json:
         raise refused("You can only cancel a manual payout that is still pending.", "payout_not_cancelable")
     schedule.forget(call.transaction, "submit_payout", payout["id"])
     returned = funds.record(
-        call.transaction, call.account, type="payout_cancel", amount=payout["amount"], currency=payout["currency"],
-        source=payout["id"], source_type=payout["source_type"],
+        call.transaction, call.account, type="payout_cancel", amount=payout["amount"],
+        currency=payout["currency"], source=payout["id"], source_type=payout["source_type"],
     )  # fmt: skip
     payout.update(status="canceled", failure_balance_transaction=returned["id"])
     events.tell(call.transaction, "payout.canceled", call.transaction.save(payout), call.account)
@@ -94,7 +94,8 @@ def pay_out(transaction: Transaction, subject: str) -> None:
             payout["id"], account, currency, now,
         )  # fmt: skip
     row = transaction.row(
-        "SELECT MIN(available_on) FROM posting WHERE account = ? AND currency = ? AND payout IS NULL AND net > 0",
+        "SELECT MIN(available_on) FROM posting"
+        " WHERE account = ? AND currency = ? AND payout IS NULL AND net > 0",
         account, currency,
     )  # fmt: skip
     if row and row[0] is not None and row[0] > now:
@@ -114,7 +115,7 @@ def submit(transaction: Transaction, id: str) -> None:
 
 
 def arrive(transaction: Transaction, id: str) -> None:
-    """The step in which the money is in the bank account; the platform's shows on the operator's statement."""
+    """The step in which the money is in the bank account; the platform's is on the operator's statement."""
     payout = _found(transaction, id)
     account = transaction.owner(id)
     trace = f"1100000{secrets.randbelow(10**8):08d}"

@@ -25,10 +25,13 @@ log = logging.getLogger(__name__)
 
 def plan(transaction: Transaction, step: str, subject: str, due: int) -> None:
     """Have `step` done for `subject` at `due`; keep the earlier plan when there is one already."""
-    transaction.run(
+    planned = transaction.run(
         "INSERT INTO schedule (due, step, subject) VALUES (?, ?, ?) ON CONFLICT (step, subject) DO NOTHING",
-        due, step, subject,
-    )  # fmt: skip
+        due,
+        step,
+        subject,
+    )
+    transaction.news.update(["plan"] if planned else [])
 
 
 def forget(transaction: Transaction, step: str, subject: str) -> None:
@@ -48,7 +51,7 @@ class Scheduler(threading.Thread):
         super().__init__(name="schedule", daemon=True)
         self._store, self._steps = store, steps
         self._wake, self._ended = threading.Event(), threading.Event()
-        store.when_committed(self._wake.set)
+        store.when_committed("plan", self._wake.set)
 
     def run(self) -> None:
         while not self._ended.is_set():
@@ -92,6 +95,7 @@ class Scheduler(threading.Thread):
 
 def _next(transaction: Transaction) -> sqlite3.Row | None:
     return transaction.row(
-        "SELECT id, due, step, subject FROM schedule WHERE failed IS NULL AND due <= ? ORDER BY due, id LIMIT 1",
+        "SELECT id, due, step, subject FROM schedule WHERE failed IS NULL AND due <= ?"
+        " ORDER BY due, id LIMIT 1",
         moments.now(),
     )

@@ -136,6 +136,7 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.cause: Json = {"id": None, "idempotency_key": None}
+        self.news: set[str] = set()
 
     def rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         return self.connection.execute(statement, values).fetchall()
@@ -198,25 +199,27 @@ class Store:
         self.path = path
         self._turn = threading.Lock()
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._committed: list[Callable[[], None]] = []
+        self._interested: dict[str, Callable[[], None]] = {}
         self._writer = self._connect()
         self._writer.executescript(_SCHEMA)
 
-    def when_committed(self, call: Callable[[], None]) -> None:
-        self._committed.append(call)
+    def when_committed(self, news: str, call: Callable[[], None]) -> None:
+        """Have `call` made after each commit whose transaction noted this kind of `news`."""
+        self._interested[news] = call
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._turn:
             self._writer.execute("BEGIN IMMEDIATE")
+            transaction = Transaction(self._writer)
             try:
-                yield Transaction(self._writer)
+                yield transaction
             except BaseException:
                 self._writer.execute("ROLLBACK")
                 raise
             self._writer.execute("COMMIT")
-        for call in self._committed:
-            call()
+        for news in transaction.news:
+            self._interested.get(news, _nobody)()
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -238,9 +241,18 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+            "wal_autocheckpoint = 16000",
+        ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+
+def _nobody() -> None:
+    """Answers for news that nobody waits for."""
 
 
 def written(body: object) -> str:

@@ -1,4 +1,4 @@
-"""Transfers: from the platform's balance into a connected account's, at once or when a charge's money comes."""
+"""Transfers: from the platform's balance into a connected account's, at once or with a charge."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def _destination(call: Call, id: str) -> Json:
         raise missing("destination", id, "destination")
     if not accounts.can_receive(account):
         raise refused(
-            "Your destination account needs to have at least one of the following capabilities enabled: transfers.",
+            "Your destination account needs to have at least one of the following capabilities "
+            "enabled: transfers.",
             "insufficient_capabilities_for_transfer",
             "destination",
         )
@@ -167,7 +168,8 @@ def _move(call: Call, transfer: Json, destination: Json, available_on: int) -> N
     transfer["balance_transaction"] = taken["id"]
     given = funds.record(
         call.transaction, destination["id"], type="payment", amount=amount, currency=currency,
-        source=transfer["destination_payment"], available_on=available_on, description=transfer["description"],
+        source=transfer["destination_payment"], available_on=available_on,
+        description=transfer["description"],
     )  # fmt: skip
     charges.add(
         call.transaction, destination["id"], transfer["destination_payment"], amount, currency,

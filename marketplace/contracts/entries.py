@@ -89,10 +89,14 @@ def place(
     session: Session, contract: Contract, work: Work, source: Source, version: int = 1
 ) -> list[TimeEntry]:
     """Write checked work, one entry for each week that it touches. Raises Refused over another entry."""
-    entries = []
-    for start, end in split(work.started_at, work.ended_at, contract.time_zone):
-        sheet = open_sheet(session, contract, week_of(start, contract.time_zone))
-        entries.append(_row(contract, sheet, replace(work, started_at=start, ended_at=end), source, version))
+    pieces = [
+        replace(work, started_at=start, ended_at=end)
+        for start, end in split(work.started_at, work.ended_at, contract.time_zone)
+    ]
+    sheets = [open_sheet(session, contract, week_of(each.started_at, contract.time_zone)) for each in pieces]
+    entries = [
+        _row(contract, sheet, each, source, version) for each, sheet in zip(pieces, sheets, strict=True)
+    ]
     write(session, entries)
     return entries
 

@@ -1,0 +1,119 @@
+"""What happens when several people act at the same moment, on a database that really commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import clock, ledger
+from marketplace.actor import Actor
+from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.entries import add_entry
+from marketplace.contracts.models import Approval, Contract
+from marketplace.contracts.proofs import PROOFS
+from marketplace.contracts.signing import accept_offer
+from marketplace.errors import Refused
+from marketplace.ledger import chart
+from tests.conftest import Committed
+from tests.factories.contracts import MONDAY, RATE, a_deal, a_submitted_week, an_offer, work
+from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
+
+pytestmark = pytest.mark.committed
+WEDNESDAY = MONDAY + timedelta(days=2)
+
+
+def at_once(committed: Committed, acts: list[Callable[[Session], object]]) -> list[str]:
+    """Run each in a session and a thread of its own: `done`, or the sentence of the refusal."""
+
+    def run(act: Callable[[Session], object]) -> str:
+        with committed.session() as session, clock.at(WEDNESDAY):
+            try:
+                act(session)
+            except Refused as refusal:
+                return refusal.sentence
+            return "done"
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def accepting(expert: Actor, offer: UUID) -> Callable[[Session], object]:
+    return lambda session: accept_offer(session, expert, offer, expert.name)
+
+
+def offers(committed: Committed, people: int, *, headcount: int, funds: int) -> list[tuple[Actor, UUID]]:
+    """One gig, and an offer to each of `people`."""
+    with committed.session() as session, clock.at(MONDAY):
+        client, organization = a_client(session)
+        project = a_project(session, client, organization)
+        fund(session, project.public_id, funds)
+        gig = a_gig(session, client, project, headcount=headcount)
+        experts = [an_expert(session, f"Expert {n}") for n in range(people)]
+        return [(expert, an_offer(session, client, expert, gig).public_id) for expert in experts]
+
+
+def no_drift(session: Session) -> None:
+    assert [drift for proof in PROOFS for drift in proof.run(session)] == []
+
+
+def test_two_sign_for_the_last_place(committed: Committed) -> None:
+    made = offers(committed, 2, headcount=1, funds=50_000_00)
+    answers = at_once(committed, [accepting(*each) for each in made])
+    assert answers.count("done") == 1
+    assert sum("All places" in answer for answer in answers) == 1
+    with committed.session() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Contract)) == 1
+        no_drift(session)
+
+
+def test_twenty_sign_on_funds_for_five(committed: Committed) -> None:
+    two_weeks = 2 * 10 * RATE * 120 // 100
+    made = offers(committed, 20, headcount=20, funds=5 * two_weeks + 1)
+    answers = at_once(committed, [accepting(*each) for each in made])
+    assert answers.count("done") == 5
+    assert sum("$0.01 free" in answer for answer in answers) == 15
+    with committed.session() as session:
+        [contract, *_others] = session.scalars(sa.select(Contract)).all()
+        free = ledger.balance(session, chart.project_funds(contract.project.public_id), "USD")
+        assert free == -1
+        no_drift(session)
+
+
+def test_two_approve_the_same_week(committed: Committed) -> None:
+    with committed.session() as session:
+        with clock.at(MONDAY):
+            deal = a_deal(session)
+        with clock.at(WEDNESDAY):
+            sheet = a_submitted_week(session, deal, MONDAY + timedelta(days=1))
+        seen, version, people = sheet.public_id, sheet.version, (deal.client, deal.approver)
+    answers = at_once(
+        committed,
+        [lambda session, who=who: approve_timesheet(session, who, seen, version) for who in people * 2],
+    )
+    assert answers.count("done") == 1
+    assert answers.count("This week is already approved.") == 3
+    with committed.session() as session:
+        [approval] = session.scalars(sa.select(Approval)).all()
+        assert len(ledger.entries_for(session, "approval:")) == 1
+        assert approval.expert_amount == RATE
+        no_drift(session)
+
+
+def test_the_same_hour_in_two_tabs_is_entered_once(committed: Committed) -> None:
+    with committed.session() as session, clock.at(MONDAY):
+        deal = a_deal(session)
+        one, two = deal, a_deal(session, expert=deal.expert)
+        ids = [one.contract.public_id, two.contract.public_id] * 2
+    hour = work(MONDAY + timedelta(days=1))
+    answers = at_once(
+        committed, [lambda session, id_=id_: add_entry(session, deal.expert, id_, hour) for id_ in ids]
+    )
+    assert answers.count("done") == 1
+    with committed.session() as session:
+        no_drift(session)

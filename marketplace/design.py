@@ -76,17 +76,17 @@ def demo_form(prefix: str, sent: MultiDict[str, str] | None) -> Form:
     return DemoForm(formdata=sent, prefix=prefix, meta={"csrf": False})
 
 
-def _domains() -> list[tuple[str, str]]:
-    return [("medicine", _("Medicine")), ("law", _("Law")), ("engineering", _("Engineering"))]
+def _domains() -> dict[str, str]:
+    return {"medicine": _("Medicine"), "law": _("Law"), "engineering": _("Engineering")}
 
 
-def _methods() -> list[tuple[str, str]]:
-    return [("hourly", _("By the hour")), ("fixed", _("One amount for the whole"))]
+def _methods() -> dict[str, str]:
+    return {"hourly": _("By the hour"), "fixed": _("One amount for the whole")}
 
 
-def _skills() -> list[tuple[str, str]]:
-    return [
-        ("critique", _("Critique")),
-        ("rewrite", _("Rewriting")),
-        ("reasoning", _("Step-by-step reasoning")),
-    ]
+def _skills() -> dict[str, str]:
+    return {
+        "critique": _("Critique"),
+        "rewrite": _("Rewriting"),
+        "reasoning": _("Step-by-step reasoning"),
+    }

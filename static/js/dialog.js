@@ -10,21 +10,25 @@ function open(details) {
   const body = details.querySelector(":scope > .dialog-body");
   if (!body) return;
   const dialog = document.createElement("dialog");
-  const title = body.querySelector("h2, h3");
-  if (title) dialog.setAttribute("aria-label", title.textContent.trim());
   dialog.append(body, closeButton(details.dataset.closeLabel, dialog));
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => putBack(details, body, dialog));
-  details.append(dialog);
-  // A closed <details> hides its children, so the page stays as it was and the dialog is in the top layer.
-  details.open = true;
+  document.body.append(dialog);
+  readTitleFirst(dialog, body.querySelector("h2, h3"));
   dialog.showModal();
+}
+
+// The question is heard before its answers, and no answer is pressed by accident.
+function readTitleFirst(dialog, title) {
+  if (!title) return;
+  dialog.setAttribute("aria-label", title.textContent.trim());
+  title.tabIndex = -1;
+  title.autofocus = true;
 }
 
 function putBack(details, body, dialog) {
   details.append(body);
   dialog.remove();
-  details.open = false;
   details.querySelector("summary").focus();
 }
 

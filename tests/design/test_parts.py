@@ -1,0 +1,120 @@
+"""What the macros promise to the pages that use them, and to assistive technology."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from wtforms import Form, StringField
+from wtforms.validators import InputRequired
+
+from marketplace.icons import icon
+
+
+@pytest.fixture
+def draw(design_app: Flask):
+    """Renders a line of template that may use the macros named before it."""
+
+    def render(macros: str, line: str, **context: Any) -> str:
+        name, _, names = macros.partition(": ")
+        source = f'{{% from "{name}" import {names} %}}{line}'
+        with design_app.test_request_context():
+            return " ".join(design_app.jinja_env.from_string(source).render(**context).split())
+
+    return render
+
+
+class Gig(Form):
+    title = StringField("Title", [InputRequired("Give it a title.")])
+
+
+def test_an_error_is_tied_to_its_field(draw):
+    form = Gig()
+    form.validate()
+    html = draw("_forms.html: field", "{{ field(form.title, hint='Short') }}", form=form)
+    assert 'aria-describedby="title-hint title-error"' in html
+    assert 'aria-invalid="true"' in html
+    assert re.search(r'id="title-error">.*Give it a title\.', html)
+
+
+def test_a_field_without_errors_claims_none(draw):
+    html = draw("_forms.html: field", "{{ field(form.title) }}", form=Gig())
+    assert "aria-" not in html.replace("aria-hidden", "")
+
+
+def test_what_people_typed_is_escaped(draw):
+    hostile = "<script>x</script>"
+    html = draw(
+        "_ui.html: callout, person_line, stat",
+        "{{ callout(x) }}{{ person_line(x, x) }}{{ stat(x, x) }}",
+        x=hostile,
+    )
+    assert hostile not in html
+    assert html.count("&lt;script&gt;") == 5
+
+
+def test_a_post_button_carries_its_token_and_names_its_row(draw):
+    html = draw(
+        "_actions.html: post_button", "{{ post_button('/a', 'Approve', fields={'line': 7}, describe='Ana') }}"
+    )
+    assert re.search(r'name="csrf_token" value="[^"]{20,}"', html)
+    assert '<input type="hidden" name="line" value="7">' in html
+    assert '<span class="visually-hidden">Ana</span>' in html
+
+
+def test_a_state_is_a_word_and_a_shape(draw):
+    html = draw("_state.html: state_word", "{{ state_word('expired') }}")
+    assert "tone-negative" in html
+    assert "<svg" in html
+    assert "Expired" in html
+
+
+def test_a_state_that_the_house_does_not_know_is_still_a_word(draw):
+    assert "Info requested" in draw("_state.html: state_word", "{{ state_word('info_requested') }}")
+
+
+def test_cells_say_their_column_and_money_lines_up(draw):
+    column = {"label": "Amount", "kind": "money"}
+    html = draw("_tables.html: cell", "{{ cell(column, '$1.00') }}", column=column)
+    assert html == '<td class="num" data-label="Amount"><span>$1.00</span></td>'
+
+
+def test_a_zero_is_shown(draw):
+    assert ">0<" in draw("_tables.html: cell", "{{ cell('Hours', 0) }}")
+
+
+def test_bars_stay_within_their_chart(draw):
+    points = [
+        {"label": str(n), "value": value, "text": "x"} for n, value in enumerate([5, 0, 100000, 250000])
+    ]
+    html = draw("_charts.html: bar_chart", "{{ bar_chart('T', points, 'Week', 'Paid') }}", points=points)
+    bars = re.findall(r'<rect class="chart-bar" x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', html)
+    assert len(bars) == 4
+    assert all(int(x) + int(w) <= 700 and int(y) + int(h) == 160 and int(y) >= 10 for x, y, w, h in bars)
+
+
+@pytest.mark.parametrize("macro", ["bar_chart", "line_chart"])
+@pytest.mark.parametrize("points", [[], [{"label": "1", "value": 0, "text": "0"}]])
+def test_a_chart_of_nothing_is_drawn(draw, macro: str, points: list[dict[str, Any]]):
+    assert "<svg" in draw(
+        f"_charts.html: {macro}", f"{{{{ {macro}('T', points, 'a', 'b') }}}}", points=points
+    )
+
+
+def test_an_icon_is_decoration_and_an_unknown_one_a_mistake():
+    assert 'aria-hidden="true"' in icon("check")
+    with pytest.raises(LookupError, match="no-such-icon"):
+        icon("no-such-icon")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 503])
+def test_each_refusal_has_words_and_a_way_on(design_app: Flask, status: int):
+    with design_app.test_request_context():
+        html = design_app.jinja_env.get_template("errors/error.html").render(status=status, request_id="01J9")
+    heading = re.search(r"<h1>(.+?)</h1>", html)
+    assert heading
+    assert (heading[1] == "Something broke on our side") == (status == 500)
+    assert "01J9" in html
+    assert 'href="/"' in html

@@ -52,6 +52,7 @@ class Keeper:
 
     def run(self) -> int:
         """Keep the server up until the last user has gone; the server's exit code if it will not stay up."""
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._end())
         threading.Thread(target=self._wait_for_last_user, daemon=True).start()
         code = 0
         for attempt in range(RESTARTS):
@@ -81,6 +82,9 @@ class Keeper:
         users = os.open(self._data / USERS_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         # Held until this process ends, so that a new user waits until the old server is down.
         fcntl.flock(users, fcntl.LOCK_EX)
+        self._end()
+
+    def _end(self) -> None:
         self._ending.set()
         self._stop()
 

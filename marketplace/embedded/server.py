@@ -135,14 +135,23 @@ def _start(chosen: Place, durable: bool) -> subprocess.Popen[bytes] | None:
     """Start the keeper, unless one is just bringing the server back; wait until the server answers."""
     process = None
     log = chosen.data / "logs" / "postgres.log"
+    before = log.stat().st_size if log.exists() else 0
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(chosen):
-        if process is None and not _held(chosen.data / keeper.KEEPER_FILE):
-            process = _spawn_keeper(chosen, durable, log)
-        if time.monotonic() > deadline or (process is not None and process.poll() is not None):
-            raise ServerError(f"PostgreSQL did not start: {_last_words(log)} All it said is in {log}.")
-        time.sleep(0.03)
-    _furnish(chosen)
+    try:
+        while not _answers(chosen):
+            if process is None and not _held(chosen.data / keeper.KEEPER_FILE):
+                process = _spawn_keeper(chosen, durable, log)
+            if time.monotonic() > deadline or (process is not None and process.poll() is not None):
+                raise ServerError(
+                    f"PostgreSQL did not start: {_last_words(log, before)} All it said is in {log}."
+                )
+            time.sleep(0.03)
+        _furnish(chosen)
+    except BaseException:
+        if process is not None:
+            process.terminate()
+            process.wait()
+        raise
     return process
 
 
@@ -219,11 +228,13 @@ def _url(chosen: Place, user: str, password: str, database: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _last_words(log: Path) -> str:
-    """What PostgreSQL gave as its reason, on one line."""
-    lines = log.read_text(errors="replace").splitlines()[-20:]
-    reasons = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
-    return (reasons or lines or ["no reason given"])[-1].rstrip(".") + "."
+def _last_words(log: Path, before: int) -> str:
+    """What PostgreSQL gave as its reason since the log had `before` bytes, on one line."""
+    said = log.read_bytes()
+    lines = said[before if len(said) >= before else 0 :].decode(errors="replace").splitlines()
+    # "The database system is starting up" was only said to us, who asked too early.
+    reasons = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:  the database" not in line]
+    return ([*filter(None, reasons)] or lines or ["no reason given"])[-1].rstrip(".") + "."
 
 
 @contextmanager

@@ -50,13 +50,13 @@ class Family:
     """All children, and the watchdog that ends them should this process be killed."""
 
     def __init__(self) -> None:
-        self._children: list[Child] = []
+        self.children: list[Child] = []
         self._watchdog: subprocess.Popen[bytes] | None = None
 
     def start(self, child: Child) -> None:
         self._guard()
-        if child not in self._children:
-            self._children.append(child)
+        if child not in self.children:
+            self.children.append(child)
         with open_log(child.log) as output:
             child.process = subprocess.Popen(
                 child.command,
@@ -72,7 +72,7 @@ class Family:
 
     def mend(self, say: Callable[[str], None]) -> None:
         """Start again what died, after a pause that grows while it keeps dying."""
-        for child in self._children:
+        for child in self.children:
             if child.process is None or child.running:
                 continue
             if child.due is None:

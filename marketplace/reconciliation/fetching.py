@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from marketplace import clock
+from marketplace.accounts.models import Person
 from marketplace.db import use_case
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.payments.facts import Balance, BalanceTransaction
@@ -133,8 +134,7 @@ def _accounts_in_play(session: Session, limit: int) -> list[str]:
 
 
 def _memo_key() -> sa.ColumnElement[str]:
-    person = ConnectedAccount.person.property.mapper.class_
-    return sa.func.concat("expert:", sa.cast(person.public_id, sa.Text), ":held")
+    return sa.func.concat("expert:", sa.cast(Person.public_id, sa.Text), ":held")
 
 
 def _memo_keys_with_balance() -> sa.Select[str]:

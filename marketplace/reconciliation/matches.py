@@ -1,0 +1,314 @@
+"""Matches with the bank: confirmed with the entry that records the arrival, undone with its reversal."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from marketplace import audit, clock, ledger, settings, text
+from marketplace.actor import FINANCE, Actor
+from marketplace.db import use_case
+from marketplace.errors import Invalid, NotFound, Refused
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.ledger.chart import Account
+from marketplace.ledger.models import JournalEntry, Posting
+from marketplace.payments.models import Sweep
+from marketplace.payments.states import SweepState
+from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
+from marketplace.reconciliation.states import Leg, LineState, MatchState, move
+
+BY_HAND = 0
+Pairs = set[tuple[int, int]]
+_STATE = StatementMatch.state
+
+
+@use_case
+def confirm_match(session: Session, actor: Actor, public_id: uuid.UUID) -> StatementMatch:
+    """Say that a proposed match is right. Its rivals are undone. Raises Refused when one was confirmed."""
+    actor.require(*FINANCE)
+    match = _locked(session, public_id)
+    move(match, MatchState.CONFIRMED)
+    match.confirmed_by = actor.id
+    line, sweep = pair_of(match)
+    _take(session, actor, match, line, sweep)
+    return match
+
+
+@use_case
+def match_by_hand(
+    session: Session, actor: Actor, line_public_id: uuid.UUID, sweep_public_id: uuid.UUID
+) -> StatementMatch:
+    """Say that a bank line is the arrival of a sweep. Raises Refused when amounts differ or one is taken."""
+    actor.require(*FINANCE)
+    line = locked_line(session, line_public_id)
+    sweep = session.scalar(sa.select(Sweep).filter_by(public_id=sweep_public_id))
+    if sweep is None:
+        raise NotFound(_("There is no such sweep."))
+    if (line.amount, line.currency) != (sweep.amount, sweep.currency):
+        raise Refused(_("The amounts differ, so the line cannot be this sweep."))
+    return confirm_new(session, actor, line, sweep, BY_HAND, ["by_hand", "amount"])
+
+
+@use_case
+def undo_match(session: Session, actor: Actor, public_id: uuid.UUID, note: str) -> StatementMatch:
+    """Take a match with the bank back, and the entry that it booked. The pair is not proposed again."""
+    actor.require(*FINANCE)
+    match = _locked(session, public_id)
+    if match.leg != Leg.BANK:
+        raise Refused(_("Stripe's own ids made this match, so there is nothing to undo."))
+    if not text.line(note):
+        raise Invalid(_("Say why, for whoever reads this later."), field="note")
+    _let_go(session, actor, match, text.line(note))
+    match.undone_by = actor.id
+    return match
+
+
+def confirm_new(
+    session: Session, actor: Actor, line: StatementLine, sweep: Sweep, number: int, reasons: list[str]
+) -> StatementMatch:
+    """A match of line and sweep that stands at once. Needs a running transaction."""
+    match = _add(session, MatchState.CONFIRMED, number, reasons, line, sweep)
+    match.confirmed_by = actor.person_id
+    _take(session, actor, match, line, sweep)
+    return match
+
+
+def propose(session: Session, line: StatementLine, sweep: Sweep, number: int, reasons: list[str]) -> int:
+    """Propose the pair for a person to decide, unless it is proposed; how many proposals that made."""
+    if (line.id, sweep.id) in _pairs(session, _STATE == MatchState.PROPOSED):
+        return 0
+    _add(session, MatchState.PROPOSED, number, reasons, line, sweep)
+    if line.state == LineState.IMPORTED:
+        move(line, LineState.PROPOSED)
+    session.flush()
+    return 1
+
+
+def rejected_pairs(session: Session) -> Pairs:
+    """Lines and sweeps (internal ids) of which somebody said that they do not belong together."""
+    return _pairs(session, sa.and_(_STATE == MatchState.UNDONE, StatementMatch.undone_by.is_not(None)))
+
+
+def has_arrived() -> sa.ColumnElement[bool]:
+    """Is a Sweep matched with a bank line?"""
+    return sa.exists().where(StatementMatchLine.sweep_id == Sweep.id, StatementMatchLine.live)
+
+
+def pair_of(match: StatementMatch) -> tuple[StatementLine, Sweep]:
+    """The bank line and the sweep of a match. Raises Refused when it joins other things."""
+    line = next((each.statement_line for each in match.lines if each.statement_line), None)
+    sweep = next((each.sweep for each in match.lines if each.sweep), None)
+    if line is None or sweep is None:
+        raise Refused(_("This match is not about a sweep."))
+    return line, sweep
+
+
+def book(
+    session: Session,
+    actor: Actor,
+    match: StatementMatch,
+    line: StatementLine,
+    *,
+    source: str,
+    event: str,
+    other: Account,
+    memo: str,
+) -> JournalEntry:
+    """Book the line against `other` on its own day, and make it explained by the match."""
+    entry = ledger.post(
+        session,
+        actor,
+        source=source,
+        event=event,
+        currency=line.currency,
+        lines=[(chart.bank_operating(), line.amount), (other, -line.amount)],
+        occurred_at=_moment_of(line),
+        memo=memo,
+    )
+    session.add(StatementMatchLine(match_id=match.id, leg=Leg.BANK, live=True, posting_id=_on_bank(entry).id))
+    move(line, LineState.MATCHED)
+    session.flush()
+    return entry
+
+
+def locked_line(session: Session, public_id: uuid.UUID) -> StatementLine:
+    """The line, locked. Raises NotFound, or Refused when it is explained."""
+    line = session.scalar(
+        sa.select(StatementLine)
+        .filter_by(public_id=public_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if line is None:
+        raise NotFound(_("There is no such line."))
+    if line.state == LineState.MATCHED:
+        raise Refused(_("This line is explained. Undo its match first."))
+    return line
+
+
+def new_match(
+    session: Session, state: MatchState, number: int, reasons: list[str], *, by: int | None, note: str = ""
+) -> StatementMatch:
+    """A match with the bank, without its lines yet."""
+    match = StatementMatch(
+        pass_number=number,
+        leg=Leg.BANK,
+        state=state,
+        reasons=reasons,
+        note=note,
+        matched_at=clock.now(),
+        confirmed_by=by,
+    )
+    session.add(match)
+    session.flush()
+    return match
+
+
+def _add(
+    session: Session, state: MatchState, number: int, reasons: list[str], line: StatementLine, sweep: Sweep
+) -> StatementMatch:
+    live = state == MatchState.CONFIRMED
+    match = StatementMatch(
+        pass_number=number, leg=Leg.BANK, state=state, reasons=reasons, note="", matched_at=clock.now()
+    )
+    match.lines = [
+        StatementMatchLine(leg=Leg.BANK, live=live, statement_line=line),
+        StatementMatchLine(leg=Leg.BANK, live=live, sweep=sweep),
+    ]
+    session.add(match)
+    return match
+
+
+def _take(session: Session, actor: Actor, match: StatementMatch, line: StatementLine, sweep: Sweep) -> None:
+    """Book the arrival; whoever proposed the line or the sweep for something else was wrong."""
+    if sweep.state not in (SweepState.SENT, SweepState.PAID) or _is_taken(session, match, sweep):
+        raise Refused(_("This sweep is not on its way any more. Look again."))
+    for each in match.lines:
+        each.live = True
+    session.flush()
+    for rival in _rivals(session, match, line, sweep):
+        _let_go(session, actor, rival, None)
+    book(
+        session,
+        actor,
+        match,
+        line,
+        source=f"sweep:{sweep.public_id}",
+        event=_arrival(session, sweep),
+        other=chart.payouts_in_transit(),
+        memo=_("Fees arrived at our bank"),
+    )
+    audit.record(session, actor, "matched", "statement_line", line.public_id, sweep=sweep.public_id)
+
+
+def _let_go(session: Session, actor: Actor, match: StatementMatch, note: str | None) -> None:
+    """End the match. Without a note it only lost to another, and may be proposed again some day."""
+    was_confirmed = match.state == MatchState.CONFIRMED
+    move(match, MatchState.UNDONE)
+    match.undone_at = clock.now()
+    for each in match.lines:
+        each.live = False
+        if each.posting is not None:
+            _reverse(session, actor, match, each.posting, note or "")
+    session.flush()
+    for each in match.lines:
+        if each.statement_line is not None:
+            _free(session, each.statement_line, was_confirmed)
+            audit.record(
+                session, actor, "unmatched", "statement_line", each.statement_line.public_id, note=note
+            )
+
+
+def _free(session: Session, line: StatementLine, was_confirmed: bool) -> None:
+    """Back to imported, or to proposed while other proposals stand."""
+    proposed = sa.select(StatementMatchLine.id).join(StatementMatchLine.match)
+    others = session.scalar(
+        proposed.where(
+            StatementMatchLine.statement_line_id == line.id, StatementMatch.state == MatchState.PROPOSED
+        ).limit(1)
+    )
+    if was_confirmed or (others is None and line.state == LineState.PROPOSED):
+        move(line, LineState.IMPORTED)
+    session.flush()
+
+
+def _reverse(session: Session, actor: Actor, match: StatementMatch, posting: Posting, note: str) -> None:
+    entry = posting.entry
+    ledger.reverse(session, actor, entry, source=entry.source, event=f"undone {match.public_id}", memo=note)
+
+
+def _arrival(session: Session, sweep: Sweep) -> str:
+    """`arrived`; a number follows when an earlier arrival was undone."""
+    before = [
+        entry
+        for entry in ledger.entries_for(session, f"sweep:{sweep.public_id}")
+        if entry.event.startswith("arrived")
+    ]
+    return f"arrived {len(before) + 1}" if before else "arrived"
+
+
+def _is_taken(session: Session, match: StatementMatch, sweep: Sweep) -> bool:
+    return bool(
+        session.scalar(
+            sa.select(StatementMatchLine.id).where(
+                StatementMatchLine.sweep_id == sweep.id,
+                StatementMatchLine.live,
+                StatementMatchLine.match_id != match.id,
+            )
+        )
+    )
+
+
+def _rivals(
+    session: Session, match: StatementMatch, line: StatementLine, sweep: Sweep
+) -> list[StatementMatch]:
+    same = sa.or_(StatementMatchLine.statement_line_id == line.id, StatementMatchLine.sweep_id == sweep.id)
+    return list(
+        session.scalars(
+            sa.select(StatementMatch)
+            .where(
+                StatementMatch.state == MatchState.PROPOSED,
+                StatementMatch.id != match.id,
+                StatementMatch.lines.any(same),
+            )
+            .order_by(StatementMatch.id)
+        )
+    )
+
+
+def _pairs(session: Session, which: sa.ColumnElement[bool]) -> Pairs:
+    line, sweep = sa.orm.aliased(StatementMatchLine), sa.orm.aliased(StatementMatchLine)
+    rows = session.execute(
+        sa.select(line.statement_line_id, sweep.sweep_id)
+        .join(sweep, sweep.match_id == line.match_id)
+        .join(StatementMatch, StatementMatch.id == line.match_id)
+        .where(line.statement_line_id.is_not(None), sweep.sweep_id.is_not(None), which)
+    )
+    return {(line_id or 0, sweep_id or 0) for line_id, sweep_id in rows}
+
+
+def _locked(session: Session, public_id: uuid.UUID) -> StatementMatch:
+    match = session.scalar(
+        sa.select(StatementMatch)
+        .filter_by(public_id=public_id)
+        .options(selectinload(StatementMatch.lines))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if match is None:
+        raise NotFound(_("There is no such match."))
+    return match
+
+
+def _on_bank(entry: JournalEntry) -> Posting:
+    key = chart.bank_operating().key
+    return next(posting for posting in entry.postings if posting.account.key == key)
+
+
+def _moment_of(line: StatementLine) -> datetime:
+    """A bank books by days: the beginning of that day in the books' zone."""
+    return clock.midnight(line.booked_on, settings.current().books_zone.key)

@@ -189,7 +189,7 @@ def _attest_form(session: Session, credential: Credential, kind: CredentialType)
             public_id=new_id(),
             credential=credential,
             method=Method.AUTOMATIC,
-            source=kind.title,
+            source=str(kind.title),
             looked_at=clock.now(),
             fields_agreed=[],
             status_at_source=Standing.UNKNOWN,

@@ -67,7 +67,7 @@ def record(
         public_id=new_id(),
         credential=credential,
         method=Method.HAND,
-        source=kind.source or kind.issuer,
+        source=str(kind.source),
         source_url=url,
         source_as_of=source_as_of,
         looked_at=now,
@@ -106,7 +106,7 @@ def give_reasons(
 ) -> None:
     """A statement of reasons to its owner. Raises Invalid for a reason or explanation that will not do."""
     kind = types.TYPES[credential.type]
-    evidence = {kind.source or kind.issuer: line(source_url or "") or _("the document that was sent")}
+    evidence = {str(kind.source): line(source_url or "") or _("the document that was sent")}
     reasons.state(
         session,
         actor,

@@ -1,0 +1,113 @@
+"""What the pages of credentials show, to whom it is theirs to see."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from marketplace import clock, storage
+from marketplace.actor import Actor, Role
+from marketplace.credentials.gate import Checked, speaking
+from marketplace.credentials.models import Attestation, Credential
+from marketplace.credentials.states import COUNTING, CredentialState, Method
+from marketplace.db import use_case
+from marketplace.errors import NotFound
+from marketplace.i18n import gettext as _
+from marketplace.storage import Document
+
+QUEUE, BOARD = 50, 200
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A credential with its checks, oldest first, and the one that speaks for now if any does."""
+
+    credential: Credential
+    attestations: Sequence[Attestation]
+    speaks: Checked | None
+
+    @property
+    def level(self) -> int:
+        """How sure anybody is: the level of what speaks for now, else that of the automatic check."""
+        if self.speaks:
+            return self.speaks.attestation.level
+        return max((each.level for each in self.attestations if each.method is Method.AUTOMATIC), default=0)
+
+
+def own(session: Session, actor: Actor) -> list[Shown]:
+    """This person's credentials, newest first."""
+    query = sa.select(Credential).filter_by(person_id=actor.id).order_by(Credential.id.desc())
+    return _shown(session, session.scalars(query).all())
+
+
+def one(session: Session, actor: Actor, public_id: uuid.UUID) -> Shown:
+    """One that this person may see. Raises NotFound."""
+    return _shown(session, [_find(session, actor, public_id)])[0]
+
+
+def queue(session: Session, actor: Actor) -> tuple[Sequence[Credential], int]:
+    """The oldest that wait for somebody else's review, of this reviewer's; and how many there are in all."""
+    actor.require(Role.REVIEWER)
+    mine = sa.and_(
+        Credential.state == CredentialState.NEEDS_REVIEW,
+        Credential.person_id != actor.id,
+        Credential.barred_reviewer_id.is_distinct_from(actor.id),
+    )
+    oldest = sa.select(Credential).where(mine).order_by(Credential.submitted_at, Credential.id).limit(QUEUE)
+    count = session.scalar(sa.select(sa.func.count()).select_from(Credential).where(mine))
+    return session.scalars(oldest.options(joinedload(Credential.person))).all(), count or 0
+
+
+def expiring(session: Session, actor: Actor, within_days: int) -> Sequence[Credential]:
+    """What ends within so many days, the soonest first."""
+    actor.require(Role.REVIEWER, Role.OPERATOR)
+    horizon = clock.today("UTC") + timedelta(days=within_days)
+    return session.scalars(
+        sa.select(Credential)
+        .where(Credential.state.in_(COUNTING), Credential.expires_on <= horizon)
+        .order_by(Credential.expires_on, Credential.id)
+        .limit(BOARD)
+        .options(joinedload(Credential.person))
+    ).all()
+
+
+@use_case
+def open_document(session: Session, actor: Actor, public_id: uuid.UUID) -> tuple[Document, bytes]:
+    """The paper of a credential, for its owner or for the reviewer who holds it; the view is recorded.
+
+    Raises NotFound for everybody else.
+    """
+    credential = _find(session, actor, public_id)
+    holds_it = credential.claimed_by == actor.id and (credential.lease_until or clock.now()) > clock.now()
+    if credential.document is None or not (credential.person_id == actor.id or holds_it):
+        raise NotFound(_("There is no such document, or it is not yours to see at the moment."))
+    return credential.document, storage.read(session, actor, credential.document)
+
+
+def _find(session: Session, actor: Actor, public_id: uuid.UUID) -> Credential:
+    query = sa.select(Credential).where(Credential.public_id == public_id, Credential.visible_to(actor))
+    found = session.scalars(query.options(joinedload(Credential.person))).first()
+    if found is None:
+        raise NotFound(_("There is no such credential."))
+    return found
+
+
+def _shown(session: Session, credentials: Sequence[Credential]) -> list[Shown]:
+    history: dict[int, list[Attestation]] = defaultdict(list)
+    ids = [each.id for each in credentials]
+    rows = sa.select(Attestation).where(Attestation.credential_id.in_(ids))
+    for attestation in session.scalars(rows.order_by(Attestation.looked_at, Attestation.id)):
+        history[attestation.credential_id].append(attestation)
+    return [Shown(each, history[each.id], _speaking_now(each, history[each.id])) for each in credentials]
+
+
+def _speaking_now(credential: Credential, attestations: Sequence[Attestation]) -> Checked | None:
+    checked = speaking(credential, [each for each in attestations if each.method is not Method.AUTOMATIC])
+    now = [each for each in checked if each.covers(clock.now())]
+    return max(now, key=lambda each: each.attestation.level, default=None)

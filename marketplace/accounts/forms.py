@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import available_timezones
 
-from wtforms import (
-    EmailField,
-    HiddenField,
-    PasswordField,
-    RadioField,
-    SelectField,
-    StringField,
-)
+from wtforms import EmailField, HiddenField, PasswordField, RadioField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length
 
 from marketplace.accounts.models import Organization
@@ -33,6 +28,8 @@ NAMES = {
     Role.REVIEWER: lazy("Reviewer"),
     Role.OPERATOR: lazy("Operator"),
 }
+
+WITHIN = (Role.CLIENT_APPROVER, Role.CLIENT_ADMIN)
 
 
 def text(label: str, kind: type[Any] = StringField, most: int = LONGEST, **attributes: Any) -> Any:
@@ -76,8 +73,8 @@ class _Places(Form):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
-        self.country.choices = [("", gettext("Choose a country")), *countries().items()]
-        self.time_zone.choices = [("", gettext("Choose a time zone")), *_zones()]
+        self.country.choices = _choose(gettext("Choose a country"), countries().items())
+        self.time_zone.choices = _choose(gettext("Choose a time zone"), _zones())
 
 
 class RegisterForm(_Places):
@@ -85,7 +82,10 @@ class RegisterForm(_Places):
 
     wants = RadioField(
         lazy("What brings you here?"),
-        choices=[(EXPERT, lazy("I am an expert")), (CLIENT, lazy("I look for experts"))],
+        choices=[
+            SelectChoice(EXPERT, lazy("I am an expert")),
+            SelectChoice(CLIENT, lazy("I look for experts")),
+        ],
         validators=[InputRequired(lazy("Choose one of the two."))],
     )
     full_name = text(lazy("Full name"), most=200, autocomplete="name")
@@ -159,7 +159,7 @@ class TimeZoneForm(Form):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
-        self.time_zone.choices = _zones()
+        self.time_zone.choices = [SelectChoice(zone, name) for zone, name in _zones()]
 
 
 class InviteForm(Form):
@@ -168,7 +168,7 @@ class InviteForm(Form):
     email = text(lazy("E-mail address"), EmailField, autocomplete="off", spellcheck="false")
     role = RadioField(
         lazy("Role"),
-        choices=[(Role.CLIENT_APPROVER.value, lazy("Approver")), (Role.CLIENT_ADMIN.value, lazy("Admin"))],
+        choices=[SelectChoice(role.value, NAMES[role]) for role in WITHIN],
         validators=[InputRequired(FILL_IN)],
     )
 
@@ -188,21 +188,23 @@ class GrantForm(Form):
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         offered = (*sorted(FINANCE), Role.REVIEWER, Role.OPERATOR)
-        self.role.choices = [(role.value, NAMES[role]) for role in offered]
+        self.role.choices = [SelectChoice(role.value, NAMES[role]) for role in offered]
 
 
 class MemberRoleForm(Form):
     """A role within an organization, to give to one of its people."""
 
-    role = SelectField(
-        lazy("Role"), choices=[(r.value, NAMES[r]) for r in (Role.CLIENT_APPROVER, Role.CLIENT_ADMIN)]
-    )
+    role = SelectField(lazy("Role"), choices=[SelectChoice(role.value, NAMES[role]) for role in WITHIN])
 
 
 def role_name(role: Role, organization: Organization | None = None) -> str:
     """What a role is called on a page, with the organization if it is held within one."""
     name = str(NAMES[role])
     return f"{name}, {organization.name}" if organization else name
+
+
+def _choose(first: str, pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    return [SelectChoice("", first), *(SelectChoice(value, name) for value, name in pairs)]
 
 
 def _zones() -> list[tuple[str, str]]:

@@ -23,14 +23,14 @@ LASTS = {
 
 def new_link(session: Session, purpose: LinkPurpose, email: str, **names: Any) -> str:
     """A token to mail to `email`, in the running transaction. `names` say whom or what it is for."""
-    token = new_token()
+    token, now = new_token(), clock.now()
     session.add(
         EmailLink(
             purpose=purpose,
             token_hash=token_hash(token),
             email=email,
-            created_at=clock.now(),
-            expires_at=clock.now() + LASTS[purpose],
+            created_at=now,
+            expires_at=now + LASTS[purpose],
             **names,
         )
     )

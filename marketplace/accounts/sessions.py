@@ -46,17 +46,17 @@ def begin(
     """A new session and the secret for its cookie. At sign-in it `replaces` the one before."""
     if replaces is not None:
         _end(session, WebSession.id == replaces)
-    token = new_token()
+    token, now = new_token(), clock.now()
     begun = WebSession(
         public_id=new_id(),
         token_hash=token_hash(token),
         sign_in_id=sign_in_id,
         data=data,
         user_agent=user_agent[:LONGEST_USER_AGENT],
-        created_at=clock.now(),
-        last_seen_at=clock.now(),
+        created_at=now,
+        last_seen_at=now,
         second_factor_at=second_factor_at,
-        ends_at=clock.now() + timedelta(hours=settings.current().session_absolute_hours),
+        ends_at=now + timedelta(hours=settings.current().session_absolute_hours),
     )
     session.add(begun)
     session.flush()

@@ -16,11 +16,11 @@ bp = Blueprint("notifications", __name__)
 
 @bp.get("/notifications")
 @guard()
-def notifications() -> ResponseReturnValue:
+def index() -> ResponseReturnValue:
     """All of them, newest first."""
     found = paged(db_session(), notices.told_to(actor()), by=Notification.id)
     unread = notices.unread_count(db_session(), actor().id)
-    return page("notifications/notifications.html", notifications=found, unread=unread)
+    return page("notifications/index.html", notifications=found, unread=unread)
 
 
 @bp.post("/notifications/<uuid:public_id>")
@@ -35,4 +35,4 @@ def read(public_id: uuid.UUID) -> ResponseReturnValue:
 def read_all() -> ResponseReturnValue:
     """Mark all as read."""
     notices.read_all(db_session(), actor())
-    return redirect(url_for("notifications.notifications"), 303)
+    return redirect(url_for("notifications.index"), 303)

@@ -36,12 +36,13 @@ def appeal(session: Session, actor: Actor, statement_public_id: uuid.UUID, text:
     if statement is None:
         raise NotFound(_("There is no such decision."))
     _require_appealable(session, statement)
+    now = clock.now()
     opened = Appeal(
         public_id=new_id(),
         statement_id=statement.id,
         text=_said(text, "text", _("Say in a sentence or two what is not right about the decision.")),
-        opened_at=clock.now(),
-        decide_by=clock.now() + codes.DECIDE_WITHIN,
+        opened_at=now,
+        decide_by=now + codes.DECIDE_WITHIN,
     )
     session.add(opened)
     session.flush()

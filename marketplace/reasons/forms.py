@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wtforms import RadioField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length
 
 from marketplace.i18n import lazy
@@ -26,8 +27,8 @@ class DecideForm(Form):
     outcome = RadioField(
         lazy("Outcome"),
         choices=[
-            (Outcome.UPHELD.value, lazy("Uphold the appeal")),
-            (Outcome.DISMISSED.value, lazy("Dismiss it")),
+            SelectChoice(Outcome.UPHELD.value, lazy("Uphold the appeal")),
+            SelectChoice(Outcome.DISMISSED.value, lazy("Dismiss it")),
         ],
         validators=[InputRequired(lazy("Choose one of the two."))],
     )

@@ -35,18 +35,14 @@ def statement(session: Session, actor: Actor, public_id: uuid.UUID) -> Statement
 
 def waiting(session: Session, actor: Actor, limit: int = 100) -> Sequence[Appeal]:
     """Appeals to decide, the most urgent first, without those this operator may not decide."""
-    actor.require(Role.OPERATOR)
-    return session.scalars(
-        _with_people()
-        .where(Appeal.outcome.is_(None), Statement.decided_by != actor.id, Statement.person_id != actor.id)
-        .order_by(Appeal.decide_by, Appeal.id)
-        .limit(limit)
-    ).all()
+    urgent = _with_people().where(_to_decide(actor)).order_by(Appeal.decide_by, Appeal.id)
+    return session.scalars(urgent.limit(limit)).all()
 
 
 def waiting_count(session: Session, actor: Actor) -> int:
     """How many appeals this operator may decide now."""
-    return len(waiting(session, actor))
+    counted = sa.select(sa.func.count()).select_from(Appeal).join(Appeal.statement).where(_to_decide(actor))
+    return session.scalar(counted) or 0
 
 
 def one_appeal(session: Session, actor: Actor, public_id: uuid.UUID) -> Appeal:
@@ -64,4 +60,11 @@ def _with_people() -> sa.Select[Appeal]:
         sa.select(Appeal)
         .join(Appeal.statement)
         .options(loaded.joinedload(Statement.person), loaded.joinedload(Statement.decider))
+    )
+
+
+def _to_decide(actor: Actor) -> sa.ColumnElement[bool]:
+    actor.require(Role.OPERATOR)
+    return sa.and_(
+        Appeal.outcome.is_(None), Statement.decided_by != actor.id, Statement.person_id != actor.id
     )

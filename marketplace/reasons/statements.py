@@ -47,6 +47,7 @@ def state(
     if actor.id == person_id:
         raise Refused(_("Somebody else has to decide this, because it is about you."))
     codes.sentence(subject_kind, reason_code)
+    now = clock.now()
     statement = Statement(
         public_id=new_id(),
         person_id=person_id,
@@ -58,8 +59,8 @@ def state(
         explanation=_explanation(explanation),
         evidence=_evidence(evidence),
         decided_by=actor.id,
-        decided_at=clock.now(),
-        appeal_until=clock.now() + codes.appeal_within(subject_kind),
+        decided_at=now,
+        appeal_until=now + codes.appeal_within(subject_kind),
     )
     session.add(statement)
     session.flush()

@@ -22,10 +22,10 @@ bp = Blueprint("reasons", __name__)
 
 @bp.get("/decisions")
 @guard()
-def decisions() -> ResponseReturnValue:
+def index() -> ResponseReturnValue:
     """What was decided against this person."""
     found = queries.statements(db_session(), actor())
-    return page("reasons/decisions.html", statements=found, title=title, sentence=_sentence, now=clock.now())
+    return page("reasons/index.html", statements=found, title=title, sentence=_sentence, now=clock.now())
 
 
 @bp.route("/decisions/<uuid:public_id>", methods=["GET", "POST"])
@@ -49,10 +49,10 @@ def decision(public_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.get("/appeals")
 @guard(Role.OPERATOR)
-def appeals() -> ResponseReturnValue:
+def queue() -> ResponseReturnValue:
     """Appeals that this operator may decide."""
     found = queries.waiting(db_session(), actor())
-    return page("reasons/appeals.html", appeals=found, title=title, sentence=_sentence)
+    return page("reasons/queue.html", appeals=found, title=title, sentence=_sentence)
 
 
 @bp.route("/appeals/<uuid:public_id>", methods=["GET", "POST"])
@@ -66,7 +66,7 @@ def appeal(public_id: uuid.UUID) -> ResponseReturnValue:
         lambda: use.decide(db_session(), actor(), public_id, form.outcome.data, form.answer.data or ""),
     ):
         flash(_("The appeal is decided, and the person is told."), "success")
-        return redirect(url_for("reasons.appeals"), 303)
+        return redirect(url_for("reasons.queue"), 303)
     may_decide = actor().id not in (found.statement.decided_by, found.statement.person_id)
     return page(
         "reasons/appeal.html", form=form, appeal=found, title=title, sentence=_sentence, may_decide=may_decide

@@ -32,7 +32,7 @@ def a_person(
 ) -> Person:
     """A person with roles, who cannot sign in yet."""
     held = [(role, organization if role.value.startswith("client") else None) for role in roles]
-    email = email or f"{name.split()[0].lower()}{next(_numbers)}@example.com"
+    email = email or f"{name.split(maxsplit=1)[0].lower()}{next(_numbers)}@example.com"
     return add_person(session, SITE, name, email, country, time_zone, held)
 
 

@@ -21,7 +21,12 @@ _override: ContextVar[datetime | None] = ContextVar("clock_override", default=No
 
 def now() -> datetime:
     """The present, aware, in UTC."""
-    return _override.get() or datetime.now(UTC) + _offset()
+    return _override.get() or shared()
+
+
+def shared() -> datetime:
+    """What the clock that all processes share says, whatever is set for this context."""
+    return datetime.now(UTC) + _offset()
 
 
 def overridden() -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marketplace import clock
 from marketplace.demo.stripe_server import events, moments, schedule
 from marketplace.demo.stripe_server.errors import Json, StripeRefusal, invalid, missing, refused
 from marketplace.demo.stripe_server.lists import page, same
@@ -99,7 +100,9 @@ def create(call: Call) -> Json:
     call.transaction.add(stored, call.account, "line_items", call.now)
     plan = {"id": f"{session['id']}_plan", "object": "plan", **asked.get("payment_intent_data", {})}
     call.transaction.add(plan, call.account, "plan", call.now)
-    schedule.plan(call.transaction, "expire_session", session["id"], session["expires_at"])
+    # A payment page opened in the past, for a history, would run out before anybody could pay.
+    if session["expires_at"] > clock.shared().timestamp():
+        schedule.plan(call.transaction, "expire_session", session["id"], session["expires_at"])
     return session
 
 

@@ -92,7 +92,7 @@ def test_bars_stay_within_their_chart(draw):
     html = draw("_charts.html: bar_chart", "{{ bar_chart('T', points, 'Week', 'Paid') }}", points=points)
     bars = re.findall(r'<rect class="chart-bar" x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', html)
     assert len(bars) == 4
-    assert all(int(x) + int(w) <= 700 and int(y) + int(h) == 160 and int(y) >= 10 for x, y, w, h in bars)
+    assert all(int(x) + int(w) <= 480 and int(y) + int(h) == 160 and int(y) >= 10 for x, y, w, h in bars)
 
 
 @pytest.mark.parametrize("macro", ["bar_chart", "line_chart"])

@@ -82,6 +82,15 @@ COMMANDS = (
         "marketplace.cli.db:downgrade",
         (Argument("to", {"metavar": "REVISION", "help": "such as 0007; 'base' empties the database"}),),
     ),
+    Command(
+        "proofs",
+        "every balance proof; exits 1 on any drift",
+        "marketplace.cli.proofs:main",
+        (Argument("--json", {"action": "store_true", "help": "for a program to read"}),),
+    ),
+    Command(
+        "audit verify", "that the trail was not changed afterwards", "marketplace.cli.proofs:verify_trail"
+    ),
     Command("doctor", "what is configured, what is missing, what is unsafe", "marketplace.cli.doctor:main"),
 )
 

@@ -57,7 +57,7 @@ class Console:
         """A bar that is rewritten; where that is impossible, a line for each new tenth."""
         share = min(1.0, done / total) if total > 0 else 0.0
         if not self._terminal:
-            self._tell_once(f"  {stage}: {int(share * 10) * 10} %")
+            self._tell_once(f"  {stage.partition(':')[0]}: {int(share * 10) * 10} %")
             return
         filled = round(share * BAR)
         bar = self._painted("━" * filled, 36) + self._painted("━" * (BAR - filled), 2)

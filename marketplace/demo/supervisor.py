@@ -9,11 +9,11 @@ import signal
 import sys
 import time
 from http.client import HTTPConnection
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from marketplace import embedded, schema, settings
+from marketplace.db import engine, new_session
 from marketplace.demo.cast import CAST, Player
 from marketplace.demo.console import Console
 from marketplace.demo.preflight import DemoError, alone, check_disk, check_ports, secrets_of
@@ -73,29 +73,21 @@ class Demo:
             self._await(self._stripe, self._port + 1)
         self._family.start(self._worker)
         self._family.start(self._site)
-        self._seed()
+        self._bring_in_people(self._server)
         with self._console.step("Starting the site and the worker"):
             self._await(self._site, self._port)
-        if (
-            self._wants_history
-            and find_spec("marketplace.demo.history")
-            and not self._progress().get("finished")
-        ):
+        if self._wants_history and not self._progress().get("finished"):
             self._family.start(self._history)
 
-    def _seed(self) -> None:
+    def _bring_in_people(self, server: Server) -> None:
         """The cast: quick, and needed before anybody can sign in."""
-        if not find_spec("marketplace.demo.seed"):
-            return
-        seed = self._child("seed", "marketplace.demo.seed", once=True)
         with self._console.step("Bringing in the people of the demo"):
-            self._family.start(seed)
-            assert seed.process is not None
-            if seed.process.wait() != 0:
-                raise DemoError(
-                    f"The people of the demo could not be brought in: {seed.last_words()} See {seed.log}."
-                )
-            self._family.stop([seed], 0)
+            # Imported here, because it brings every slice along and the console should speak first.
+            from marketplace.demo.seed import raise_curtain
+
+            with new_session(server.app_url) as session:
+                raise_curtain(session, settings.current().operator_name)
+            engine(server.app_url).dispose()
 
     def _await(self, child: Child, port: int) -> None:
         """Wait until `child` answers on `port`. Raises DemoError when it ends or stays silent."""
@@ -138,7 +130,7 @@ class Demo:
         if told.get("finished"):
             self._console.end_progress("The history is complete.")
             return True
-        stage = told.get("stage") or "Filling in twelve weeks of history"
+        stage = f"Filling in twelve weeks of history: {told.get('stage', 'it begins')}"
         self._console.progress(stage, told.get("done", 0), told.get("total", 0))
         return False
 

@@ -61,8 +61,10 @@ class Console:
             return
         filled = round(share * BAR)
         bar = self._painted("━" * filled, 36) + self._painted("━" * (BAR - filled), 2)
-        self._write(f"{CLEAR}  {bar} {share:4.0%}  {stage}")
-        self._live = True
+        line = f"{CLEAR}  {bar} {share:4.0%}  {stage}"
+        if not (self._live and line == self._last):
+            self._write(line)
+        self._live, self._last = True, line
 
     def end_progress(self, line: str) -> None:
         self._tell_once(f"  {line}")

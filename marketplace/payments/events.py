@@ -119,7 +119,7 @@ def _family(kind: str) -> str:
 
 
 def _applier(hint: Hint) -> Apply:
-    return APPLIERS.get(hint.kind, _keep)
+    return APPLIERS.get(hint.kind, _keep) if hint.object_id else _keep
 
 
 @use_case

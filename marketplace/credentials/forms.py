@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask_wtf.file import FileField
 from wtforms import Field, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -115,10 +117,15 @@ class AttestForm(Form):
         """With the checklist of its type, nothing ticked."""
         kind = types.TYPES[credential.type]
         form = cls(prefix="attest-", valid_to=credential.expires_on)
-        form.agreed.choices = [(name, types.agreement(name)) for name in kind.agree]
+        form.agreed.choices = [SelectChoice(name, types.agreement(name)) for name in kind.agree]
         if not kind.expires:
             del form.valid_to
         return form
+
+    def last_day(self) -> date | None:
+        """The last day of validity, None when the type does not expire."""
+        field = self._fields.get("valid_to")
+        return field.data if field else None
 
 
 class RejectForm(Form):
@@ -132,7 +139,8 @@ class RejectForm(Form):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(prefix="reject-", **kwargs)
-        self.reason_code.choices = [("", _("Choose a reason")), *codes.choices("credential")]
+        reasons = (SelectChoice(*each) for each in codes.choices("credential"))
+        self.reason_code.choices = [SelectChoice("", _("Choose a reason")), *reasons]
 
 
 class QuestionForm(Form):
@@ -157,13 +165,13 @@ class LapseForm(Form):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.standing.choices = [(each.value, standing_word(each)) for each in REASONS]
+        self.standing.choices = [SelectChoice(each.value, standing_word(each)) for each in REASONS]
 
     def found(self) -> Standing:
         """The choice made."""
         return Standing(self.standing.data)
 
 
-def _places(kind: CredentialType) -> list[tuple[str, str]]:
+def _places(kind: CredentialType) -> list[SelectChoice]:
     named = sorted(((code, jurisdictions.name(code)) for code in kind.places), key=lambda pair: pair[1])
-    return [("", _("Choose")), *named]
+    return [SelectChoice("", _("Choose")), *(SelectChoice(code, name) for code, name in named)]

@@ -73,7 +73,7 @@ def attest(public_id: uuid.UUID) -> ResponseReturnValue:
         form,
         lambda: reviews.attest(
             db_session(), actor(), public_id, form.source_url.data, form.source_as_of.data,
-            form.agreed.data or (), valid_to=form.valid_to and form.valid_to.data, note=form.note.data,
+            form.agreed.data or (), valid_to=form.last_day(), note=form.note.data,
         ),
     )  # fmt: skip
     return _decided(_("It is verified.")) if made else _review(shown, attest=form, form=form)

@@ -58,7 +58,7 @@ def test_the_database_knows_every_word_of_an_enumeration(database: Server) -> No
     """A state that a CHECK refuses would only be found by the first person to reach it."""
     import_all_models()
     with engine(database.owner_url).connect() as connection:
-        checks = dict(connection.execute(CHECKS).tuples())
+        checks = {row.place: row.text for row in connection.execute(CHECKS)}
     missing = [
         f"{table.name}.{column.name}: {word}"
         for table in Base.metadata.tables.values()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace import clock, ledger, money
-from marketplace.credentials import hooks
+from marketplace.credentials import hooks, jurisdictions
 from marketplace.credentials.gate import Checked, checks_of
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import WAITING
@@ -139,7 +139,7 @@ def _checked(check: Checked) -> CredentialFact:
         jurisdiction=check.credential.jurisdiction,
         level=check.attestation.level,
         valid_from=_day(check.start),
-        valid_to=_day(check.end - timedelta(microseconds=1)) if check.end else None,
+        valid_to=jurisdictions.last_day(check.end, check.credential.jurisdiction) if check.end else None,
         checked_on=_day(check.attestation.looked_at),
     )
 

@@ -1,0 +1,251 @@
+"""What people fill in about gigs. Shape only: the use cases know the rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import wtforms
+from wtforms import (
+    FieldList,
+    FormField,
+    IntegerField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from marketplace.accounts.people import countries
+from marketplace.credentials import jurisdictions, types
+from marketplace.credentials.gate import Requirement
+from marketplace.gigs import words
+from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
+from marketplace.gigs.models import ExpertProfile, Gig
+from marketplace.gigs.profiles import ProfileDraft
+from marketplace.gigs.projects import ProjectDraft
+from marketplace.gigs.queries import Filters
+from marketplace.gigs.states import TaskKind
+from marketplace.i18n import gettext as _
+from marketplace.i18n import lazy
+from marketplace.matching import domains
+from marketplace.money import Money
+from marketplace.reasons import codes
+from marketplace.web import Form, day_field, money_field
+
+LINE, PARAGRAPH, LONG = Length(max=200), Length(max=4_000), Length(max=20_000)
+FILL_IN = InputRequired(lazy("Fill this in."))
+HOURS = NumberRange(1, 80, lazy("Give between 1 and 80 hours."))
+AGES = (30, 60, 120, 365)
+
+
+class Checkboxes(SelectMultipleField):
+    """Several answers, each with a box to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class ProfileForm(Form):
+    """An expert's profile."""
+
+    headline = StringField(lazy("Headline"), [FILL_IN, LINE])
+    about = TextAreaField(lazy("About you"), [Optional(), PARAGRAPH])
+    domains = Checkboxes(lazy("Domains"))
+    skills = StringField(lazy("Skills"), [Optional(), Length(max=500)])
+    languages = Checkboxes(lazy("Languages that you write well"))
+    min_rate = money_field(lazy("The least you work for, an hour"))
+    hours_per_week = IntegerField(lazy("Hours a week that you can give"), [FILL_IN, HOURS])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.domains.choices = [each for _group, inside in domains.choices() for each in inside]
+        self.languages.choices = words.language_choices()
+
+    @classmethod
+    def of(cls, profile: ExpertProfile | None) -> ProfileForm:
+        """The form with what is kept; English to begin with."""
+        if profile is None:
+            return cls(languages=["en"])
+        rate = Money(profile.min_rate, profile.currency)
+        return cls(obj=profile, skills=", ".join(profile.skills), min_rate=rate)
+
+    def draft(self) -> ProfileDraft:
+        """What was filled in."""
+        return ProfileDraft(
+            headline=self.headline.data or "",
+            about=self.about.data or "",
+            domains=tuple(self.domains.data or ()),
+            skills=tuple((self.skills.data or "").split(",")),
+            languages=tuple(self.languages.data or ()),
+            min_rate=self.min_rate.data,
+            hours_per_week=self.hours_per_week.data or 0,
+        )
+
+
+class ProjectForm(Form):
+    """A new project."""
+
+    name = StringField(lazy("Name"), [FILL_IN, LINE])
+    summary = TextAreaField(lazy("What it is for"), [Optional(), PARAGRAPH])
+    purchase_order = StringField(lazy("Purchase order"), [Optional(), LINE])
+    cost_centre = StringField(lazy("Cost centre"), [Optional(), LINE])
+
+    def draft(self, currency: str) -> ProjectDraft:
+        """What was filled in, in the currency of the books."""
+        return ProjectDraft(
+            name=self.name.data or "",
+            summary=self.summary.data or "",
+            currency=currency,
+            purchase_order=self.purchase_order.data,
+            cost_centre=self.cost_centre.data,
+        )
+
+
+class RequirementForm(wtforms.Form):
+    """One credential that a gig asks for; none while `type` is empty."""
+
+    type = SelectField(lazy("Credential"))
+    jurisdiction = SelectField(lazy("Issued in"))
+    level = SelectField(lazy("How it was checked"), coerce=int, default=4)
+    max_age_days = SelectField(lazy("Checked within"), coerce=int, default=0)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [(each.code, types.title(each.code)) for each in types.ALL if each.offered]
+        self.type.choices = [("", _("None")), *offered]
+        places = dict.fromkeys(place for each in types.ALL for place in each.places)
+        self.jurisdiction.choices = [
+            ("", _("Anywhere")),
+            *((each, jurisdictions.name(each)) for each in places),
+        ]
+        self.level.choices = [(each, words.level(each)) for each in reversed(words.LEVELS)]
+        self.max_age_days.choices = [(0, _("Any time")), *((n, _("%(n)s days", n=n)) for n in AGES)]
+
+    def requirement(self) -> Requirement | None:
+        """What was filled in, if anything was."""
+        if not self.type.data:
+            return None
+        place, age = self.jurisdiction.data or None, self.max_age_days.data or None
+        return Requirement(self.type.data, place, self.level.data, age)
+
+
+class GigForm(Form):
+    """A gig. Only its title is needed until it is published."""
+
+    title = StringField(lazy("Title"), [FILL_IN, LINE])
+    domain = SelectField(lazy("Domain"), [Optional()])
+    task_kind = SelectField(lazy("Kind of task"), [Optional()])
+    description = TextAreaField(lazy("What is to be done"), [Optional(), PARAGRAPH])
+    guidelines = TextAreaField(lazy("Guidelines"), [Optional(), LONG])
+    data_use = TextAreaField(lazy("Use of the work"), [Optional(), PARAGRAPH])
+    rate_min = money_field(lazy("Lowest rate, an hour"), required=False)
+    rate_max = money_field(lazy("Highest rate, an hour"), required=False)
+    hours_per_week = IntegerField(lazy("Hours a week from each person"), [Optional(), HOURS])
+    headcount = IntegerField(lazy("People"), [Optional(), NumberRange(1, 10_000)])
+    languages = Checkboxes(lazy("Languages"))
+    countries = SelectMultipleField(lazy("Countries"))
+    starts_on = day_field(lazy("First day"), required=False)
+    ends_on = day_field(lazy("Last day"), required=False)
+    requirements = FieldList(
+        FormField(RequirementForm), min_entries=MOST_REQUIREMENTS, max_entries=MOST_REQUIREMENTS
+    )
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.domain.choices = {_("Not chosen yet"): [("", _("Choose one"))], **dict(domains.choices())}
+        self.task_kind.choices = [("", _("Choose one")), *words.task_choices()]
+        self.languages.choices = words.language_choices()
+        self.countries.choices = list(countries().items())
+        self.rate_min.currency = self.rate_max.currency = currency
+
+    @classmethod
+    def of(cls, gig: Gig) -> GigForm:
+        """The form with what is kept."""
+        low, high = (_money(amount, gig.project.currency) for amount in (gig.rate_min, gig.rate_max))
+        asked = [
+            {
+                "type": each.type,
+                "jurisdiction": each.jurisdiction or "",
+                "level": each.level,
+                "max_age_days": each.max_age_days or 0,
+            }
+            for each in gig.requirements
+        ]
+        return cls(obj=gig, rate_min=low, rate_max=high, requirements=asked, currency=gig.project.currency)
+
+    def draft(self) -> GigDraft:
+        """What was filled in."""
+        asked = (each.form.requirement() for each in self.requirements)
+        return GigDraft(
+            title=self.title.data or "",
+            domain=self.domain.data or None,
+            task_kind=TaskKind(self.task_kind.data) if self.task_kind.data else None,
+            description=self.description.data or "",
+            guidelines=self.guidelines.data or "",
+            data_use=self.data_use.data or "",
+            rate_min=_amount(self.rate_min.data),
+            rate_max=_amount(self.rate_max.data),
+            hours_per_week=self.hours_per_week.data,
+            headcount=self.headcount.data,
+            languages=tuple(self.languages.data or ()),
+            countries=tuple(self.countries.data or ()),
+            starts_on=self.starts_on.data,
+            ends_on=self.ends_on.data,
+            requirements=tuple(each for each in asked if each is not None),
+        )
+
+
+class FilterForm(Form):
+    """What an expert looks for; sent by GET, so that the address can be shared."""
+
+    class Meta(Form.Meta):
+        csrf = False
+
+    text = StringField(lazy("Words"), [Optional(), LINE])
+    domain = SelectField(lazy("Domain"), [Optional()])
+    at_least = money_field(lazy("Pays at least"), required=False)
+    sort = SelectField(lazy("Order"), [Optional()])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.domain.choices = {_("Every domain"): [("", _("All"))], **dict(domains.choices())}
+        self.sort.choices = [("match", _("Best match first")), ("newest", _("Newest first"))]
+
+    def filters(self) -> Filters:
+        """What was filled in; nothing of it when it makes no sense."""
+        if not self.validate():
+            return Filters()
+        return Filters(self.domain.data or "", _amount(self.at_least.data), (self.text.data or "").strip())
+
+
+class ApplyForm(Form):
+    """A note to the client."""
+
+    note = TextAreaField(lazy("A note to the client"), [Optional(), PARAGRAPH])
+
+
+class InviteForm(Form):
+    """A message to an expert."""
+
+    message = TextAreaField(lazy("A message"), [Optional(), PARAGRAPH])
+
+
+class DeclineForm(Form):
+    """Why an application is declined."""
+
+    reason_code = SelectField(lazy("Reason"), [FILL_IN])
+    explanation = TextAreaField(lazy("Explain it to the expert"), [FILL_IN, PARAGRAPH])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reason_code.choices = codes.choices("application")
+
+
+def _amount(data: Money | None) -> int | None:
+    return data.amount if data is not None else None
+
+
+def _money(amount: int | None, currency: str) -> Money | None:
+    return Money(amount, currency) if amount is not None else None

@@ -1,0 +1,275 @@
+"""Reading gigs, experts and applications for pages, within what a person may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace import clock, ledger
+from marketplace.actor import CLIENT, Actor
+from marketplace.credentials import types
+from marketplace.credentials.gate import checks_of
+from marketplace.gigs import fit, words
+from marketplace.gigs.models import Application, ExpertProfile, Gig, Invitation, Project
+from marketplace.gigs.states import ApplicationState, GigState, InvitationState
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.matching import domains, ranking
+from marketplace.matching.match import Match
+from marketplace.matching.words import Explained, Voice
+from marketplace.money import Money
+
+A = TypeVar("A", Application, Invitation)
+RANKED = 300
+PAGE = 20
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What an expert looks for. `at_least` is minor units an hour that the gig's best rate must reach."""
+
+    domain: str = ""
+    at_least: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Suited:
+    """A gig and how it matches the reader; `score` is None before there is a profile."""
+
+    gig: Gig
+    score: int | None
+
+
+@dataclass(frozen=True)
+class RankedPage:
+    """One page of ranked gigs, and the cursor of the next when there are more."""
+
+    rows: list[Suited]
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An expert as a client sees them before a contract: nothing personal."""
+
+    profile: ExpertProfile
+    match: Match
+    explained: Explained
+    credentials: list[str]
+    invitation: Invitation | None
+    application: Application | None
+
+    @property
+    def place(self) -> str:
+        """The country in which the expert lives."""
+        return words.country(self.profile.person.country)
+
+
+@dataclass(frozen=True)
+class Funds:
+    """Where a project's money is."""
+
+    free: Money
+    reserved: Money
+
+
+def browse(session: Session, actor: Actor, filters: Filters, after: str | None = None) -> RankedPage:
+    """Published gigs that suit this expert, the best match first.
+
+    `after` is the cursor of the page before, `score-id`: rows are ordered by both, so that none is shown
+    twice when scores change meanwhile.
+    """
+    scores = {gig_id: match.score for gig_id, match in ranking.best_gigs(session, actor.id, RANKED)}
+    gigs = session.scalars(_published(filters).where(Gig.id.in_(scores))).all()
+    rows = sorted((Suited(gig, scores[gig.id]) for gig in gigs), key=_place)
+    start = _cursor(after)
+    rest = [row for row in rows if start is None or _place(row) > start]
+    more = len(rest) > PAGE
+    return RankedPage(rest[:PAGE], _written(rest[PAGE - 1]) if more else None)
+
+
+def newest(filters: Filters) -> sa.Select[Gig]:
+    """Published gigs, whether or not they suit the reader."""
+    return _published(filters)
+
+
+def _published(filters: Filters) -> sa.Select[Gig]:
+    query = (
+        sa.select(Gig)
+        .where(Gig.state == GigState.PUBLISHED)
+        .options(joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
+    )
+    if filters.domain:
+        query = query.where(Gig.domain.in_(_within(filters.domain)))
+    if filters.at_least is not None:
+        query = query.where(Gig.rate_max >= filters.at_least)
+    if filters.text:
+        asked = filters.text
+        query = query.where(
+            sa.or_(
+                Gig.title.icontains(asked, autoescape=True), Gig.description.icontains(asked, autoescape=True)
+            )
+        )
+    return query
+
+
+def _within(domain: str) -> list[str]:
+    """The code itself, and all that is in it when it is a group."""
+    inside = [code for code in domains.occupations() if domains.group_of(code) == domain]
+    return [domain, *inside] if domain in domains.groups() else [domain]
+
+
+def _place(row: Suited) -> tuple[int, int]:
+    return -(row.score or 0), row.gig.id
+
+
+def _cursor(after: str | None) -> tuple[int, int] | None:
+    score, dash, gig_id = (after or "").partition("-")
+    if not (dash and score.isdecimal() and gig_id.isdecimal()):
+        return None
+    return -int(score), int(gig_id)
+
+
+def _written(row: Suited) -> str:
+    return f"{row.score or 0}-{row.gig.id}"
+
+
+def explained_for(session: Session, gig: Gig, person_id: int) -> Explained | None:
+    """The reader's own match in words; None before there is a profile, or for a draft."""
+    match = ranking.match_of(session, gig.id, person_id)
+    return fit.explained(fit.kept(match), Voice.EXPERT) if match else None
+
+
+def own_application(session: Session, gig: Gig, person_id: int) -> Application | None:
+    """The reader's newest application for a gig."""
+    query = sa.select(Application).filter_by(gig_id=gig.id, person_id=person_id)
+    return session.scalars(query.order_by(Application.id.desc()).limit(1)).first()
+
+
+def own_applications(session: Session, actor: Actor) -> sa.Select[Application]:
+    """All of the reader's applications."""
+    return (
+        sa.select(Application)
+        .where(Application.person_id == actor.id)
+        .options(joinedload(Application.gig).joinedload(Gig.project).joinedload(Project.organization))
+    )
+
+
+def invitations(session: Session, actor: Actor) -> Sequence[Invitation]:
+    """Invitations that the reader has not answered, for gigs that still take applications."""
+    query = (
+        sa.select(Invitation)
+        .join(Invitation.gig)
+        .where(Invitation.person_id == actor.id, Invitation.state == InvitationState.INVITED)
+        .where(Gig.state == GigState.PUBLISHED)
+        .options(joinedload(Invitation.gig).joinedload(Gig.project).joinedload(Project.organization))
+        .order_by(Invitation.id.desc())
+    )
+    return session.scalars(query).all()
+
+
+def projects(actor: Actor) -> sa.Select[Project]:
+    """The projects of the reader's own organizations."""
+    mine = actor.organizations(*CLIENT)
+    return (
+        sa.select(Project).where(Project.organization_id.in_(mine)).options(joinedload(Project.organization))
+    )
+
+
+def gigs_of(session: Session, project: Project) -> Sequence[Gig]:
+    """A project's gigs, newest first."""
+    return session.scalars(sa.select(Gig).filter_by(project_id=project.id).order_by(Gig.id.desc())).all()
+
+
+def counts(session: Session, gig_ids: Sequence[int]) -> dict[int, dict[ApplicationState, int]]:
+    """How many applications each gig has in each state."""
+    rows = session.execute(
+        sa.select(Application.gig_id, Application.state, sa.func.count())
+        .where(Application.gig_id.in_(gig_ids))
+        .group_by(Application.gig_id, Application.state)
+    )
+    found: dict[int, dict[ApplicationState, int]] = {gig_id: {} for gig_id in gig_ids}
+    for gig_id, state, count in rows:
+        found[gig_id][state] = count
+    return found
+
+
+def funds(session: Session, project: Project) -> Funds:
+    """What the ledger says."""
+    free, reserved = chart.project_funds(project.public_id), chart.project_reserved(project.public_id)
+    kept = ledger.balances(session, [free, reserved], project.currency)
+    return Funds(Money(-kept[free.key], project.currency), Money(-kept[reserved.key], project.currency))
+
+
+def candidates(session: Session, gig: Gig, limit: int = 50) -> list[Candidate]:
+    """The eligible experts for a gig, the best match first."""
+    ranked = ranking.best_experts(session, gig.id, limit)
+    ids = [person_id for person_id, _match in ranked]
+    profiles = {
+        profile.person_id: profile
+        for profile in session.scalars(
+            sa.select(ExpertProfile)
+            .where(ExpertProfile.person_id.in_(ids))
+            .options(joinedload(ExpertProfile.person))
+        )
+    }
+    held = credentials_of(session, ids)
+    invited = _newest_of(session, sa.select(Invitation).filter_by(gig_id=gig.id))
+    applied = _newest_of(session, sa.select(Application).filter_by(gig_id=gig.id))
+    return [
+        Candidate(
+            profiles[person_id],
+            match,
+            fit.explained(fit.kept(match), Voice.CLIENT),
+            held.get(person_id, []),
+            invited.get(person_id),
+            applied.get(person_id),
+        )
+        for person_id, match in ranked
+        if person_id in profiles
+    ]
+
+
+def applications_for(session: Session, gig: Gig) -> Sequence[Application]:
+    """A gig's applications: those that wait first, the best match first."""
+    waits = Application.state.in_((ApplicationState.APPLIED, ApplicationState.SHORTLISTED))
+    query = (
+        sa.select(Application)
+        .filter_by(gig_id=gig.id)
+        .options(joinedload(Application.person))
+        .order_by(waits.desc(), Application.score.desc(), Application.id)
+    )
+    return session.scalars(query).all()
+
+
+def profiles_of(session: Session, person_ids: Sequence[int]) -> dict[int, ExpertProfile]:
+    """Profiles by person."""
+    query = sa.select(ExpertProfile).where(ExpertProfile.person_id.in_(person_ids))
+    return {each.person_id: each for each in session.scalars(query)}
+
+
+def credentials_of(session: Session, person_ids: Sequence[int]) -> dict[int, list[str]]:
+    """What of each person is verified now, in words: `US medical licence, Texas: seen at the source`."""
+    now = clock.now()
+    return {
+        person_id: [
+            _(
+                "%(title)s: %(level)s",
+                title=types.title(check.credential.type, check.credential.jurisdiction),
+                level=words.level(check.attestation.level),
+            )
+            for check in checks
+            if check.covers(now)
+        ]
+        for person_id, checks in checks_of(session, person_ids).items()
+    }
+
+
+def _newest_of(session: Session, query: sa.Select[A]) -> dict[int, A]:
+    """By person; the newest of each."""
+    return {each.person_id: each for each in sorted(session.scalars(query), key=lambda each: each.id)}

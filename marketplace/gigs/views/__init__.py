@@ -1,0 +1,31 @@
+"""Pages of gigs: for experts, and for clients. Each module adds its own to the blueprint."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from marketplace.credentials import types
+from marketplace.gigs import tasks as tasks
+from marketplace.gigs import words
+from marketplace.gigs.states import ApplicationState, task_word
+from marketplace.matching import domains
+
+bp = Blueprint("gigs", __name__)
+
+
+@bp.context_processor
+def _words() -> dict[str, object]:
+    return {
+        "states": ApplicationState,
+        "domain_title": domains.title,
+        "task_word": task_word,
+        "credential_title": types.title,
+        "level_word": words.level,
+        "language": words.language,
+        "country": words.country,
+    }
+
+
+from marketplace.gigs.views import client, expert  # noqa: E402
+
+__all__ = ["bp", "client", "expert"]

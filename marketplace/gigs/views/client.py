@@ -1,0 +1,231 @@
+"""What clients do: start projects, write gigs, see who fits, invite, answer applications."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import current_app, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace.accounts import queries as people
+from marketplace.actor import CLIENT, Role
+from marketplace.gigs import applications, drafts, find, fit, invitations, publishing, queries
+from marketplace.gigs import projects as use
+from marketplace.gigs.forms import DeclineForm, GigForm, InviteForm, ProjectForm
+from marketplace.gigs.models import Application, Gig, Project, label_of
+from marketplace.gigs.states import GigState
+from marketplace.gigs.views import bp
+from marketplace.i18n import gettext as _
+from marketplace.matching.words import Voice
+from marketplace.web import actor, db_session, guard, page, paged, try_form
+
+
+@bp.get("/projects")
+@guard(*CLIENT)
+def projects() -> ResponseReturnValue:
+    """The projects of one's organizations, with the money that each has."""
+    found = paged(db_session(), queries.projects(actor()), by=Project.id)
+    return page(
+        "gigs/projects.html",
+        projects=found,
+        funds={each.id: queries.funds(db_session(), each) for each in found},
+        may_start=actor().has(Role.CLIENT_ADMIN),
+    )
+
+
+@bp.route("/projects/new", methods=["GET", "POST"])
+@guard(Role.CLIENT_ADMIN)
+def new_project() -> ResponseReturnValue:
+    """Start a project."""
+    form = ProjectForm()
+    mine = people.administered(db_session(), actor())
+    chosen = request.values.get("organization", str(mine[0].public_id))
+    currency = current_app.config["SETTINGS"].books_currency
+    made = try_form(
+        form,
+        lambda: use.create_project(db_session(), actor(), uuid.UUID(chosen), form.draft(currency)),
+    )
+    if made:
+        return redirect(url_for("gigs.project", project_id=made.public_id), 303)
+    return page("gigs/new_project.html", form=form, organizations=mine, chosen=chosen)
+
+
+@bp.get("/projects/<uuid:project_id>")
+@guard(*CLIENT)
+def project(project_id: uuid.UUID) -> ResponseReturnValue:
+    """One project: its money and its gigs."""
+    found = find.project(db_session(), actor(), project_id)
+    gigs = queries.gigs_of(db_session(), found)
+    return page(
+        "gigs/project.html",
+        project=found,
+        gigs=gigs,
+        counts=queries.counts(db_session(), [gig.id for gig in gigs]),
+        funds=queries.funds(db_session(), found),
+        may_write=actor().has(Role.CLIENT_ADMIN, organization_id=found.organization_id),
+    )
+
+
+@bp.route("/projects/<uuid:project_id>/gigs/new", methods=["GET", "POST"])
+@guard(Role.CLIENT_ADMIN)
+def new_gig(project_id: uuid.UUID) -> ResponseReturnValue:
+    """Write a gig."""
+    project = find.project(db_session(), actor(), project_id)
+    form = GigForm(currency=project.currency, languages=["en"])
+    made = try_form(form, lambda: drafts.draft_gig(db_session(), actor(), project_id, form.draft()))
+    if made:
+        return redirect(url_for("gigs.preview", gig_id=made.public_id), 303)
+    return page("gigs/edit.html", form=form, project=project, gig=None)
+
+
+@bp.route("/gigs/<uuid:gig_id>/edit", methods=["GET", "POST"])
+@guard(Role.CLIENT_ADMIN)
+def edit(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Change what a gig says."""
+    gig = _own(gig_id)
+    form = GigForm.of(gig)
+    if try_form(form, lambda: drafts.edit_gig(db_session(), actor(), gig_id, form.draft())):
+        return redirect(url_for("gigs.preview", gig_id=gig_id), 303)
+    return page("gigs/edit.html", form=form, project=gig.project, gig=gig)
+
+
+@bp.get("/gigs/<uuid:gig_id>/preview")
+@guard(*CLIENT)
+def preview(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """The gig as experts will see it, and what is still missing."""
+    gig = _own(gig_id)
+    return page(
+        "gigs/preview.html",
+        gig=gig,
+        gaps=publishing.missing(gig),
+        may_publish=gig.state in (GigState.DRAFT, GigState.PAUSED),
+    )
+
+
+@bp.get("/gigs/<uuid:gig_id>/overview")
+@guard(*CLIENT)
+def manage(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """How a gig goes: invited, applied, offered, started."""
+    gig = _own(gig_id)
+    return page(
+        "gigs/manage.html",
+        gig=gig,
+        counts=queries.counts(db_session(), [gig.id])[gig.id],
+        funds=queries.funds(db_session(), gig.project),
+        may_write=_may_write(gig),
+    )
+
+
+@bp.post("/gigs/<uuid:gig_id>/publication")
+@guard(Role.CLIENT_ADMIN)
+def publish(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Show the gig to experts."""
+    publishing.publish_gig(db_session(), actor(), gig_id)
+    flash(_("The gig is published. These experts fit it best today."), "success")
+    return redirect(url_for("gigs.experts", gig_id=gig_id), 303)
+
+
+@bp.post("/gigs/<uuid:gig_id>/pause")
+@guard(Role.CLIENT_ADMIN)
+def pause(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Take no more applications for now."""
+    publishing.pause_gig(db_session(), actor(), gig_id)
+    flash(_("The gig is paused. Contracts go on; nobody new can apply."), "success")
+    return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
+
+
+@bp.post("/gigs/<uuid:gig_id>/closing")
+@guard(Role.CLIENT_ADMIN)
+def close(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Take no more applications ever."""
+    publishing.close_gig(db_session(), actor(), gig_id)
+    flash(_("The gig is closed. Contracts go on until one side ends them."), "success")
+    return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
+
+
+@bp.get("/gigs/<uuid:gig_id>/experts")
+@guard(*CLIENT)
+def experts(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """The experts who fit, ranked, with reasons and without anything personal."""
+    gig = _own(gig_id)
+    return page(
+        "gigs/experts.html",
+        form=InviteForm(),
+        gig=gig,
+        candidates=queries.candidates(db_session(), gig),
+        may_write=_may_write(gig) and gig.state is GigState.PUBLISHED,
+    )
+
+
+@bp.post("/gigs/<uuid:gig_id>/experts/<uuid:profile>/invitation")
+@guard(Role.CLIENT_ADMIN)
+def invite(gig_id: uuid.UUID, profile: uuid.UUID) -> ResponseReturnValue:
+    """Ask an expert to apply."""
+    form = InviteForm()
+    said = form.message.data or ""
+    if try_form(form, lambda: invitations.invite(db_session(), actor(), gig_id, profile, said)):
+        flash(_("%(who)s is invited.", who=_("Expert %(label)s", label=label_of(profile.hex))), "success")
+    return redirect(url_for("gigs.experts", gig_id=gig_id), 303)
+
+
+@bp.get("/gigs/<uuid:gig_id>/applications")
+@guard(*CLIENT)
+def received(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """The applications for a gig, the best match first."""
+    return _received(_own(gig_id))
+
+
+@bp.post("/applications/<uuid:application_id>/shortlist")
+@guard(Role.CLIENT_ADMIN)
+def shortlist(application_id: uuid.UUID) -> ResponseReturnValue:
+    """Keep an application in mind."""
+    application = applications.shortlist(db_session(), actor(), application_id)
+    return redirect(url_for("gigs.received", gig_id=application.gig.public_id), 303)
+
+
+@bp.route("/applications/<uuid:application_id>/refusal", methods=["GET", "POST"])
+@guard(Role.CLIENT_ADMIN)
+def decline(application_id: uuid.UUID) -> ResponseReturnValue:
+    """Say no, with reasons."""
+    application = find.application(db_session(), actor(), application_id)
+    form = DeclineForm()
+    done = try_form(
+        form,
+        lambda: applications.decline_application(
+            db_session(), actor(), application_id, form.reason_code.data, form.explanation.data or ""
+        ),
+    )
+    if done:
+        flash(_("The application is declined, and the expert knows why."), "success")
+        return redirect(url_for("gigs.received", gig_id=application.gig.public_id), 303)
+    return page("gigs/decline.html", form=form, application=application, label=_label(application))
+
+
+def _received(gig: Gig) -> ResponseReturnValue:
+    found = queries.applications_for(db_session(), gig)
+    ids = [each.person_id for each in found]
+    return page(
+        "gigs/received.html",
+        gig=gig,
+        applications=found,
+        profiles=queries.profiles_of(db_session(), ids),
+        held=queries.credentials_of(db_session(), ids),
+        explained={each.id: fit.explained(each.explanation, Voice.CLIENT) for each in found},
+        may_write=_may_write(gig),
+    )
+
+
+def _own(gig_id: uuid.UUID) -> Gig:
+    """The gig, for its client's own people: an expert who may see it as an expert may not manage it."""
+    gig = find.gig(db_session(), actor(), gig_id)
+    actor().require(*CLIENT, organization_id=gig.project.organization_id)
+    return gig
+
+
+def _may_write(gig: Gig) -> bool:
+    return actor().has(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+
+
+def _label(application: Application) -> str:
+    profile = queries.profiles_of(db_session(), [application.person_id])[application.person_id]
+    return _("Expert %(label)s", label=profile.label)

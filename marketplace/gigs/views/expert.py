@@ -1,0 +1,118 @@
+"""What experts do: say who they are, find gigs, see why, apply."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace import reasons
+from marketplace.actor import Role
+from marketplace.gigs import applications, find, invitations, profiles, queries
+from marketplace.gigs.forms import ApplyForm, FilterForm, ProfileForm
+from marketplace.gigs.models import Application, ExpertProfile, Gig
+from marketplace.gigs.states import ApplicationState, GigState
+from marketplace.gigs.views import bp
+from marketplace.i18n import gettext as _
+from marketplace.matching import domains
+from marketplace.web import actor, db_session, guard, page, paged, try_form
+
+OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
+
+
+@bp.route("/profile", methods=["GET", "POST"])
+@guard(Role.EXPERT)
+def profile() -> ResponseReturnValue:
+    """One's own profile, where each field says what it decides."""
+    kept = db_session().get(ExpertProfile, actor().id)
+    form = ProfileForm.of(kept)
+    if try_form(form, lambda: profiles.save_profile(db_session(), actor(), form.draft())):
+        flash(_("Your profile is saved, and gigs are matched by it from now on."), "success")
+        return redirect(url_for("gigs.browse"), 303)
+    return page("gigs/profile.html", form=form, kept=kept, groups=domains.choices())
+
+
+@bp.get("/gigs")
+@guard(Role.EXPERT)
+def browse() -> ResponseReturnValue:
+    """Gigs, the best match first or the newest."""
+    form = FilterForm(request.args)
+    shown: dict[str, Any] = {
+        "filter": form,
+        "has_profile": db_session().get(ExpertProfile, actor().id) is not None,
+        "invitations": queries.invitations(db_session(), actor()),
+    }
+    if form.sort.data == "newest" or not shown["has_profile"]:
+        found = paged(db_session(), queries.newest(form.filters()), by=Gig.id)
+        rows = [queries.Suited(gig, None) for gig in found.rows]
+        return page("gigs/browse.html", rows=rows, next_url=found.next_url, **shown)
+    ranked = queries.browse(db_session(), actor(), form.filters(), request.args.get("after"))
+    further: dict[str, Any] = {**request.args.to_dict(), "after": ranked.after}
+    next_url = url_for("gigs.browse", **further) if ranked.after else None
+    return page("gigs/browse.html", rows=ranked.rows, next_url=next_url, **shown)
+
+
+@bp.get("/gigs/<uuid:gig_id>")
+@guard()
+def show(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """One gig: to its client's people how it goes, to experts what it is and how it suits them."""
+    gig = find.gig(db_session(), actor(), gig_id)
+    if actor().has(Role.CLIENT_ADMIN, Role.CLIENT_APPROVER, organization_id=gig.project.organization_id):
+        return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
+    return _show(gig, ApplyForm())
+
+
+@bp.post("/gigs/<uuid:gig_id>/applications")
+@guard(Role.EXPERT)
+def apply(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Apply with a note."""
+    form = ApplyForm()
+    if try_form(form, lambda: applications.apply(db_session(), actor(), gig_id, form.note.data or "")):
+        flash(_("Your application is with the client. You hear from us as soon as they answer."), "success")
+        return redirect(url_for("gigs.show", gig_id=gig_id), 303)
+    return _show(find.gig(db_session(), actor(), gig_id), form)
+
+
+@bp.post("/gigs/<uuid:gig_id>/invitation/refusal")
+@guard(Role.EXPERT)
+def decline_invitation(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Say no to an invitation."""
+    invitations.decline_invitation(db_session(), actor(), gig_id)
+    flash(_("The invitation is declined. You can still apply if you change your mind."), "success")
+    return redirect(url_for("gigs.browse"), 303)
+
+
+@bp.get("/applications")
+@guard(Role.EXPERT)
+def own_applications() -> ResponseReturnValue:
+    """One's own applications, newest first."""
+    found = paged(db_session(), queries.own_applications(db_session(), actor()), by=Application.id)
+    return page("gigs/own_applications.html", applications=found)
+
+
+@bp.post("/applications/<uuid:application_id>/withdrawal")
+@guard(Role.EXPERT)
+def withdraw(application_id: uuid.UUID) -> ResponseReturnValue:
+    """Take one's own application back."""
+    application = applications.withdraw_application(db_session(), actor(), application_id)
+    flash(_("Your application is withdrawn."), "success")
+    return redirect(url_for("gigs.show", gig_id=application.gig.public_id), 303)
+
+
+def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:
+    is_expert = actor().has(Role.EXPERT)
+    own = queries.own_application(db_session(), gig, actor().id) if is_expert else None
+    application = None if own is None or own.state in OVER else own
+    return page(
+        "gigs/show.html",
+        form=form,
+        gig=gig,
+        is_expert=is_expert,
+        is_open=gig.state is GigState.PUBLISHED,
+        application=application,
+        statement=reasons.about(db_session(), "application", application.public_id) if application else None,
+        invitation=find.invitation(db_session(), gig.id, actor().id),
+        explained=queries.explained_for(db_session(), gig, actor().id) if is_expert else None,
+    )

@@ -1,0 +1,47 @@
+"""Names of what gigs and profiles choose from, in the reader's language."""
+
+from __future__ import annotations
+
+from babel import Locale
+
+from marketplace.accounts.people import countries
+from marketplace.gigs.states import TaskKind, task_word
+from marketplace.i18n import current_locale
+from marketplace.i18n import gettext as _
+
+# The languages in which models are trained most; ISO 639.
+LANGUAGES = (
+    "ar", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja",
+    "ko", "ms", "nb", "nl", "pl", "pt", "ro", "ru", "sv", "sw", "ta", "th", "tl", "tr", "uk", "ur",
+    "vi", "zh",
+)  # fmt: skip
+LEVELS = (2, 3, 4)
+
+
+def language(code: str) -> str:
+    """`Spanish`."""
+    return str(Locale.parse(current_locale()).languages.get(code, code))
+
+
+def country(code: str) -> str:
+    """`United States`."""
+    return countries().get(code, code)
+
+
+def language_choices() -> list[tuple[str, str]]:
+    """By name."""
+    return sorted(((code, language(code)) for code in LANGUAGES), key=lambda choice: choice[1])
+
+
+def task_choices() -> list[tuple[str, str]]:
+    """Every kind of task."""
+    return [(kind.value, task_word(kind)) for kind in TaskKind]
+
+
+def level(number: int) -> str:
+    """What stands behind a checked credential."""
+    return {
+        2: _("document seen"),
+        3: _("on the official register"),
+        4: _("verified at the primary source"),
+    }.get(number, _("not checked yet"))

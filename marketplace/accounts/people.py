@@ -90,14 +90,9 @@ def save_preferences(
     """How pages look and in which zone times are shown; what is None stays as it was."""
     person = session.get_one(Person, actor.id)
     if theme is not None:
-        person.theme = as_theme(theme)
+        person.theme = Theme(theme) if theme in set(Theme) else Theme.SYSTEM
     if time_zone is not None:
         person.time_zone = _time_zone(time_zone)
-
-
-def as_theme(word: str | None) -> Theme:
-    """The theme that a form named; what it did not name is left to the device."""
-    return Theme(word) if word in set(Theme) else Theme.SYSTEM
 
 
 def new_person(

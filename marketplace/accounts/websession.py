@@ -170,17 +170,16 @@ def enter(sign_in: SignIn, *, with_factor: bool) -> None:
     """Sign in: the session begins anew under another secret, so that one planted before is worth nothing."""
     here = current()
     factor_at = clock.now() if with_factor else None
-    data = _kept(here)
     row, token = sessions.begin(
         db_session(),
         request.user_agent.string,
-        data,
+        {},
         sign_in_id=sign_in.id,
         second_factor_at=factor_at,
         replaces=here.id,
         request_id=logs.request_id(),
     )
-    _become(here, row, token, data)
+    _become(here, row, token)
     here.sign_in_id, here.person_id = sign_in.id, sign_in.person_id
     here.begun_at, here.factor_at = row.created_at, factor_at
     remember_browser(sign_in)
@@ -190,9 +189,9 @@ def await_factor(sign_in: SignIn) -> None:
     """The password was right; remember for ten minutes whose, in a new session, until the factor comes."""
     here = current()
     until = (clock.now() + FRESH).isoformat()
-    data = {**_kept(here), AWAITING: {"sign_in": sign_in.id, "until": until}}
+    data = {AWAITING: {"sign_in": sign_in.id, "until": until}}
     row, token = sessions.begin(db_session(), request.user_agent.string, data, replaces=here.id)
-    _become(here, row, token, data)
+    _become(here, row, token)
 
 
 def awaiting() -> SignIn | None:
@@ -259,14 +258,9 @@ def _add_known_cookie(response: Response) -> Response:
     return response
 
 
-def _kept(here: BrowserSession) -> dict[str, Any]:
-    """What a visitor's session hands on when it begins anew."""
-    return {"theme": here["theme"]} if "theme" in here else {}
-
-
-def _become(here: BrowserSession, row: WebSession, token: str, data: dict[str, Any]) -> None:
+def _become(here: BrowserSession, row: WebSession, token: str) -> None:
     here.clear()
-    here.update(data)
+    here.update(row.data)
     here.id, here.token, here.set_cookie, here.modified = row.id, token, True, False
     g.pop("actor", None)
     # Flask-WTF keeps the token of the session before for the rest of the request.
@@ -320,6 +314,7 @@ def _require_factor() -> ResponseReturnValue | None:
 
 def _looks() -> dict[str, str]:
     """How the reader wants the page to look, and the language it is in."""
-    person = g.get("person")
-    theme = person.theme.value if person else session.get("theme", "system")
-    return {"theme": theme, "locale": i18n.current_locale().replace("_", "-")}
+    looks = {"locale": i18n.current_locale().replace("_", "-")}
+    if "person" in g:
+        looks |= {"theme": g.person.theme.value, "preferences_url": url_for("accounts.preferences")}
+    return looks

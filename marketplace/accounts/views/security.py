@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from marketplace import settings
 from marketplace.accounts import factors, passkeys, queries, sessions, websession
+from marketplace.accounts.browsers import browser_name
 from marketplace.accounts.forms import ChangePasswordForm, NewAppForm, PasskeyForm, TimeZoneForm, role_name
 from marketplace.accounts.models import SecondFactor, SignIn
 from marketplace.accounts.signing_in import change_password as set_password
@@ -33,6 +34,7 @@ def security() -> ResponseReturnValue:
         codes_left=factors.recovery_codes_left(db_session(), sign_in.id),
         sessions=sessions.live(db_session(), actor()),
         here=websession.current().id,
+        browser_name=browser_name,
         zone_form=TimeZoneForm(time_zone=sign_in.person.time_zone),
     )
 

@@ -125,14 +125,11 @@ def reset(token: str) -> ResponseReturnValue:
 
 
 @bp.post("/preferences")
-@public
+@guard()
 def preferences() -> ResponseReturnValue:
-    """How pages look, and in which zone times are shown. A visitor's choice lasts as long as the session."""
+    """How pages look, and in which zone times are shown."""
     theme, zone = request.form.get("theme"), request.form.get("time_zone")
-    if actor().person_id is None:
-        websession.current()["theme"] = people.as_theme(theme).value
-    else:
-        people.save_preferences(db_session(), actor(), theme=theme, time_zone=zone)
+    people.save_preferences(db_session(), actor(), theme=theme, time_zone=zone)
     return redirect(safe_path(request.form.get("next")), 303)
 
 

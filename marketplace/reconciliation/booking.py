@@ -39,6 +39,7 @@ def book_line(
     said = text.line(reason)
     if not said:
         raise Invalid(_("Say what this line is, for whoever reads the books later."), field="reason")
+    matches.alone(session)
     line = matches.locked_line(session, line_public_id)
     if book_as == BookAs.CHARGE and line.amount > 0:
         raise Refused(_("A charge takes money away, but this line brings some."))

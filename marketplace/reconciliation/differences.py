@@ -113,7 +113,7 @@ ACCOUNTS = sa.text(f"""
     FROM stripe_balances b
     JOIN connected_accounts c ON c.stripe_id = b.account
     JOIN people p ON p.id = c.person_id
-    LEFT JOIN held h ON h.key = 'expert:' || p.public_id || ':held' AND h.currency = b.currency
+    LEFT JOIN held h ON h.key = 'expert:' || p.public_id || '\\:held' AND h.currency = b.currency
     LEFT JOIN newer n ON n.account_key = h.key AND n.currency = b.currency
     ORDER BY b.account, b.currency
 """)  # noqa: S608

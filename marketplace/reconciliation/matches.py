@@ -22,6 +22,7 @@ from marketplace.reconciliation.models import StatementLine, StatementMatch, Sta
 from marketplace.reconciliation.states import Leg, LineState, MatchState, move
 
 BY_HAND = 0
+MATCHING_LOCK = 700_703
 Pairs = set[tuple[int, int]]
 _STATE = StatementMatch.state
 
@@ -30,6 +31,7 @@ _STATE = StatementMatch.state
 def confirm_match(session: Session, actor: Actor, public_id: uuid.UUID) -> StatementMatch:
     """Say that a proposed match is right. Its rivals are undone. Raises Refused when one was confirmed."""
     actor.require(*FINANCE)
+    alone(session)
     match = _locked(session, public_id)
     move(match, MatchState.CONFIRMED)
     match.confirmed_by = actor.id
@@ -44,6 +46,7 @@ def match_by_hand(
 ) -> StatementMatch:
     """Say that a bank line is the arrival of a sweep. Raises Refused when amounts differ or one is taken."""
     actor.require(*FINANCE)
+    alone(session)
     line = locked_line(session, line_public_id)
     sweep = session.scalar(sa.select(Sweep).filter_by(public_id=sweep_public_id))
     if sweep is None:
@@ -57,6 +60,7 @@ def match_by_hand(
 def undo_match(session: Session, actor: Actor, public_id: uuid.UUID, note: str) -> StatementMatch:
     """Take a match with the bank back, and the entry that it booked. The pair is not proposed again."""
     actor.require(*FINANCE)
+    alone(session)
     match = _locked(session, public_id)
     if match.leg != Leg.BANK:
         raise Refused(_("Stripe's own ids made this match, so there is nothing to undo."))
@@ -71,26 +75,27 @@ def confirm_new(
     session: Session, actor: Actor, line: StatementLine, sweep: Sweep, number: int, reasons: list[str]
 ) -> StatementMatch:
     """A match of line and sweep that stands at once. Needs a running transaction."""
-    match = _add(session, MatchState.CONFIRMED, number, reasons, line, sweep)
-    match.confirmed_by = actor.person_id
+    match = _add(session, MatchState.CONFIRMED, number, reasons, line, sweep, by=actor.person_id)
     _take(session, actor, match, line, sweep)
     return match
 
 
-def propose(session: Session, line: StatementLine, sweep: Sweep, number: int, reasons: list[str]) -> int:
-    """Propose the pair for a person to decide, unless it is proposed; how many proposals that made."""
-    if (line.id, sweep.id) in _pairs(session, _STATE == MatchState.PROPOSED):
-        return 0
+def propose(session: Session, line: StatementLine, sweep: Sweep, number: int, reasons: list[str]) -> None:
+    """Propose the pair for a person to decide. Needs a running transaction."""
     _add(session, MatchState.PROPOSED, number, reasons, line, sweep)
     if line.state == LineState.IMPORTED:
         move(line, LineState.PROPOSED)
     session.flush()
-    return 1
 
 
 def rejected_pairs(session: Session) -> Pairs:
     """Lines and sweeps (internal ids) of which somebody said that they do not belong together."""
     return _pairs(session, sa.and_(_STATE == MatchState.UNDONE, StatementMatch.undone_by.is_not(None)))
+
+
+def proposed_pairs(session: Session) -> Pairs:
+    """Lines and sweeps (internal ids) that wait for somebody to decide."""
+    return _pairs(session, _STATE == MatchState.PROPOSED)
 
 
 def has_arrived() -> sa.ColumnElement[bool]:
@@ -105,6 +110,11 @@ def pair_of(match: StatementMatch) -> tuple[StatementLine, Sweep]:
     if line is None or sweep is None:
         raise Refused(_("This match is not about a sweep."))
     return line, sweep
+
+
+def alone(session: Session) -> None:
+    """Take the lock under which matches are made and undone, one run or person at a time."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(MATCHING_LOCK)))
 
 
 def book(
@@ -169,17 +179,20 @@ def new_match(
 
 
 def _add(
-    session: Session, state: MatchState, number: int, reasons: list[str], line: StatementLine, sweep: Sweep
+    session: Session,
+    state: MatchState,
+    number: int,
+    reasons: list[str],
+    line: StatementLine,
+    sweep: Sweep,
+    *,
+    by: int | None = None,
 ) -> StatementMatch:
-    live = state == MatchState.CONFIRMED
-    match = StatementMatch(
-        pass_number=number, leg=Leg.BANK, state=state, reasons=reasons, note="", matched_at=clock.now()
-    )
+    match = new_match(session, state, number, reasons, by=by)
     match.lines = [
-        StatementMatchLine(leg=Leg.BANK, live=live, statement_line=line),
-        StatementMatchLine(leg=Leg.BANK, live=live, sweep=sweep),
+        StatementMatchLine(leg=Leg.BANK, live=False, statement_line=line),
+        StatementMatchLine(leg=Leg.BANK, live=False, sweep=sweep),
     ]
-    session.add(match)
     return match
 
 

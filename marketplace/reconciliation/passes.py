@@ -24,7 +24,6 @@ from marketplace.reconciliation import matches, open_items, sql
 from marketplace.reconciliation.models import StatementLine
 from marketplace.reconciliation.states import LineState
 
-RUN_LOCK = 700_703
 LATEST = 5  # business days after the expected arrival
 DESCRIPTOR = re.compile(r"\bSTRIPE\b", re.IGNORECASE)
 
@@ -98,7 +97,7 @@ Rule = Callable[[StatementLine, Sweep], list[str]]
 @use_case
 def run(session: Session) -> RunResult:
     """Match what can be matched, and bring the open items up to date. Runs one at a time; safe to repeat."""
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(RUN_LOCK)))
+    matches.alone(session)
     confirmed: Counter[int] = Counter()
     proposed: Counter[int] = Counter()
     for number, statement in ((1, BY_ID), (2, CONTENTS)):
@@ -134,14 +133,14 @@ def _with_bank(session: Session, number: int, rule: Rule) -> tuple[int, int]:
         if (line.id, sweep.id) not in rejected and (reasons := rule(line, sweep))
     ]
     lines, sweeps = Counter(p[0].id for p in pairs), Counter(p[1].id for p in pairs)
-    confirmed = proposed = 0
-    for line, sweep, reasons in pairs:
-        if lines[line.id] == sweeps[sweep.id] == 1:
-            matches.confirm_new(session, SITE, line, sweep, number, reasons)
-            confirmed += 1
-        else:
-            proposed += matches.propose(session, line, sweep, number, [*reasons, "tie"])
-    return confirmed, proposed
+    known = matches.proposed_pairs(session)
+    sure = [pair for pair in pairs if lines[pair[0].id] == sweeps[pair[1].id] == 1]
+    ties = [pair for pair in pairs if pair not in sure and (pair[0].id, pair[1].id) not in known]
+    for line, sweep, reasons in sure:
+        matches.confirm_new(session, SITE, line, sweep, number, reasons)
+    for line, sweep, reasons in ties:
+        matches.propose(session, line, sweep, number, [*reasons, "tie"])
+    return len(sure), len(ties)
 
 
 def _sweeps_in_transit(session: Session) -> Sequence[Sweep]:

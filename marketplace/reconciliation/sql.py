@@ -69,7 +69,8 @@ UNCONFIRMED = """
         FROM postings p
         JOIN journal_entries e ON e.id = p.entry_id
         JOIN ledger_accounts a ON a.id = p.account_id AND a.code IN ('1100', '9110')
-        LEFT JOIN people h ON a.code = '9110' AND a.key = 'expert:' || h.public_id || ':held'
+        LEFT JOIN people h
+            ON h.public_id = CASE a.code WHEN '9110' THEN CAST(split_part(a.key, ':', 2) AS uuid) END
         LEFT JOIN connected_accounts c ON c.person_id = h.id AND c.ended_at IS NULL
         JOIN stripe_balances b ON b.currency = p.currency
             AND b.account IS NOT DISTINCT FROM CASE a.code WHEN '9110' THEN c.stripe_id END

@@ -42,7 +42,7 @@ def _statement(node: Element) -> ReadStatement:
     opening, opened = _balance(node, OPENING, currency, problems)
     closing, closed = _balance(node, CLOSING, currency, problems)
     lines = list(_lines(node, currency, problems))
-    days = [line.booked_on for line in lines]
+    days = [day for entry in node.findall("{*}Ntry") if (day := _day(entry, "BookgDt"))]
     first = _day(node, "FrToDt/FrDtTm") or opened or min(days, default=closed)
     last = closed or _day(node, "FrToDt/ToDtTm") or max(days, default=first)
     if first is None or last is None:

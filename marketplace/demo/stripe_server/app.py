@@ -49,6 +49,10 @@ def create_app(store: Store, keys: frozenset[str]) -> Flask:
     def stylesheet() -> Response:
         return send_from_directory(ROOT / "static", "stripe.css", max_age=300)
 
+    @app.get("/favicon.ico")
+    def no_icon() -> tuple[str, int]:
+        return "", 204
+
     app.register_blueprint(hosted_pages(store))
     app.register_blueprint(bank_pages(store))
     return app

@@ -101,8 +101,8 @@ def create(call: Call) -> Json:
     plan = {"id": f"{session['id']}_plan", "object": "plan", **asked.get("payment_intent_data", {})}
     call.transaction.add(plan, call.account, "plan", call.now)
     # A payment page opened in the past, for a history, would run out before anybody could pay.
-    if session["expires_at"] > clock.shared().timestamp():
-        schedule.plan(call.transaction, "expire_session", session["id"], session["expires_at"])
+    age = int(clock.shared().timestamp()) - call.now
+    schedule.plan(call.transaction, "expire_session", session["id"], session["expires_at"] + max(0, age))
     return session
 
 

@@ -184,7 +184,7 @@ def _pay(transaction: Transaction, session: Json, method: str, number: str) -> s
     if card is None:
         return _("This is a test page: use one of the test cards listed below.")
     sentence = payments.pay_by_card(transaction, session, card)
-    return sentence and _("Your card was declined. Try another card. (%(reason)s)", reason=sentence)
+    return sentence and _("%(what_happened)s Nothing was taken; try another card.", what_happened=sentence)
 
 
 def _pay_page(transaction: Transaction, session: Json, wrong: str | None = None) -> Response:

@@ -13,7 +13,7 @@ from marketplace.demo.stripe_server.store import Transaction
 from marketplace.money import share
 
 CARD_SETTLES_AFTER = 2  # business days
-BANK_NAME = "Harbour Bank"
+BANK_NAME = "Lantern Trust"
 LIST = Shape(PAGE, created=CREATED, customer=Text())
 RETRIEVE = Shape(client_secret=Text(), expand=PAGE["expand"])
 

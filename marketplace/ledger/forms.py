@@ -5,7 +5,7 @@ from __future__ import annotations
 from wtforms import Form, StringField
 from wtforms.validators import Optional, Regexp
 
-from marketplace.i18n import gettext as _
+from marketplace.i18n import lazy as _
 from marketplace.web import day_field
 
 

@@ -1,4 +1,4 @@
-"""The chain over the journal: entries get their place after they are committed, and `verify` recomputes it."""
+"""The chain over the journal: entries get their place once committed, and `verify` recomputes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an entry or an account comes from. The ledger knows nobody: slices above register their pages here."""
+"""Where an entry or an account comes from. The ledger knows nobody: slices above register their pages."""
 
 from __future__ import annotations
 

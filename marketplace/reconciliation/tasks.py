@@ -1,12 +1,15 @@
-"""Reconciliation's background work."""
+"""Reconciliation's background work, and how finance asks for it."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
+from marketplace.actor import FINANCE, Actor
+from marketplace.db import use_case
 from marketplace.payments.gateway import connect
 from marketplace.reconciliation import fetching, passes
+from marketplace.reconciliation.passes import RunResult
 from marketplace.settings import current
 
 
@@ -21,6 +24,20 @@ def fetch(session: Session) -> None:
 def run(session: Session) -> None:
     """Match what is here."""
     passes.run(session)
+
+
+@use_case
+def ask_to_fetch(session: Session, actor: Actor) -> None:
+    """Have the worker fetch from Stripe, once however often it is asked."""
+    actor.require(*FINANCE)
+    jobs.defer(session, "reconciliation.fetch", once="reconciliation.fetch")
+
+
+@use_case
+def match_now(session: Session, actor: Actor) -> RunResult:
+    """Match what is here, for somebody who waits for it."""
+    actor.require(*FINANCE)
+    return passes.run(session)
 
 
 jobs.periodic("23 * * * *", "reconciliation.fetch")

@@ -1,0 +1,37 @@
+"""What finance gives reconciliation."""
+
+from __future__ import annotations
+
+from flask_wtf.file import FileField, FileRequired
+from wtforms import RadioField, StringField
+from wtforms.validators import InputRequired
+
+from marketplace.i18n import lazy as _
+from marketplace.reconciliation.booking import BookAs
+from marketplace.web import Form
+
+
+class ImportForm(Form):
+    """A statement file."""
+
+    file = FileField(_("Statement file"), validators=[FileRequired(_("Choose a file first."))])
+
+
+class BookForm(Form):
+    """What a bank line is."""
+
+    book_as = RadioField(
+        _("What is it?"),
+        choices=[
+            (BookAs.CHARGE.value, _("A charge of the bank")),
+            (BookAs.CAPITAL.value, _("The operator's own money, in or out")),
+        ],
+        validators=[InputRequired(_("Choose one."))],
+    )
+    reason = StringField(_("Say what it is"), validators=[InputRequired(_("Fill this in."))])
+
+
+class UndoForm(Form):
+    """Why a match was wrong."""
+
+    note = StringField(_("Why is it wrong?"), validators=[InputRequired(_("Fill this in."))])

@@ -1,0 +1,122 @@
+"""Where reconciliation stands: the three columns, what is open, and one sentence that says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.i18n import gettext as _
+from marketplace.i18n import ngettext
+from marketplace.reconciliation import differences
+from marketplace.reconciliation.differences import AccountSide, BankSide, StripeSide
+from marketplace.reconciliation.models import BankAccount, OpenItem, StatementMatch
+from marketplace.reconciliation.open_items import kind_name, what_to_do
+from marketplace.reconciliation.states import ItemState, Kind, MatchState
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All sides as last fetched and imported. `open` counts open items by kind."""
+
+    stripe: list[StripeSide]
+    bank: list[BankSide]
+    accounts: list[AccountSide]
+    open: dict[Kind, int]
+    proposed: int
+    unbooked: list[tuple[BankAccount, int]]
+
+    @property
+    def off(self) -> list[AccountSide]:
+        """Connected accounts whose balance is not as remembered."""
+        return [side for side in self.accounts if side.difference]
+
+    @property
+    def ties_out(self) -> bool:
+        """Does every side agree, with nothing open but what is on its way?"""
+        agree = not any(s.difference for s in self.stripe) and not any(b.difference for b in self.bank)
+        return agree and not self.off and not self.proposed and set(self.open) <= {Kind.TIMING}
+
+
+def look(session: Session) -> Overview:
+    """How things stand now. Reads only what is kept; nothing is asked of Stripe."""
+    counted = session.execute(
+        sa.select(OpenItem.kind, sa.func.count())
+        .where(OpenItem.state == ItemState.OPEN)
+        .group_by(OpenItem.kind)
+        .order_by(OpenItem.kind)
+    )
+    proposed = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(StatementMatch)
+        .where(StatementMatch.state == MatchState.PROPOSED)
+    )
+    accounts = session.scalars(sa.select(BankAccount).order_by(BankAccount.id)).all()
+    return Overview(
+        stripe=differences.stripe_sides(session),
+        bank=differences.bank_sides(session),
+        accounts=differences.account_sides(session),
+        open=dict(counted.tuples().all()),
+        proposed=int(proposed or 0),
+        unbooked=[(a, opening) for a in accounts if (opening := differences.unbooked_opening(session, a))],
+    )
+
+
+def headline(overview: Overview) -> tuple[str, str]:
+    """One sentence about how things stand, and what to do next about it."""
+    if not any(side.as_of for side in overview.stripe):
+        return _("Nothing was fetched from Stripe yet."), _(
+            "Fetch from Stripe to hold the ledger against it."
+        )
+    if overview.ties_out:
+        return _("Everything ties out."), _("There is nothing to do.")
+    if overview.proposed:
+        return (
+            ngettext(
+                "One match waits for a decision.", "%(n)s matches wait for a decision.", overview.proposed
+            ),
+            _("Look at the proposed matches and say which are right."),
+        )
+    if overview.off:
+        return (
+            ngettext(
+                "An expert's Stripe balance is not what the ledger remembers.",
+                "%(n)s experts' Stripe balances are not what the ledger remembers.",
+                len(overview.off),
+            ),
+            _("Fetch from Stripe again. If it stays, look at what moved in the account."),
+        )
+    for kind in (kind for kind in Kind if kind in overview.open and kind != Kind.TIMING):
+        return f"{kind_name(kind)}: {overview.open[kind]}.", what_to_do(kind)
+    return _("The sides differ."), _("Match again to see why.")
+
+
+def status(session: Session) -> dict[str, Any]:
+    """The overview as plain values in minor units, for the command line."""
+    found = look(session)
+    sentence, advice = headline(found)
+    return {
+        "ties_out": found.ties_out,
+        "sentence": sentence,
+        "advice": advice,
+        "stripe": [
+            {"currency": s.currency, "ledger": s.ledger, "stripe": s.stripe, "newer": s.newer,
+             "difference": s.difference, "unexplained": s.remainder, "as_of": _iso(s.as_of)}
+            for s in found.stripe
+        ],
+        "bank": [
+            {"currency": b.currency, "ledger": b.ledger, "bank": b.bank, "in_transit": b.in_transit,
+             "difference": b.difference, "unexplained": b.remainder, "as_of": _iso(b.as_of)}
+            for b in found.bank
+        ],
+        "connected_accounts": len(found.accounts),
+        "connected_accounts_off": [side.account for side in found.off],
+        "open_items": {kind.value: count for kind, count in found.open.items()},
+        "proposed_matches": found.proposed,
+    }  # fmt: skip
+
+
+def _iso(value: Any) -> str | None:
+    return value.isoformat() if value else None

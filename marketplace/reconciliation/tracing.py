@@ -1,0 +1,110 @@
+"""One amount both ways: a bank line down to the fees in it, an expert's deposit down to the hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace.contracts.models import Approval, ApprovedLine
+from marketplace.errors import NotFound
+from marketplace.i18n import gettext as _
+from marketplace.ledger.models import Posting
+from marketplace.money import Money
+from marketplace.payments.models import (
+    ConnectedAccount,
+    ConnectedPayout,
+    ConnectedPayoutTransfer,
+    PayoutItem,
+    PayoutItemApproval,
+    Sweep,
+    SweepPosting,
+    Transfer,
+)
+from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
+from marketplace.reconciliation.states import MatchState
+
+
+@dataclass(frozen=True)
+class SweepTrace:
+    """A sweep, the bank line that shows it if one does, and the fee and cost postings that it took."""
+
+    sweep: Sweep
+    line: StatementLine | None
+    postings: Sequence[Posting]
+
+    @property
+    def total(self) -> Money:
+        return Money(-sum(posting.amount for posting in self.postings), self.sweep.currency)
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A payout to an expert's bank with the transfers in it, each with its approvals and their lines."""
+
+    payout: ConnectedPayout
+    transfers: Sequence[Transfer]
+
+    @property
+    def total(self) -> Money:
+        return Money(sum(transfer.amount for transfer in self.transfers), self.payout.currency)
+
+    @property
+    def other(self) -> Money:
+        """What the payout carries besides: earlier balances, or what came back from a bank."""
+        return Money(self.payout.amount, self.payout.currency) - self.total
+
+
+def sweep_behind(session: Session, line: StatementLine) -> SweepTrace | None:
+    """The sweep that a bank line shows, with what it took."""
+    sweep = session.scalar(
+        sa.select(Sweep)
+        .join(StatementMatchLine, StatementMatchLine.sweep_id == Sweep.id)
+        .join(StatementMatch, StatementMatch.id == StatementMatchLine.match_id)
+        .where(
+            StatementMatch.state == MatchState.CONFIRMED,
+            StatementMatch.lines.any(StatementMatchLine.statement_line_id == line.id),
+        )
+    )
+    return SweepTrace(sweep, line, _taken(session, sweep)) if sweep else None
+
+
+def deposit(session: Session, stripe_id: str) -> Deposit:
+    """An expert's deposit by Stripe's id of the payout. Raises NotFound."""
+    payout = session.scalar(
+        sa.select(ConnectedPayout)
+        .where(ConnectedPayout.stripe_id == stripe_id)
+        .options(joinedload(ConnectedPayout.account).joinedload(ConnectedAccount.person))
+    )
+    if payout is None:
+        raise NotFound(_("There is no such payout."))
+    return Deposit(payout, _transfers(session, payout))
+
+
+def _taken(session: Session, sweep: Sweep) -> Sequence[Posting]:
+    return session.scalars(
+        sa.select(Posting)
+        .join(SweepPosting, SweepPosting.posting_id == Posting.id)
+        .where(SweepPosting.sweep_id == sweep.id)
+        .options(joinedload(Posting.entry), joinedload(Posting.account))
+        .order_by(Posting.id)
+    ).all()
+
+
+def _transfers(session: Session, payout: ConnectedPayout) -> Sequence[Transfer]:
+    approvals = (
+        selectinload(PayoutItem.approvals)
+        .joinedload(PayoutItemApproval.approval)
+        .selectinload(Approval.lines)
+        .joinedload(ApprovedLine.entry)
+    )
+    return session.scalars(
+        sa.select(Transfer)
+        .join(ConnectedPayoutTransfer, ConnectedPayoutTransfer.transfer_id == Transfer.id)
+        .where(ConnectedPayoutTransfer.payout_id == payout.id)
+        .options(joinedload(Transfer.item).joinedload(PayoutItem.batch))
+        .options(joinedload(Transfer.item).options(approvals))
+        .order_by(Transfer.id)
+    ).all()

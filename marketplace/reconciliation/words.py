@@ -1,0 +1,37 @@
+"""Why things match, in the reader's words."""
+
+from __future__ import annotations
+
+from marketplace.i18n import gettext as _
+from marketplace.reconciliation.models import StatementMatch
+
+PASSES = 4
+
+
+def reason(code: str) -> str:
+    """One reason of a match."""
+    return {
+        "balance_transaction": _("Both name the same balance transaction."),
+        "source": _("Both name the same object at Stripe."),
+        "amount": _("The amounts are equal."),
+        "contents": _("Stripe says that the payout carries these."),
+        "sum": _("They add up to the payout."),
+        "trace": _("The bank's text holds Stripe's trace id."),
+        "text": _("The bank's text names Stripe."),
+        "date": _("It came when it was expected."),
+        "tie": _("Another one fits as well, so a person decides."),
+        "by_hand": _("Somebody in finance said so."),
+        "charge": _("It is a charge of the bank."),
+        "capital": _("It is the operator's own money."),
+    }[code]
+
+
+def pass_name(match: StatementMatch) -> str:
+    """Which pass made the match."""
+    return {
+        0: _("By hand"),
+        1: _("Pass 1: ledger and Stripe by id"),
+        2: _("Pass 2: a payout and what it carries"),
+        3: _("Pass 3: a sweep and the bank by trace id"),
+        4: _("Pass 4: a sweep and the bank by amount, text and date"),
+    }[match.pass_number]

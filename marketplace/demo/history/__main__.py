@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from marketplace import embedded, jobs, logs, settings
+from marketplace import embedded, jobs, logs, settings, tasks
 from marketplace.db import new_session
 from marketplace.demo import world
 from marketplace.demo.history import money, people, projects, weeks
@@ -62,6 +62,7 @@ def main() -> int:
     """Go on from the step that the progress file names."""
     config = settings.current()
     logs.start(config.log_level)
+    tasks.register()
     progress = config.data / "progress.json"
     with new_session(embedded.ensure(config).app_url) as session:
         stage = _stage(session, config, progress)

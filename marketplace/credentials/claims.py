@@ -182,7 +182,7 @@ def _add_once(session: Session, credential: Credential) -> None:
 
 
 def _attest_form(session: Session, credential: Credential, kind: CredentialType) -> None:
-    if credential.identifier is None:
+    if not kind.well_formed_means:
         return
     session.add(
         Attestation(

@@ -103,7 +103,7 @@ class AttestForm(Form):
     """What a reviewer saw agree at the source."""
 
     source_url = StringField(lazy("Address of the page where you saw it"), validators=[LINE])
-    source_as_of = day_field(lazy("Day for which the source speaks"), required=False)
+    source_as_of = day_field(lazy("The source is as of"), required=False)
     agreed = SelectMultipleField(
         lazy("What agrees"),
         widget=ListWidget(prefix_label=False),

@@ -15,7 +15,14 @@ from marketplace import clock, storage
 from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import Checked, speaking
 from marketplace.credentials.models import Attestation, Credential
-from marketplace.credentials.states import COUNTING, CredentialState, Method
+from marketplace.credentials.states import (
+    COUNTING,
+    CredentialState,
+    Method,
+    Standing,
+    level_word,
+    standing_word,
+)
 from marketplace.db import use_case
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
@@ -33,11 +40,18 @@ class Shown:
     speaks: Checked | None
 
     @property
-    def level(self) -> int:
-        """How sure anybody is: the level of what speaks for now, else that of the automatic check."""
+    def summary(self) -> str:
+        """How sure anybody is of it now, claiming no more than was done."""
         if self.speaks:
-            return self.speaks.attestation.level
-        return max((each.level for each in self.attestations if each.method is Method.AUTOMATIC), default=0)
+            return level_word(self.speaks.attestation.level)
+        if not self.attestations:
+            return level_word(0)
+        last = self.attestations[-1]
+        if last.method is Method.AUTOMATIC:
+            return level_word(last.level)
+        if last.status_at_source is Standing.ACTIVE:
+            return _("The last check has ended")
+        return standing_word(last.status_at_source)
 
 
 def own(session: Session, actor: Actor) -> list[Shown]:

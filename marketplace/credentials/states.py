@@ -94,7 +94,7 @@ def standing_word(standing: Standing) -> str:
         Standing.REVOKED: _("Revoked"),
         Standing.EXPIRED: _("Expired"),
         Standing.NOT_FOUND: _("Not found at the source"),
-        Standing.UNKNOWN: _("Not asked"),
+        Standing.UNKNOWN: _("A reviewer could not confirm it"),
     }[standing]
 
 

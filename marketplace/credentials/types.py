@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from babel.lists import format_list
+
 from marketplace.credentials import checks, jurisdictions
 from marketplace.errors import Invalid
+from marketplace.i18n import current_locale, lazy
 from marketplace.i18n import gettext as _
-from marketplace.i18n import lazy
 
 Check = Callable[[str, str], str | None]
 
@@ -54,6 +56,11 @@ class CredentialType:
         """The identifier as it is compared and kept: single spaces, upper case where case says nothing."""
         bare = re.sub(r"\s+", " ", number).strip()
         return bare.upper() if self.folded else bare
+
+    @property
+    def well_formed_means(self) -> bool:
+        """Does passing the check say anything, as it does not for free text or an address?"""
+        return self.number is not None and self.check not in (checks.some_text, checks.web_address)
 
     def place(self, jurisdiction: str | None) -> str | None:
         """The jurisdiction to keep: the only one there is, or the one chosen. Raises Invalid for another."""
@@ -263,6 +270,18 @@ def mask(number: str) -> str:
     """The identifier for screens: only its last four characters, fewer when it is short."""
     shown = min(4, len(number) // 2)
     return "•" * min(len(number) - shown, 6) + number[len(number) - shown :]
+
+
+def agreed(field_names: Iterable[str]) -> str:
+    """What agreed at a check, in a few words: `number, name and status`."""
+    words = {
+        "number": _("number"),
+        "name": _("name"),
+        "status": _("status"),
+        "expiry": _("last day"),
+        "conditions": _("no conditions"),
+    }
+    return str(format_list([words[each] for each in words if each in field_names], locale=current_locale()))
 
 
 def agreement(field_name: str) -> str:

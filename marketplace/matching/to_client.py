@@ -1,6 +1,6 @@
 """A match in words for the client: what was found, and what they could change.
 
-An expert's minimum rate is not told, only how it lies to the client's own band.
+An expert's minimum rate is told only where it keeps the two apart, else only how it lies to the band.
 """
 
 from __future__ import annotations
@@ -136,8 +136,10 @@ def advice(code: str, facts: Facts) -> tuple[str, str]:
 
 
 def _about_gig(code: str, facts: Facts) -> str:
-    if code in ("rate", "rate_fit"):
-        return _("Pay %(rate)s an hour.", rate=names.amount(facts, "rate"))
+    if code == "rate":
+        return _("Pay up to %(rate)s an hour.", rate=names.amount(facts, "rate"))
+    if code == "rate_fit":
+        return _("Let your band begin higher.")
     if code in ("hours", "availability"):
         return _("Ask for %(hours)s hours a week.", hours=facts["hours"])
     if code == "languages":

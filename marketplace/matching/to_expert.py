@@ -15,8 +15,8 @@ def standing(passes: bool, facts: Facts) -> str:
 def domain(passes: bool, facts: Facts) -> str:
     need = domains.title(facts["domain"])
     if passes:
-        return _("This gig is in %(domain)s, which is yours or near to yours.", domain=need)
-    return _("This gig is in %(domain)s, which is not near any domain in your profile.", domain=need)
+        return _("The domain of this gig, %(domain)s, is yours or near to yours.", domain=need)
+    return _("The domain of this gig, %(domain)s, is not near any in your profile.", domain=need)
 
 
 def rate(passes: bool, facts: Facts) -> str:
@@ -157,4 +157,4 @@ def _about_credentials(facts: Facts) -> str:
         "stale": _("Ask for a fresh check of %(title)s."),
         "level": _("Ask for a deeper check of %(title)s."),
         "expired": _("Renew %(title)s."),
-    }.get(facts["lack"], _("Add %(title)s and have it verified.")) % {"title": facts["title"]}
+    }.get(facts["lack"], _("Add this and have it verified: %(title)s.")) % {"title": facts["title"]}

@@ -30,7 +30,7 @@ def _words() -> dict[str, object]:
         "can_review": actor().has(Role.REVIEWER),
         "title": types.title,
         "kind_of": types.TYPES.__getitem__,
-        "agreement": types.agreement,
+        "agreed": types.agreed,
         "place": jurisdictions.name,
         "last_day": jurisdictions.last_day,
         "state_of": states.word,

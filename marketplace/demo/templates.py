@@ -20,10 +20,10 @@ class Work:
 
 
 GUIDELINES = {
-    "review": "Read the whole answer first. Mark each claim as right, wrong or unsupported, and say why in one line.",
+    "review": "Read the whole answer first. Mark each claim right, wrong or unsupported, and say why.",
     "rank": "Rank the four answers from best to worst. Ties are allowed. Say what decided it.",
     "correct": "Change as little as makes it right. Keep the author's voice. Cite what you relied on.",
-    "critique": "Name the strongest and the weakest step of the reasoning, and what a colleague would object.",
+    "critique": "Name the strongest and the weakest step, and what a colleague would object.",
     "rewrite": "Write it as you would send it to a client. Plain words, nothing invented.",
     "reason": "Think aloud, one step a line, from what is given to what follows. Say where you are unsure.",
     "fact_check": "Find a primary source for each factual sentence, or say that there is none.",
@@ -33,10 +33,10 @@ GUIDELINES = {
 }
 
 DATA_USE = (
-    "Your work trains and tests one research model. It is kept for three years, is never sold, and is not used to "
-    "imitate you by name. Ownership passes to us on payment.",
+    "Your work trains and tests one research model. It is kept for three years, is never sold, and is not "
+    "used to imitate you by name. Ownership passes to us on payment.",
     "Your work is used to measure models before release, not to train them. It is kept for two years.",
-    "Your work trains models that professionals use under supervision. It may not be used to replace licensed "
+    "Your work trains models that professionals use under supervision. It may not replace licensed "
     "judgement. It is kept for five years, and you may name the project in your record.",
 )
 

@@ -135,9 +135,7 @@ def _steps(session: Session) -> Iterable[Step]:
     )
     yield Step(
         _("Fin prepares a sweep of the fees, Gil releases it"),
-        _(
-            "Only our own fees, each named; never a client’s money. It is at the bank two business days later."
-        ),
+        _("Only our own fees, each named, never a client’s money. At the bank after two business days."),
         url_for("payments.sweeps"),
         has(Sweep, Sweep.stripe_id.is_not(None), Sweep.released_at > since),
     )

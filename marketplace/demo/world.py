@@ -1,4 +1,4 @@
-"""The demo's world, drawn from a seed: who there is, what they ask, what companies need. Plain values only."""
+"""The demo's world, drawn from a seed: who there is, what they ask, what companies need."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _gig(chance: Random, group: str, work: Work, week: int) -> GigPlan:
         rate_min=max(LOWEST, rate * 7 // 10 // DOLLAR * DOLLAR),
         rate_max=rate,
         hours_per_week=chance.choice((5, 5, 8, 10)),
-        headcount=chance.choice((1, 2, 2, 3)),
+        headcount=chance.choice((1, 1, 2, 2)),
         countries=("US",) if licensed else (),
         requirement=(licensed[0], None) if licensed else None,
         week=week,

@@ -43,6 +43,15 @@ def follow(stage: Stage, week: int) -> None:
         jobs.run_due(stage.session)
 
 
+def catch_up(stage: Stage) -> None:
+    """In the present: whatever moved at Stripe since, and everything matched again."""
+    payouts.track_payouts(stage.session, stage.gateway, limit=10_000)
+    payouts.settle_items(stage.session, stage.gateway, limit=10_000)
+    sweeps.track_sweeps(stage.session, stage.gateway)
+    fetching.fetch_stripe(stage.session, stage.gateway)
+    passes.run(stage.session)
+
+
 def sweep(stage: Stage, week: int) -> None:
     """The operator's own fees go to its bank, by two people."""
     session = stage.session

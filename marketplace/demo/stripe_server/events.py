@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from marketplace import clock
 from marketplace.demo.stripe_server import moments
 from marketplace.demo.stripe_server.errors import Json, missing
 from marketplace.demo.stripe_server.lists import Condition, during, page, page_v2
@@ -70,6 +71,10 @@ def tell_thin(transaction: Transaction, type: str, account: str, data: Json | No
     _hand_out(transaction, event, "v2.core.event", PLATFORM, "thin")
 
 
+# What a history did weeks ago is no news to anybody; it stays in the list of events.
+_NEWS_FOR = 15 * moments.DAY
+
+
 def _hand_out(transaction: Transaction, event: Json, kind: str, account: str, hears: str) -> None:
     listeners = [
         row["id"]
@@ -77,6 +82,8 @@ def _hand_out(transaction: Transaction, event: Json, kind: str, account: str, he
         if _wants(json.loads(row["enabled"]), event["type"])
     ]
     transaction.add(event, account, kind, moments.now())
+    if clock.shared().timestamp() - moments.now() > _NEWS_FOR:
+        return
     transaction.news.update(["delivery"] if listeners else [])
     for listener in listeners:
         transaction.run(

@@ -378,7 +378,9 @@ def _refusal(error: stripe.StripeError) -> GatewayError:
     if error.http_status is None or not 400 <= error.http_status < 500 or error.http_status == 409:
         return GatewayUnknown("no_answer", _("Stripe gave no clear answer. It will be looked into."))
     said = (error.user_message or "").strip() or _("Stripe refused without a reason.")
-    return GatewayRefused(error.code or "refused", said)
+    # The client leaves the code of a 403 inside the answer.
+    code = error.code or (error.error.code if error.error else None)
+    return GatewayRefused(code or "refused", said)
 
 
 def _read(answer: stripe.StripeObject, read: Callable[[facts.Answer], R]) -> R:

@@ -181,7 +181,7 @@ class Transfer(Public, Base):
     item: Mapped[PayoutItem] = relationship(back_populates="transfers")
 
 
-class ConnectedPayout(Base):
+class ConnectedPayout(Public, Base):
     """Stripe's payout from a connected account to its bank, as last fetched."""
 
     __tablename__ = "connected_payouts"

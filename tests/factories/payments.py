@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -13,12 +13,14 @@ from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.models import Timesheet
 from marketplace.demo.stripe_server import hands
 from marketplace.gigs.models import Project
-from marketplace.payments import connected_accounts, fundings
+from marketplace.payments import batches, connected_accounts, fundings
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.models import ConnectedAccount, Funding
+from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch
 from marketplace.payments.states import Rail
+from tests.demo.stripe_server.harness import until
 from tests.factories.accounts import a_person, an_actor
-from tests.factories.contracts import Deal, a_submitted_week
+from tests.factories.contracts import Deal, a_submitted_week, an_offer, sign
+from tests.factories.gigs import a_client, a_gig, a_project, an_expert
 
 DECLINED = "4000000000009995"
 SITE = "http://localhost:8000"
@@ -37,6 +39,14 @@ def finance(session: Session) -> Finance:
     fin = a_person(session, "Fin Farrell", Role.FINANCE_PREPARER)
     gil = a_person(session, "Gil Garnier", Role.FINANCE_RELEASER)
     return Finance(an_actor(session, fin), an_actor(session, gil))
+
+
+def a_released_batch(session: Session, desk: Finance | None = None) -> PayoutBatch:
+    """Everything approved by now, prepared by one and released by the other."""
+    desk = desk or finance(session)
+    batch = batches.prepare_batch(session, desk.fin, clock.now())
+    gil = replace(desk.gil, second_factor_at=clock.now())
+    return batches.release_batch(session, gil, batch.public_id)
 
 
 def a_funding(
@@ -58,6 +68,27 @@ def fund_by_card(session: Session, gateway: Gateway, client: Actor, project: Pro
     return fundings.settle_funding(session, gateway, lot.session_id or "")
 
 
+def a_paid_deal(session: Session, gateway: Gateway, amount: int = 20_000_00, name: str = "Ana Silva") -> Deal:
+    """A signed contract on a project that was really paid for, and an expert who can be paid."""
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund_by_card(session, gateway, client, project, amount)
+    gig = a_gig(session, client, project)
+    dev = an_actor(
+        session, a_person(session, "Dev Desai", Role.CLIENT_APPROVER, organization=project.organization)
+    )
+    return hire(session, gateway, Deal(client, dev, client, project, gig, None), name)  # type: ignore[arg-type]
+
+
+def hire(session: Session, gateway: Gateway, deal: Deal, name: str, *, set_up_too: bool = True) -> Deal:
+    """Another expert on the same gig."""
+    expert = an_expert(session, name)
+    contract = sign(session, expert, an_offer(session, deal.client, expert, deal.gig))
+    if set_up_too:
+        set_up(session, gateway, expert)
+    return replace(deal, expert=expert, contract=contract)
+
+
 def set_up(session: Session, gateway: Gateway, expert: Actor) -> ConnectedAccount:
     """The expert's Stripe account, filled in on Stripe's pages and active."""
     url = connected_accounts.set_up_payouts(
@@ -65,8 +96,10 @@ def set_up(session: Session, gateway: Gateway, expert: Actor) -> ConnectedAccoun
     )
     hands.onboard(url, *expert.name.split(), moment=clock.overridden())
     account = session.query(ConnectedAccount).filter_by(person_id=expert.id).one()
-    with clock.at(clock.now() + timedelta(minutes=5)):
-        return connected_accounts.refresh_account(session, gateway, account.stripe_id or "")
+    stripe_id = account.stripe_id or ""
+    # Stripe takes a moment to check what it was given.
+    until(lambda: connected_accounts.refresh_account(session, gateway, stripe_id).ready)
+    return account
 
 
 def an_approved_week(session: Session, deal: Deal, start: datetime, minutes: int = 60) -> Timesheet:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from marketplace.payments import tasks
 from marketplace.payments.gateway import Gateway
 from tests.demo.stripe_server.harness import KEY, Handle, start_stripe
+
+# Releasing asks for jobs, whose handlers register themselves when they are imported.
+assert tasks
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
+from marketplace.actor import Role
 from marketplace.demo.stripe_server import hands
 from marketplace.errors import Invalid, NotAllowed, NotFound
 from marketplace.ledger import chart
@@ -104,10 +105,13 @@ def test_a_promised_bank_transfer_is_processing(session, gateway, lumen):
     assert ledger.balance(session, chart.project_funds(project.public_id), "USD") == 0
 
 
-def test_a_page_left_unused_expires_and_the_next_lot_is_a_new_one(session, gateway, stripe: Handle, lumen):
+def test_a_page_left_unused_expires_and_the_next_lot_is_a_new_one(
+    session, gateway, stripe: Handle, lumen, monkeypatch
+):
     client, project = lumen
-    with clock.at(clock.now() - timedelta(days=3)):
-        lot, _url = a_funding(session, gateway, client, project, 500_00)
+    monkeypatch.setenv("MARKETPLACE_CLOCK_FILE", str(stripe.clock_file))
+    lot, _url = a_funding(session, gateway, client, project, 500_00)
+    clock.advance(timedelta(days=2))
     stripe.settle()
     assert fundings.settle_funding(session, gateway, lot.session_id).state == FundingState.EXPIRED
     other, _url = a_funding(session, gateway, client, project, 500_00)
@@ -130,7 +134,7 @@ def test_a_stranger_sees_no_project_and_an_approver_funds_none(session, cast, lu
     with pytest.raises(NotFound):
         fundings.prepare_funding(session, cast.zed, project.public_id, 500_00, Rail.CARD)
     approver = an_actor(
-        session, a_person(session, "Dev", "client_approver", organization=project.organization)
+        session, a_person(session, "Dev", Role.CLIENT_APPROVER, organization=project.organization)
     )
     with pytest.raises(NotAllowed):
         fundings.prepare_funding(session, approver, project.public_id, 500_00, Rail.CARD)

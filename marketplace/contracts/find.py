@@ -41,13 +41,18 @@ def own_contract(session: Session, actor: Actor, public_id: uuid.UUID) -> Contra
     return _own(contract(session, actor, public_id, lock=True), actor)
 
 
-def own_entry(session: Session, actor: Actor, public_id: uuid.UUID) -> TimeEntry:
-    """The expert's own entry in its newest version, with its contract locked. Raises NotFound."""
+def entry(session: Session, actor: Actor, public_id: uuid.UUID) -> TimeEntry:
+    """One's own entry. Raises NotFound."""
     query = sa.select(TimeEntry).filter_by(public_id=public_id, person_id=actor.id)
-    entry = there(session.scalars(query).one_or_none())
-    hold(session, entry.contract_id)
-    session.refresh(entry)
-    return entry
+    return there(session.scalars(query).one_or_none())
+
+
+def own_entry(session: Session, actor: Actor, public_id: uuid.UUID) -> TimeEntry:
+    """One's own entry, read anew with its contract locked. Raises NotFound."""
+    found = entry(session, actor, public_id)
+    hold(session, found.contract_id)
+    session.refresh(found)
+    return found
 
 
 def hold(session: Session, contract_id: int) -> Contract:

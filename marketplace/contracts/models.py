@@ -227,6 +227,16 @@ class Timesheet(Public, Base):
         return [entry for entry in self.all_entries if entry.removed_at is None]
 
     @property
+    def earlier_versions(self) -> list[TimeEntry]:
+        """What was changed or removed, as it was; a timer that ran for less than a minute is not shown."""
+        return [entry for entry in self.all_entries if entry.removed_at is not None and entry.ended_at]
+
+    @property
+    def paid_minutes(self) -> int:
+        """Minutes of the entries that are paid."""
+        return sum(entry.minutes for entry in self.entries if entry.kind is TimeKind.PAID)
+
+    @property
     def starts_on(self) -> date:
         """The Monday on which its week begins, in its own zone."""
         return self.week_start_at.astimezone(ZoneInfo(self.zone)).date()
@@ -249,7 +259,13 @@ class Approval(Public, Base):
     fee_amount: Mapped[int]
 
     timesheet: Mapped[Timesheet] = relationship(back_populates="approval")
+    person: Mapped[Person | None] = relationship()
     lines: Mapped[list[ApprovedLine]] = relationship(order_by="ApprovedLine.id")
+
+    @property
+    def by(self) -> str | None:
+        """Who approved; None for the deadline."""
+        return self.person.full_name if self.person else None
 
 
 class ApprovedLine(Base):

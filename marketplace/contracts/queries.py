@@ -16,11 +16,12 @@ from marketplace.contracts.models import (
     ApprovedLine,
     Contract,
     Offer,
+    Reservation,
     TimeEntry,
     Timesheet,
 )
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, TimeKind, TimesheetState
-from marketplace.contracts.weeks import Week
+from marketplace.contracts.weeks import WEEK, Week
 from marketplace.gigs.models import Gig, Project
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
@@ -53,6 +54,12 @@ class WeekView:
     left: int
     running: TimeEntry | None
     stops_at: datetime | None
+    pay: Money
+
+    @property
+    def before(self) -> date:
+        """The Monday of the week before."""
+        return self.week.monday - WEEK
 
     @property
     def writable(self) -> bool:
@@ -69,6 +76,14 @@ class BurnDown:
     reserved: Money
     free: Money
     by_week: list[tuple[date, Money]]
+
+    @property
+    def points(self) -> list[dict[str, object]]:
+        """The weeks as a chart draws them."""
+        return [
+            {"label": f"{monday:%d %b}", "value": spent.amount, "text": str(spent)}
+            for monday, spent in self.by_week
+        ]
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,13 @@ def offers_for(session: Session, actor: Actor) -> Sequence[Offer]:
     return session.scalars(query).all()
 
 
-def contracts_for(session: Session, actor: Actor) -> sa.Select[Contract]:
+def offers_of(actor: Actor, gig: Gig) -> sa.Select[Offer]:
+    """The offers made for a gig."""
+    query = sa.select(Offer).where(Offer.gig_id == gig.id, Offer.visible_to(actor))
+    return query.options(joinedload(Offer.person))
+
+
+def contracts_for(actor: Actor) -> sa.Select[Contract]:
     """Contracts of both sides that this person may see."""
     return (
         sa.select(Contract)
@@ -165,6 +186,7 @@ def week_view(session: Session, contract: Contract, week: Week) -> WeekView:
         left=max(0, reserved - used) if held else 0,
         running=running,
         stops_at=_stops_at(session, contract, running),
+        pay=amounts(sheet)[0] if sheet else Money(0, contract.currency),
     )
 
 
@@ -223,10 +245,16 @@ def _paid_line(line: ApprovedLine, started_at: datetime, contract: Contract, at:
     )
 
 
-def gig_contracts(session: Session, gig: Gig) -> Sequence[Contract]:
-    """Who works on a gig."""
-    query = sa.select(Contract).filter_by(gig_id=gig.id).options(joinedload(Contract.person))
-    return session.scalars(query.order_by(Contract.id)).all()
+def sheets_of(session: Session, contract: Contract) -> Sequence[Timesheet]:
+    """A contract's weeks, the newest first, a year of them at most."""
+    query = sa.select(Timesheet).filter_by(contract_id=contract.id).options(*_SHEET)
+    return session.scalars(query.order_by(Timesheet.week_start_at.desc()).limit(53)).all()
+
+
+def held_weeks(session: Session, contract: Contract) -> Sequence[Reservation]:
+    """The weeks behind which money stands, oldest first."""
+    held = sa.select(Reservation).filter_by(contract_id=contract.id, state=ReservationState.HELD)
+    return session.scalars(held.order_by(Reservation.week_start_at)).all()
 
 
 _SHEET = (

@@ -1,0 +1,98 @@
+"""Timesheets, as the expert hands them in and as the client decides them."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace import reasons
+from marketplace.actor import CLIENT, Role
+from marketplace.contracts import approvals, find, queries
+from marketplace.contracts import timesheets as use
+from marketplace.contracts.forms import ReasonForm
+from marketplace.contracts.models import Timesheet
+from marketplace.contracts.states import TimesheetState
+from marketplace.contracts.views import bp
+from marketplace.i18n import gettext as _
+from marketplace.web import actor, db_session, guard, page, paged, try_form
+
+
+@bp.get("/timesheets")
+@guard()
+def timesheets() -> ResponseReturnValue:
+    """Every week that one may see, newest first."""
+    found = paged(db_session(), queries.timesheets_for(actor()), by=Timesheet.id)
+    return page("contracts/timesheets.html", sheets=found, me=actor().person_id)
+
+
+@bp.get("/timesheets/waiting")
+@guard(*CLIENT)
+def waiting() -> ResponseReturnValue:
+    """The weeks that wait for this client, the next deadline first."""
+    return page("contracts/waiting.html", sheets=queries.waiting_for_approval(db_session(), actor()))
+
+
+@bp.get("/timesheets/<uuid:timesheet_id>")
+@guard()
+def timesheet(timesheet_id: uuid.UUID) -> ResponseReturnValue:
+    """One week, line by line."""
+    return _timesheet(timesheet_id, ReasonForm(about="timesheet"))
+
+
+@bp.post("/timesheets/<uuid:timesheet_id>/submission")
+@guard(Role.EXPERT)
+def submit(timesheet_id: uuid.UUID) -> ResponseReturnValue:
+    """Hand a week to the client."""
+    use.submit_timesheet(db_session(), actor(), timesheet_id, _seen())
+    flash(_("The week is with the client, who has five days to answer."), "success")
+    return redirect(url_for("contracts.timesheet", timesheet_id=timesheet_id), 303)
+
+
+@bp.post("/timesheets/<uuid:timesheet_id>/approval")
+@guard(*CLIENT)
+def approve(timesheet_id: uuid.UUID) -> ResponseReturnValue:
+    """Approve a week."""
+    approvals.approve_timesheet(db_session(), actor(), timesheet_id, _seen())
+    flash(_("The week is approved, and the expert is owed for it."), "success")
+    return redirect(url_for("contracts.waiting"), 303)
+
+
+@bp.post("/timesheets/<uuid:timesheet_id>/return")
+@guard(*CLIENT)
+def give_back(timesheet_id: uuid.UUID) -> ResponseReturnValue:
+    """Return a week with a reason."""
+    form = ReasonForm(about="timesheet")
+    if try_form(form, lambda: _give_back(form, timesheet_id)):
+        flash(_("The week is back with the expert, who knows why."), "success")
+        return redirect(url_for("contracts.waiting"), 303)
+    return _timesheet(timesheet_id, form)
+
+
+def _give_back(form: ReasonForm, timesheet_id: uuid.UUID) -> Timesheet:
+    return use.return_timesheet(
+        db_session(), actor(), timesheet_id, _seen(), form.reason_code.data, form.explanation.data or ""
+    )
+
+
+def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
+    sheet = find.timesheet(db_session(), actor(), timesheet_id)
+    mine = sheet.contract.person_id == actor().person_id
+    decides = actor().has(*CLIENT, organization_id=sheet.contract.organization_id) and not mine
+    return page(
+        "contracts/timesheet.html",
+        form=form,
+        sheet=sheet,
+        contract=sheet.contract,
+        lines={line.entry.id: line for line in approvals.lines_of(sheet)},
+        mine=mine,
+        writable=mine and sheet.state in (TimesheetState.OPEN, TimesheetState.RETURNED),
+        decides=decides and sheet.state is TimesheetState.SUBMITTED,
+        statement=reasons.about(db_session(), "timesheet", sheet.public_id),
+    )
+
+
+def _seen() -> int:
+    """The version that was on the page."""
+    return request.form.get("version", 0, type=int)

@@ -1,0 +1,156 @@
+"""The expert's work: the timer, the days of a week, entries by hand."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace import clock
+from marketplace.actor import Role
+from marketplace.contracts import entries, find, queries, timer
+from marketplace.contracts.forms import EntryForm, StartForm
+from marketplace.contracts.models import Contract, TimeEntry
+from marketplace.contracts.states import TimeKind
+from marketplace.contracts.views import bp
+from marketplace.contracts.weeks import week_of, week_on
+from marketplace.i18n import gettext as _
+from marketplace.web import actor, db_session, guard, page, try_form
+
+
+@bp.get("/work")
+@guard(Role.EXPERT)
+def work() -> ResponseReturnValue:
+    """This week on one of one's contracts, the first when none is chosen."""
+    mine = queries.active_contracts(db_session(), actor().id)
+    if not mine:
+        return page("contracts/no_work.html")
+    running = timer.running(db_session(), actor().id)
+    chosen = next((each for each in mine if running and each.id == running.contract_id), mine[0])
+    return redirect(url_for("contracts.week", contract_id=chosen.public_id), 303)
+
+
+@bp.get("/work/<uuid:contract_id>")
+@guard(Role.EXPERT)
+def week(contract_id: uuid.UUID) -> ResponseReturnValue:
+    """A week of one contract, the present one when none is asked for."""
+    contract = find.contract(db_session(), actor(), contract_id)
+    return _week(contract, _asked_day(contract))
+
+
+@bp.post("/work/<uuid:contract_id>/timer")
+@guard(Role.EXPERT)
+def start(contract_id: uuid.UUID) -> ResponseReturnValue:
+    """Start the timer."""
+    form = StartForm()
+    if try_form(form, lambda: _start(form, contract_id)):
+        return redirect(url_for("contracts.week", contract_id=contract_id), 303)
+    contract = find.contract(db_session(), actor(), contract_id)
+    return _week(contract, clock.today(contract.time_zone), start_form=form)
+
+
+@bp.post("/work/timer/stop")
+@guard(Role.EXPERT)
+def stop() -> ResponseReturnValue:
+    """Stop the timer."""
+    running = timer.running(db_session(), actor().id)
+    if running is None:
+        return redirect(url_for("contracts.work"), 303)
+    stopped = timer.stop_timer(db_session(), actor())
+    if stopped.cut_because:
+        flash(_("The timer ended earlier than now. %(why)s", why=stopped.cut_because), "info")
+    elif not stopped.entries:
+        flash(_("Less than a minute had passed, so nothing was entered."), "info")
+    return redirect(url_for("contracts.week", contract_id=running.contract.public_id), 303)
+
+
+@bp.post("/work/timer/heartbeat")
+@guard(Role.EXPERT)
+def heartbeat() -> ResponseReturnValue:
+    """The page with the running timer is still open."""
+    timer.heartbeat(db_session(), actor())
+    return "", 204
+
+
+@bp.post("/work/<uuid:contract_id>/entries")
+@guard(Role.EXPERT)
+def add(contract_id: uuid.UUID) -> ResponseReturnValue:
+    """Enter time by hand."""
+    contract = find.contract(db_session(), actor(), contract_id)
+    form = EntryForm()
+    entry = try_form(form, lambda: entries.add_entry(db_session(), actor(), contract_id, form.work(contract)))
+    if entry:
+        return _to_week_of(entry)
+    return _week(contract, form.day.data or clock.today(contract.time_zone), entry_form=form)
+
+
+@bp.route("/work/entries/<uuid:entry_id>", methods=["GET", "POST"])
+@guard(Role.EXPERT)
+def change(entry_id: uuid.UUID) -> ResponseReturnValue:
+    """Correct an entry; the old version stays."""
+    entry = find.entry(db_session(), actor(), entry_id)
+    contract = entry.contract
+    form, seen = EntryForm.of(entry), _seen()
+    new = try_form(
+        form, lambda: entries.change_entry(db_session(), actor(), entry_id, seen, form.work(contract))
+    )
+    if new:
+        return _to_week_of(new)
+    return page("contracts/change.html", form=form, entry=entry, contract=contract)
+
+
+@bp.post("/work/entries/<uuid:entry_id>/removal")
+@guard(Role.EXPERT)
+def remove(entry_id: uuid.UUID) -> ResponseReturnValue:
+    """Take an entry out of its week."""
+    return _to_week_of(entries.remove_entry(db_session(), actor(), entry_id, _seen()))
+
+
+def _start(form: StartForm, contract_id: uuid.UUID) -> TimeEntry:
+    return timer.start_timer(
+        db_session(),
+        actor(),
+        contract_id,
+        form.task_kind.data,
+        form.note.data or "",
+        TimeKind(form.kind.data),
+    )
+
+
+def _week(
+    contract: Contract, day: date, start_form: StartForm | None = None, entry_form: EntryForm | None = None
+) -> ResponseReturnValue:
+    shown = queries.week_view(db_session(), contract, week_on(day, contract.time_zone))
+    return page(
+        "contracts/week.html",
+        form=entry_form or start_form,
+        shown=shown,
+        contract=contract,
+        contracts=queries.active_contracts(db_session(), actor().id),
+        running=timer.running(db_session(), actor().id),
+        start_form=start_form or StartForm(formdata=None),
+        entry_form=entry_form or EntryForm(formdata=None, day=day),
+        opened=entry_form is not None,
+        is_present=shown.week == week_of(clock.now(), contract.time_zone),
+        today=clock.today(contract.time_zone),
+        now=clock.now(),
+    )
+
+
+def _asked_day(contract: Contract) -> date:
+    try:
+        return date.fromisoformat(request.args.get("week", ""))
+    except ValueError:
+        return clock.today(contract.time_zone)
+
+
+def _to_week_of(entry: TimeEntry) -> ResponseReturnValue:
+    monday = entry.timesheet.starts_on
+    return redirect(url_for("contracts.week", contract_id=entry.contract.public_id, week=monday), 303)
+
+
+def _seen() -> int:
+    """The version that was on the page."""
+    return request.form.get("version", 0, type=int)

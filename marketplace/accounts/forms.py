@@ -197,9 +197,9 @@ class MemberRoleForm(Form):
     role = SelectField(lazy("Role"), choices=[SelectChoice(role.value, NAMES[role]) for role in WITHIN])
 
 
-def role_name(role: Role, organization: Organization | None = None) -> str:
+def role_name(role: Role | None, organization: Organization | None = None) -> str:
     """What a role is called on a page, with the organization if it is held within one."""
-    name = str(NAMES[role])
+    name = str(NAMES[role]) if role else ""
     return f"{name}, {organization.name}" if organization else name
 
 

@@ -108,8 +108,9 @@ def find(session: Session, token: str) -> EmailLink:
     return find_link(session, LinkPurpose.INVITE, token)
 
 
-def has_sign_in(session: Session, email: str) -> bool:
-    """Asked only by who holds the link that was mailed to this address."""
+def is_for_known(session: Session, token: str) -> bool:
+    """Has the address that was invited a sign-in? Told only to who holds the link that was mailed to it."""
+    email = find(session, token).email
     return bool(session.scalar(sa.select(sa.exists().where(SignIn.email == email))))
 
 

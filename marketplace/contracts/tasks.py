@@ -38,3 +38,4 @@ jobs.periodic("20 */5 * * * *", "contracts.approve_overdue")
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers")
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers")
 hooks.on_upheld["timesheet"] = timesheets.resubmit
+hooks.on_upheld["contract"] = hooks.nothing

@@ -100,9 +100,9 @@ def _close(session: Session, actor: Actor, opened: Appeal, outcome: Outcome, ans
     session.flush()
     statement = opened.statement
     audit.record(session, actor, outcome.value, "appeal", opened.public_id, statement=statement.public_id)
-    undo = on_upheld.get(statement.subject_kind)
-    if outcome is Outcome.UPHELD and undo is not None:
-        undo(session, actor, statement.subject_id)
+    if outcome is Outcome.UPHELD:
+        # A kind that nobody can undo is a fault of ours, and must not look as if it had been undone.
+        on_upheld[statement.subject_kind](session, actor, statement.subject_id)
     _tell(session, opened)
 
 

@@ -21,9 +21,6 @@ def reasons() -> dict[str, dict[str, str]]:
         "application": _for_applications(),
         "contract": _for_contracts(),
         "timesheet": _for_timesheets(),
-        "person": _for_people(),
-        "organization": _for_organizations(),
-        "payout_item": _for_payout_items(),
     }
 
 
@@ -85,27 +82,4 @@ def _for_timesheets() -> dict[str, str]:
         "note_missing": _("It is not clear what was done in one of the entries."),
         "not_agreed": _("Time is entered for work that the contract does not include."),
         "work_missing": _("The work for some of this time cannot be found."),
-    }
-
-
-def _for_people() -> dict[str, str]:
-    return {
-        "identity_in_doubt": _("It is not certain that the account is used by the person it belongs to."),
-        "rules_broken": _("The rules of this site were broken."),
-        "confidentiality_broken": _("A client's material was shared with others."),
-    }
-
-
-def _for_organizations() -> dict[str, str]:
-    return {
-        "not_found": _("The company could not be found in a public register."),
-        "not_authorized": _("It is not certain that the person may act for the company."),
-    }
-
-
-def _for_payout_items() -> dict[str, str]:
-    return {
-        "account_restricted": _("Stripe does not allow payments to the account at the moment."),
-        "identity_in_doubt": _("It is not certain that the account belongs to the person who is owed."),
-        "amount_in_doubt": _("The amount has to be looked at before it is paid."),
     }

@@ -15,5 +15,9 @@ on_upheld: dict[str, OnUpheld] = {}
 """By subject kind: called as `undo(session, actor, subject_id)` in the transaction that upholds the appeal.
 
 `actor` is who upheld it, or the site when the time to decide ran out. It may be called for a subject that
-has moved on; then it does nothing.
+has moved on; then it does nothing. Every kind has one: `nothing` where what was decided cannot be undone.
 """
+
+
+def nothing(session: Session, actor: Actor, subject_id: uuid.UUID) -> None:
+    """The decision was wrong, and the person has that in writing; what it ended does not begin again."""

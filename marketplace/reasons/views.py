@@ -33,10 +33,10 @@ def index() -> ResponseReturnValue:
 def decision(public_id: uuid.UUID) -> ResponseReturnValue:
     """One decision with its reasons, and a form to appeal while there is time."""
     form = AppealForm()
-    statement = queries.statement(db_session(), actor(), public_id)
     if try_form(form, lambda: use.appeal(db_session(), actor(), public_id, form.text.data or "")):
         flash(_("Your appeal is with somebody who did not take the decision."), "success")
         return redirect(url_for("reasons.decision", public_id=public_id), 303)
+    statement = queries.statement(db_session(), actor(), public_id)
     return page(
         "reasons/decision.html",
         form=form,
@@ -60,13 +60,13 @@ def queue() -> ResponseReturnValue:
 def appeal(public_id: uuid.UUID) -> ResponseReturnValue:
     """One appeal, and a form to decide it."""
     form = DecideForm()
-    found = queries.one_appeal(db_session(), actor(), public_id)
     if try_form(
         form,
         lambda: use.decide(db_session(), actor(), public_id, form.outcome.data, form.answer.data or ""),
     ):
         flash(_("The appeal is decided, and the person is told."), "success")
         return redirect(url_for("reasons.queue"), 303)
+    found = queries.one_appeal(db_session(), actor(), public_id)
     may_decide = actor().id not in (found.statement.decided_by, found.statement.person_id)
     return page(
         "reasons/appeal.html", form=form, appeal=found, title=title, sentence=_sentence, may_decide=may_decide

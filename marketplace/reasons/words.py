@@ -10,7 +10,7 @@ def title(statement: Statement) -> str:
     """Such as “Credential rejected”, in the reader's language."""
     return _(
         "%(subject)s %(decision)s",
-        subject=_subjects().get(statement.subject_kind, _("Something")),
+        subject=_subjects()[statement.subject_kind],
         decision=_decisions()[statement.decision],
     )
 
@@ -20,9 +20,7 @@ def _subjects() -> dict[str, str]:
         "credential": _("Credential"),
         "application": _("Application"),
         "timesheet": _("Timesheet"),
-        "person": _("Account"),
-        "organization": _("Company"),
-        "payout_item": _("Payout"),
+        "contract": _("Contract"),
     }
 
 

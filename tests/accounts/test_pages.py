@@ -237,6 +237,31 @@ def test_an_admin_invites_and_a_colleague_joins(session: Session, cast: Cast, ap
     assert "Dee Day" in words(carla.get(team))
 
 
+def test_a_refused_acceptance_keeps_what_was_typed(session: Session, cast: Cast, app: Flask) -> None:
+    carla, dee = cast.visitor(app, cast.carla), Visitor(app.test_client())
+    carla.get("/team")
+    carla.post(f"/team/{cast.lumen.public_id}", email="dee@example.com", role="client_admin")
+    link = f"/invitation/{token_in(mailed(session, 'dee@example.com'))}"
+    dee.get(link)
+    fields = {"full_name": "Dee Day", "country": "GB", "time_zone": "Europe/London", "password": "short"}
+    answer = dee.post(link, **fields)
+    assert answer.status_code == 422
+    assert 'value="Dee Day"' in answer.text
+
+
+def test_a_colleague_with_an_account_signs_in_first(session: Session, cast: Cast, app: Flask) -> None:
+    zed = a_sign_in(session, cast.person(cast.zed))
+    carla = cast.visitor(app, cast.carla)
+    carla.get("/team")
+    carla.post(f"/team/{cast.lumen.public_id}", email=zed.email, role="client_admin")
+    link = f"/invitation/{token_in(mailed(session, zed.email))}"
+    assert "Sign in with" in words(Visitor(app.test_client()).get(link))
+    visitor = cast.visitor(app, cast.zed)
+    visitor.get(link)
+    visitor.post(f"{link}/accept")
+    assert "Admin, Lumen Labs" in words(visitor.get("/security"))
+
+
 def test_the_team_of_another_company_is_not_there(cast: Cast, app: Flask) -> None:
     carla = cast.visitor(app, cast.carla)
     assert carla.get("/team/00000000-0000-0000-0000-000000000000").status_code == 404

@@ -112,6 +112,17 @@ def test_an_upheld_appeal_undoes_the_decision(session: Session, cast: Cast, undo
     assert unread_count(session, cast.ana.id) == 2
 
 
+def test_an_appeal_about_what_nobody_can_undo_is_not_upheld_in_silence(session: Session, cast: Cast) -> None:
+    before = on_upheld.pop("credential", None)
+    opened = reasons.appeal(session, cast.ana, stated(session, cast.rev, cast.ana).public_id, TEXT)
+    with pytest.raises(KeyError):
+        reasons.decide(session, cast.opa, opened.public_id, "upheld", ANSWER)
+    if before is not None:
+        on_upheld["credential"] = before
+    session.refresh(opened)
+    assert opened.outcome is None
+
+
 def test_a_dismissed_appeal_undoes_nothing(session: Session, cast: Cast, undone: list[Any]) -> None:
     opened = reasons.appeal(session, cast.ana, stated(session, cast.rev, cast.ana).public_id, TEXT)
     reasons.decide(session, cast.opa, opened.public_id, "dismissed", ANSWER)

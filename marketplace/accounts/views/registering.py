@@ -42,15 +42,14 @@ def verify(token: str) -> ResponseReturnValue:
 @public
 def invitation(token: str) -> ResponseReturnValue:
     """Join an organization: with a new account, or with the one that is signed in."""
-    link = invitations.find(db_session(), token)
-    role = role_name(link.role) if link.role else ""
-    if actor().person_id is not None or invitations.has_sign_in(db_session(), link.email):
-        known = actor().person_id is not None
-        return page("accounts/invitation_known.html", signed_in=known, token=token, link=link, role=role)
+    if actor().person_id is not None or invitations.is_for_known(db_session(), token):
+        link = invitations.find(db_session(), token)
+        return page("accounts/invitation_known.html", token=token, link=link, role=role_name(link.role))
     form = JoinForm()
     found = try_form(form, lambda: _join(form, token))
     if found is None:
-        return page("accounts/invitation.html", form=form, token=token, link=link, role=role)
+        link = invitations.find(db_session(), token)
+        return page("accounts/invitation.html", form=form, token=token, link=link, role=role_name(link.role))
     websession.enter(found, with_factor=False)
     flash(_("You have joined. Welcome."), "success")
     return redirect("/", 303)

@@ -17,4 +17,4 @@ def seal(session: Session) -> int:
     return sealed
 
 
-jobs.periodic("* * * * * */20", "ledger.seal")
+jobs.periodic("*/20 * * * * *", "ledger.seal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import croniter
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -115,3 +117,16 @@ def until(holds: Callable[[], bool], seconds: float = 30) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
+
+
+def test_every_schedule_is_one_that_the_job_library_reads() -> None:
+    """Its seconds come last and ours first; a line put the wrong way round would run at odd times."""
+    from marketplace import tasks
+
+    tasks.register()
+    for name, cron in jobs._schedule.items():
+        runs = croniter.croniter(cron, datetime(2026, 11, 2, tzinfo=UTC))
+        times = [runs.get_next(float) for _ in range(4)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert min(gaps) >= 10, (name, cron)
+        assert max(gaps) <= 24 * 3600, (name, cron)

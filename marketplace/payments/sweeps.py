@@ -129,6 +129,20 @@ def unswept(session: Session, currency: str) -> Sequence[Posting]:
     ).all()
 
 
+def taken(session: Session, sweep: Sweep) -> list[tuple[str, int, int]]:
+    """What a sweep takes: for each account of the chart its code, the number of postings and their sum."""
+    rows = session.execute(
+        sa.select(LedgerAccount.code, sa.func.count(), -sa.func.sum(Posting.amount))
+        .select_from(SweepPosting)
+        .join(Posting, Posting.id == SweepPosting.posting_id)
+        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        .where(SweepPosting.sweep_id == sweep.id)
+        .group_by(LedgerAccount.code)
+        .order_by(LedgerAccount.code)
+    )
+    return [(code, count, int(amount)) for code, count, amount in rows]
+
+
 def sweepable(session: Session, currency: str) -> int:
     """What a sweep would take now, in minor units; negative while costs exceed fees."""
     return -int(

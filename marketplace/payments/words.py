@@ -129,6 +129,52 @@ def item(state: ItemState) -> str:
     }[state]
 
 
+def hours(state: str) -> str:
+    """Where the pay for a week's hours is, for the expert who worked them."""
+    return {
+        "worked": _("Worked, and not submitted yet."),
+        "sent_back": _("The client sent the week back. Correct it and submit it again."),
+        "submitted": _("With the client. If nobody answers in time, it counts as approved."),
+        "approved": _("Approved. It goes out with the next pay run."),
+        "batch": _("In a pay run, which is being checked and sent."),
+        "sent": _("Sent, and on its way to your bank."),
+        "paid": _("Your bank has it."),
+        "settled": _("Your bank has it, for good."),
+        "returned": _("Your bank sent it back. Check your bank details with Stripe, and it is paid again."),
+    }[state]
+
+
+def hours_label(state: str) -> str:
+    """The same in one or two words."""
+    return {
+        "worked": _("Worked"),
+        "sent_back": _("Sent back"),
+        "submitted": _("Submitted"),
+        "approved": _("Approved"),
+        "batch": _("In a pay run"),
+        "sent": _("On its way"),
+        "paid": _("Paid"),
+        "settled": _("Settled"),
+        "returned": _("Came back"),
+    }[state]
+
+
+def source_type(kind: str) -> str:
+    """The part of the Stripe balance that money lies in."""
+    return {"card": _("From cards"), "bank_account": _("From bank transfers")}.get(kind, kind)
+
+
+def deposit(status: str) -> str:
+    """What a payout to an expert's bank is doing."""
+    return {
+        "pending": _("Leaves Stripe with the next bank day"),
+        "in_transit": _("On its way to your bank"),
+        "paid": _("In your bank"),
+        "failed": _("Your bank sent it back"),
+        "canceled": _("Called off by Stripe"),
+    }.get(status, status)
+
+
 def sweep(state: SweepState) -> str:
     """Where our own fees are."""
     return {

@@ -1,0 +1,45 @@
+"""What people fill in about money. Shape only: the use cases know the rules."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from wtforms import RadioField
+from wtforms.validators import InputRequired
+
+from marketplace import clock
+from marketplace.i18n import lazy
+from marketplace.payments import words
+from marketplace.payments.states import Rail
+from marketplace.settings import current
+from marketplace.web import Form, day_field, money_field
+
+
+class FundForm(Form):
+    """How much a project should get, and how it is paid."""
+
+    amount = money_field(lazy("Amount for the project"))
+    rail = RadioField(
+        lazy("How you pay"), [InputRequired(lazy("Choose one."))], default=Rail.BANK_TRANSFER.value
+    )
+
+    @classmethod
+    def of(cls, currency: str) -> FundForm:
+        """The form in the project's currency."""
+        form = cls()
+        form.amount.currency = currency
+        form.rail.choices = [(rail.value, words.rail(rail)) for rail in (Rail.BANK_TRANSFER, Rail.CARD)]
+        return form
+
+
+class CutOffForm(Form):
+    """The last day whose approvals are paid."""
+
+    cut_off = day_field(lazy("Pay what was approved up to and including"))
+
+    def cut_off_at(self) -> datetime:
+        """The end of that day in the zone of the books, or now while the day lasts."""
+        zone = str(current().books_zone)
+        today = clock.today(zone)
+        day = self.cut_off.data or today
+        return clock.now() if day == today else clock.midnight(day + timedelta(days=1), zone)

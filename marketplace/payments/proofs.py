@@ -1,0 +1,174 @@
+"""What must hold of money on its way at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace.accounts.models import Person
+from marketplace.contracts.models import Approval
+from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
+from marketplace.payments.batches import is_unchanged
+from marketplace.payments.models import (
+    Funding,
+    PayoutItem,
+    PayoutItemApproval,
+    Sweep,
+    SweepPosting,
+    Transfer,
+)
+from marketplace.payments.states import FundingState, ItemState, SweepState, TransferState
+from marketplace.proof import Drift, Proof
+
+IN_FLIGHT = (ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN)
+UNPAID = (ItemState.BLOCKED, ItemState.CANCELLED, ItemState.FAILED)
+AT_ONCE = 500
+
+
+def transfers_are_booked_once(session: Session) -> Iterator[Drift]:
+    """I4: each item was sent at most once, whole, and the books say the same."""
+    sent = (
+        sa.select(Transfer.payout_item_id, sa.func.sum(Transfer.amount).label("amount"))
+        .where(Transfer.state == TransferState.SENT)
+        .group_by(Transfer.payout_item_id)
+        .subquery()
+    )
+    booked = _booked("payout_item:", "1100").subquery()
+    rows = session.execute(
+        sa.select(PayoutItem.public_id, PayoutItem.amount, sent.c.amount, booked.c.amount)
+        .outerjoin(sent, sent.c.payout_item_id == PayoutItem.id)
+        .outerjoin(booked, booked.c.source == _source("payout_item:", PayoutItem.public_id))
+        .where(
+            sa.or_(
+                sa.func.coalesce(sent.c.amount, 0) != -sa.func.coalesce(booked.c.amount, 0),
+                sent.c.amount != PayoutItem.amount,
+            )
+        )
+    )
+    for item, amount, was_sent, was_booked in rows:
+        yield Drift(
+            f"payout item {item}",
+            f"{amount} sent and booked",
+            f"{was_sent} sent, {-(was_booked or 0)} booked",
+        )
+
+
+def in_flight_is_what_flies(session: Session) -> Iterator[Drift]:
+    """I5: an expert's in-flight account holds exactly the items whose outcome is open."""
+    flying = (
+        sa.select(
+            sa.func.concat("expert:", sa.cast(Person.public_id, sa.Text), ":in_flight").label("key"),
+            sa.func.sum(PayoutItem.amount).label("amount"),
+        )
+        .join(PayoutItem, PayoutItem.person_id == Person.id)
+        .where(PayoutItem.state.in_(IN_FLIGHT))
+        .group_by(Person.public_id)
+        .subquery()
+    )
+    held = (
+        sa.select(LedgerAccount.key, (-sa.func.sum(LedgerBalance.amount)).label("amount"))
+        .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.code == "2110")
+        .group_by(LedgerAccount.key)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(sa.func.coalesce(flying.c.key, held.c.key), flying.c.amount, held.c.amount)
+        .select_from(flying.outerjoin(held, held.c.key == flying.c.key, full=True))
+        .where(sa.func.coalesce(flying.c.amount, 0) != sa.func.coalesce(held.c.amount, 0))
+    )
+    for key, expected, found in rows:
+        yield Drift(key, str(expected or 0), str(found or 0))
+
+
+def fundings_are_booked(session: Session) -> Iterator[Drift]:
+    """I3: each paid lot is in the books with what arrived, and no other is."""
+    paid = (
+        sa.select(_source("funding:", Funding.public_id).label("source"), Funding.net.label("amount"))
+        .where(Funding.state == FundingState.PAID)
+        .subquery()
+    )
+    booked = _booked("funding:", "2010").subquery()
+    rows = session.execute(
+        sa.select(sa.func.coalesce(paid.c.source, booked.c.source), paid.c.amount, -booked.c.amount)
+        .select_from(paid.outerjoin(booked, booked.c.source == paid.c.source, full=True))
+        .where(sa.func.coalesce(paid.c.amount, 0) != -sa.func.coalesce(booked.c.amount, 0))
+    )
+    for source, expected, found in rows:
+        yield Drift(source, str(expected or 0), str(found or 0))
+
+
+def what_was_paid_was_approved(session: Session) -> Iterator[Drift]:
+    """I7: what each item pays still has the hash it had when it was prepared."""
+    query = (
+        sa.select(PayoutItem)
+        .where(PayoutItem.state.not_in(UNPAID))
+        .options(
+            joinedload(PayoutItem.person),
+            joinedload(PayoutItem.account),
+            selectinload(PayoutItem.approvals).joinedload(PayoutItemApproval.approval),
+        )
+        .execution_options(yield_per=AT_ONCE)
+    )
+    for item in session.scalars(query):
+        if not is_unchanged(item):
+            found = sum(each.approval.expert_amount for each in item.approvals)
+            yield Drift(f"payout item {item.public_id}", f"{item.amount} as frozen", f"{found} as approved")
+
+
+def approvals_are_paid_once(session: Session) -> Iterator[Drift]:
+    """I3: no approval is in two items that paid, or are about to."""
+    rows = session.execute(
+        sa.select(Approval.public_id, sa.func.count())
+        .join(PayoutItemApproval, PayoutItemApproval.approval_id == Approval.id)
+        .join(PayoutItem, PayoutItem.id == PayoutItemApproval.payout_item_id)
+        .where(PayoutItem.state.not_in(UNPAID))
+        .group_by(Approval.public_id)
+        .having(sa.func.count() > 1)
+    )
+    for approval, count in rows:
+        yield Drift(f"approval {approval}", "paid once", f"in {count} payments")
+
+
+def sweeps_take_what_they_name(session: Session) -> Iterator[Drift]:
+    """S1: a sweep is exactly the fees less costs of the postings it names."""
+    taken = (
+        sa.select(SweepPosting.sweep_id, (-sa.func.sum(Posting.amount)).label("amount"))
+        .join(Posting, Posting.id == SweepPosting.posting_id)
+        .group_by(SweepPosting.sweep_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(Sweep.public_id, Sweep.amount, taken.c.amount)
+        .outerjoin(taken, taken.c.sweep_id == Sweep.id)
+        .where(Sweep.state != SweepState.CANCELLED, sa.func.coalesce(taken.c.amount, 0) != Sweep.amount)
+    )
+    for sweep, expected, found in rows:
+        yield Drift(f"sweep {sweep}", str(expected), str(found or 0))
+
+
+def _booked(prefix: str, code: str) -> sa.Select[str, int]:
+    """What the entries of each source moved on an account, debit positive."""
+    return (
+        sa.select(JournalEntry.source, sa.func.sum(Posting.amount).label("amount"))
+        .join(Posting, Posting.entry_id == JournalEntry.id)
+        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        .where(JournalEntry.source.startswith(prefix), LedgerAccount.code == code)
+        .group_by(JournalEntry.source)
+    )
+
+
+def _source(prefix: str, public_id: sa.orm.InstrumentedAttribute[object]) -> sa.ColumnElement[str]:
+    return sa.func.concat(prefix, sa.cast(public_id, sa.Text))
+
+
+PROOFS = [
+    Proof("I3", "Each paid lot is booked once, with what arrived", fundings_are_booked),
+    Proof("I3", "No approval is paid twice", approvals_are_paid_once),
+    Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),
+    Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
+    Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),
+    Proof("S1", "A sweep is the fees that it names", sweeps_take_what_they_name),
+]

@@ -1,0 +1,20 @@
+"""The pages of money: clients fund, experts get paid, finance prepares, releases and looks into things."""
+
+from flask import Blueprint
+
+from marketplace.payments import promises, words
+from marketplace.payments.payouts import settles_on
+
+bp = Blueprint("payments", __name__)
+
+
+@bp.context_processor
+def _words() -> dict[str, object]:
+    return {"words": words, "settles_on": settles_on, "promises": promises}
+
+
+import marketplace.payments.views.client  # noqa: E402
+import marketplace.payments.views.expert  # noqa: E402
+import marketplace.payments.views.finance  # noqa: E402
+import marketplace.payments.views.links  # noqa: E402
+import marketplace.payments.views.sweeping  # noqa: E402, F401

@@ -1,0 +1,90 @@
+"""An expert gets set up to be paid, sees where every hour's pay is, and why a deposit is what it is."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace import clock
+from marketplace.actor import Role
+from marketplace.contracts.models import Timesheet
+from marketplace.payments import connected_accounts, promises, queries
+from marketplace.payments.models import ConnectedPayout
+from marketplace.payments.tasks import gateway
+from marketplace.payments.views import bp
+from marketplace.settings import current
+from marketplace.web import actor, db_session, guard, page, paged
+
+
+@bp.get("/pay")
+@guard(Role.EXPERT)
+def money() -> ResponseReturnValue:
+    """Every week of work in its one state, with the day its pay is expected."""
+    weeks = paged(db_session(), queries.weeks_of(actor()), by=Timesheet.id)
+    return page(
+        "payments/money.html",
+        account=queries.account_of(db_session(), actor()),
+        sums=queries.sums_of(db_session(), actor(), current().books_currency),
+        weeks=queries.earned(db_session(), weeks.rows),
+        next_url=weeks.next_url,
+        next_run=promises.pay_day(clock.now()),
+    )
+
+
+@bp.get("/pay/deposits")
+@guard(Role.EXPERT)
+def deposits() -> ResponseReturnValue:
+    """What went to the expert's bank."""
+    found = paged(db_session(), queries.deposits_of(actor()), by=ConnectedPayout.id)
+    return page("payments/deposits.html", deposits=found)
+
+
+@bp.get("/pay/deposits/<uuid:deposit_id>")
+@guard(Role.EXPERT)
+def deposit(deposit_id: uuid.UUID) -> ResponseReturnValue:
+    """Why a deposit is this amount, down to each line of work."""
+    return page("payments/deposit.html", deposit=queries.deposit(db_session(), actor(), deposit_id))
+
+
+@bp.get("/pay/setup")
+@guard(Role.EXPERT)
+def get_paid() -> ResponseReturnValue:
+    """Is the expert set up to be paid, and what is missing?"""
+    return page("payments/get_paid.html", account=queries.account_of(db_session(), actor()))
+
+
+@bp.post("/pay/setup")
+@guard(Role.EXPERT)
+def set_up() -> ResponseReturnValue:
+    """On to Stripe's own page."""
+    return _to_stripe()
+
+
+@bp.get("/pay/setup/again")
+@guard(Role.EXPERT)
+def set_up_again() -> ResponseReturnValue:
+    """Stripe sends the browser here when its link was used or is too old: a new one takes its place."""
+    return _to_stripe()
+
+
+@bp.get("/pay/setup/return")
+@guard(Role.EXPERT)
+def set_up_return() -> ResponseReturnValue:
+    """Stripe sends the browser here; whether all is done, Stripe is asked."""
+    account = queries.account_of(db_session(), actor())
+    if account is not None and account.stripe_id is not None:
+        connected_accounts.refresh_account(db_session(), gateway(), account.stripe_id)
+    return redirect(url_for("payments.get_paid"), 303)
+
+
+def _to_stripe() -> ResponseReturnValue:
+    url = connected_accounts.set_up_payouts(
+        db_session(),
+        gateway(),
+        actor(),
+        return_url=url_for("payments.set_up_return", _external=True),
+        refresh_url=url_for("payments.set_up_again", _external=True),
+    )
+    return redirect(url, 303)

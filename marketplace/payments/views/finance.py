@@ -1,0 +1,149 @@
+"""Finance prepares a batch, a second person releases it, and both see what became of each payment."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace import clock, ledger
+from marketplace.actor import FINANCE, Role
+from marketplace.contracts.queries import lines_for_payable
+from marketplace.i18n import gettext as _
+from marketplace.i18n import ngettext
+from marketplace.ledger import chart
+from marketplace.money import Money
+from marketplace.payments import batches as use
+from marketplace.payments import queries
+from marketplace.payments.forms import CutOffForm
+from marketplace.payments.models import PayoutBatch, PayoutItem
+from marketplace.payments.states import BatchState, ItemState
+from marketplace.payments.tasks import gateway
+from marketplace.payments.views import bp
+from marketplace.settings import current
+from marketplace.web import actor, db_session, guard, page, paged, try_form
+
+
+@bp.get("/payouts")
+@guard(*FINANCE)
+def batches() -> ResponseReturnValue:
+    """All batches, what is owed, and what needs somebody to look."""
+    return _home(CutOffForm(cut_off=clock.today(str(current().books_zone))))
+
+
+@bp.post("/payouts")
+@guard(Role.FINANCE_PREPARER)
+def prepare() -> ResponseReturnValue:
+    """Gather what was approved and is not paid."""
+    form = CutOffForm()
+    batch = try_form(form, lambda: use.prepare_batch(db_session(), actor(), form.cut_off_at()))
+    if batch is None:
+        return _home(form)
+    return redirect(url_for("payments.batch", batch_id=batch.public_id), 303)
+
+
+@bp.get("/payouts/<uuid:batch_id>")
+@guard(*FINANCE)
+def batch(batch_id: uuid.UUID) -> ResponseReturnValue:
+    """A batch: who is paid, who is not and why, and how far it is."""
+    found = queries.batch(db_session(), actor(), batch_id)
+    states = queries.by_state(db_session(), found)
+    prepared = found.state == BatchState.PREPARED
+    return page(
+        "payments/batch.html",
+        batch=found,
+        items=paged(db_session(), queries.items_of(found), by=PayoutItem.id, size=50),
+        states=states,
+        total=_total(states, found.currency),
+        people=_people(states),
+        cover=queries.cover(gateway(), _total(states, found.currency)) if prepared else None,
+        moving=found.state in (BatchState.RELEASED, BatchState.SENDING),
+        may_release=prepared and actor().has(Role.FINANCE_RELEASER) and found.prepared_by != actor().id,
+        may_cancel=prepared,
+    )
+
+
+@bp.get("/payouts/<uuid:batch_id>/release")
+@guard(Role.FINANCE_RELEASER, fresh=True)
+def confirm_release(batch_id: uuid.UUID) -> ResponseReturnValue:
+    """Look once more at the sums before money moves."""
+    found = queries.batch(db_session(), actor(), batch_id)
+    states = queries.by_state(db_session(), found)
+    total = _total(states, found.currency)
+    return page(
+        "payments/confirm_release.html",
+        batch=found,
+        states=states,
+        total=total,
+        people=_people(states),
+        cover=queries.cover(gateway(), total),
+    )
+
+
+@bp.post("/payouts/<uuid:batch_id>/release")
+@guard(Role.FINANCE_RELEASER, fresh=True)
+def release(batch_id: uuid.UUID) -> ResponseReturnValue:
+    """Let it go."""
+    use.release_batch(db_session(), actor(), batch_id)
+    flash(_("Released. The payments are being sent to Stripe."), "success")
+    return redirect(url_for("payments.batch", batch_id=batch_id), 303)
+
+
+@bp.post("/payouts/<uuid:batch_id>/cancel")
+@guard(*FINANCE)
+def cancel(batch_id: uuid.UUID) -> ResponseReturnValue:
+    """Drop it; its hours are offered again."""
+    use.cancel_batch(db_session(), actor(), batch_id)
+    flash(_("Cancelled. The same hours are offered in the next batch."), "info")
+    return redirect(url_for("payments.batches"), 303)
+
+
+@bp.get("/payouts/items/<uuid:item_id>")
+@guard(*FINANCE)
+def item(item_id: uuid.UUID) -> ResponseReturnValue:
+    """One payment: every try, what it pays, and what to do next."""
+    found = queries.item(db_session(), actor(), item_id)
+    lines = lines_for_payable(db_session(), [each.approval_id for each in found.approvals])
+    entries = ledger.entries_for(db_session(), f"payout_item:{item_id}")
+    return page("payments/item.html", item=found, lines=lines, entries=entries)
+
+
+@bp.post("/payouts/items/<uuid:item_id>/cancel")
+@guard(Role.FINANCE_PREPARER)
+def cancel_item(item_id: uuid.UUID) -> ResponseReturnValue:
+    """Take one expert out of a batch that was not released."""
+    found = use.cancel_item(db_session(), actor(), item_id)
+    flash(_("Taken out. The pay is offered again in the next batch."), "info")
+    return redirect(url_for("payments.batch", batch_id=found.batch.public_id), 303)
+
+
+def _home(form: CutOffForm) -> ResponseReturnValue:
+    currency = current().books_currency
+    people, owed = queries.owed(db_session(), currency)
+    found = paged(db_session(), queries.batches_for(actor()), by=PayoutBatch.id)
+    held = ledger.balance(db_session(), chart.stripe_balance(), currency)
+    return page(
+        "payments/batches.html",
+        form=form,
+        batches=found,
+        sizes=queries.sizes(db_session(), [each.id for each in found.rows]),
+        owed=owed,
+        owed_to=ngettext("to one expert", "to %(n)s experts", people),
+        at_stripe=Money(held, currency),
+        trouble=queries.trouble(db_session(), actor()),
+        may_prepare=actor().has(Role.FINANCE_PREPARER),
+    )
+
+
+def _total(states: dict[ItemState, tuple[int, Money]], currency: str) -> Money:
+    return Money(sum(amount.amount for _count, amount in _going(states)), currency)
+
+
+def _people(states: dict[ItemState, tuple[int, Money]]) -> str:
+    return ngettext("one expert", "%(n)s experts", sum(count for count, _amount in _going(states)))
+
+
+def _going(states: dict[ItemState, tuple[int, Money]]) -> list[tuple[int, Money]]:
+    listed_only = (ItemState.BLOCKED, ItemState.CANCELLED)
+    return [value for state, value in states.items() if state not in listed_only]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from marketplace.matching import words
 from marketplace.matching.criteria import explain
@@ -16,6 +16,7 @@ def named(code: str, jurisdiction: str | None) -> str:
     return f"{code} {jurisdiction or ''}".strip()
 
 
+@settings(deadline=None)
 @given(gigs(), experts())
 def test_all_of_it_can_be_said(gig: GigFacts, expert: ExpertFacts) -> None:
     match = explain(gig, expert)

@@ -24,7 +24,7 @@ LINKS = (
     (CLIENT, "contracts.index", lazy("Contracts"), "handshake"),
     (FINANCE, "payments.batches", lazy("Payouts"), "send"),
     (FINANCE, "reconciliation.index", lazy("Reconciliation"), "scale"),
-    (FINANCE, "ledger.index", lazy("Ledger"), "book-open"),
+    (FINANCE, "ledger.trial_balance", lazy("Ledger"), "book-open"),
     (REVIEWER, "credentials.queue", lazy("Reviews"), "clipboard-list"),
     (OPERATOR, "accounts.people", lazy("People"), "users"),
     (OPERATOR, "accounts.organizations", lazy("Companies"), "building-2"),

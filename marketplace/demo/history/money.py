@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
-from marketplace.demo.history.stage import Stage, trying
+from marketplace.demo.history.stage import WEEKS, Stage, trying
 from marketplace.demo.seed import actor_of
 from marketplace.payments import batches, payouts, sending, sweeps
 from marketplace.payments.models import PayoutBatch, Sweep
 from marketplace.payments.states import BatchState, SweepState
-from marketplace.reconciliation import fetching, passes, statements
+from marketplace.reconciliation import booking, fetching, passes, statements
+from marketplace.reconciliation.models import BankAccount, StatementLine
+from marketplace.reconciliation.states import LineState
 
 PREPARER, RELEASER = "fin", "gil"
 
@@ -79,6 +81,28 @@ def reconcile(stage: Stage, week: int) -> None:
         )
         fetching.fetch_stripe(stage.session, stage.gateway)
         passes.run(stage.session)
+        if week < WEEKS - 1:
+            _book(stage.session)
+
+
+def _book(session: Session) -> None:
+    """What the account held before, and what the bank takes for it; the last charge is left for Fin."""
+    for account in session.scalars(sa.select(BankAccount.public_id)).all():
+        trying(session, partial(_book_opening, session, account))
+    charges = sa.select(StatementLine.public_id).where(
+        StatementLine.state == LineState.IMPORTED, StatementLine.amount < 0
+    )
+    for line in session.scalars(charges).all():
+        trying(session, partial(_book_charge, session, line))
+
+
+def _book_opening(session: Session, account: UUID) -> None:
+    booking.book_opening(session, actor_of(session, PREPARER), account)
+
+
+def _book_charge(session: Session, line: UUID) -> None:
+    reason = "Account fee, as in the bank's price list"
+    booking.book_line(session, actor_of(session, PREPARER), line, booking.BookAs.CHARGE, reason)
 
 
 def _statement(base: str, since: date, until: date) -> bytes:

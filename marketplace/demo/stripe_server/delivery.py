@@ -15,8 +15,6 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from stripe import WebhookSignature
-
 from marketplace.demo.stripe_server.errors import Json
 from marketplace.demo.stripe_server.store import Store, Transaction, written
 
@@ -144,6 +142,9 @@ class Postman(threading.Thread):
         return None
 
     def _post(self, url: str, payload: str, secret: str) -> int:
+        # Imported late: the client takes longer to load than all of this server, which may have no listener.
+        from stripe import WebhookSignature
+
         parts = urlsplit(url)
         connection = self._connections.setdefault(f"{parts.scheme}://{parts.netloc}", _connect(url))
         # The listener's tolerance is measured by real time, so the signature carries real time.

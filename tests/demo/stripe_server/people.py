@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import stripe
 
+from marketplace import clock
 from marketplace.demo.stripe_server import hands
+from marketplace.demo.stripe_server.accounts import CHECKING_TAKES
 from tests.demo.stripe_server.harness import Handle, until
 
 ELSEWHERE = "http://localhost:9"
@@ -37,6 +40,7 @@ class Platform:
         """An account whose owner went through onboarding and may be paid."""
         id: str = self.account(**more).id
         hands.onboard(self.link(id).url)
+        clock.advance(timedelta(seconds=CHECKING_TAKES))
         until(lambda: self.status(id) == "active")
         return id
 

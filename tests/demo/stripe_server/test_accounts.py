@@ -9,6 +9,7 @@ import stripe
 
 from marketplace import clock
 from marketplace.demo.stripe_server import hands
+from marketplace.demo.stripe_server.accounts import CHECKING_TAKES
 from tests.demo.stripe_server.harness import until
 from tests.demo.stripe_server.people import ELSEWHERE, Platform
 
@@ -25,6 +26,7 @@ def test_onboarding_leads_back_and_makes_transfers_active(platform: Platform) ->
     account = platform.account()
     assert hands.onboard(platform.link(account.id).url) == f"{ELSEWHERE}/return"
     assert platform.status(account.id) == "pending"
+    clock.advance(timedelta(seconds=CHECKING_TAKES))
     until(lambda: platform.status(account.id) == "active")
     found = platform.client.v2.core.accounts.retrieve(account.id, {"include": ["requirements", "identity"]})
     assert found.requirements.entries == []

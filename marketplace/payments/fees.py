@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from marketplace import money
 from marketplace.errors import Invalid
@@ -35,6 +36,18 @@ class Price:
         """The cost of one charge, in minor units."""
         cost = money.share(charge, self.basis_points) + self.fixed
         return cost if self.cap is None else min(cost, self.cap)
+
+    @property
+    def words(self) -> str:
+        """For people: what is added, before they choose."""
+        percent = f"{Decimal(self.basis_points) / 100:f} %"
+        if self.cap is not None:
+            most = Money(self.cap, self.currency)
+            return _(
+                "Adds %(percent)s, at most %(most)s. Arrives in one to five days.", percent=percent, most=most
+            )
+        fixed = Money(self.fixed, self.currency)
+        return _("Adds %(percent)s and %(fixed)s. Arrives at once.", percent=percent, fixed=fixed)
 
 
 PRICES = (

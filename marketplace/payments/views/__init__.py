@@ -2,7 +2,8 @@
 
 from flask import Blueprint
 
-from marketplace.payments import promises, words
+from marketplace.ledger import chart
+from marketplace.payments import words
 from marketplace.payments.payouts import settles_on
 
 bp = Blueprint("payments", __name__)
@@ -10,7 +11,7 @@ bp = Blueprint("payments", __name__)
 
 @bp.context_processor
 def _words() -> dict[str, object]:
-    return {"words": words, "settles_on": settles_on, "promises": promises}
+    return {"words": words, "settles_on": settles_on, "account_name": chart.name_of}
 
 
 import marketplace.payments.views.client  # noqa: E402

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask_wtf.file import FileField, FileRequired
 from wtforms import RadioField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired
 
 from marketplace.i18n import lazy as _
@@ -23,8 +24,8 @@ class BookForm(Form):
     book_as = RadioField(
         _("What is it?"),
         choices=[
-            (BookAs.CHARGE.value, _("A charge of the bank")),
-            (BookAs.CAPITAL.value, _("The operator's own money, in or out")),
+            SelectChoice(BookAs.CHARGE.value, _("A charge of the bank")),
+            SelectChoice(BookAs.CAPITAL.value, _("The operator's own money, in or out")),
         ],
         validators=[InputRequired(_("Choose one."))],
     )

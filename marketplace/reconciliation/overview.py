@@ -58,7 +58,7 @@ def look(session: Session) -> Overview:
         stripe=differences.stripe_sides(session),
         bank=differences.bank_sides(session),
         accounts=differences.account_sides(session),
-        open=dict(counted.tuples().all()),
+        open=dict(counted.all()),
         proposed=int(proposed or 0),
         unbooked=[(a, opening) for a in accounts if (opening := differences.unbooked_opening(session, a))],
     )

@@ -63,7 +63,6 @@ class Kind(StrEnum):
     DRIFT = "drift"
     NEGATIVE_CONNECTED_BALANCE = "negative_connected_balance"
     ORPHAN_ACCOUNT_BALANCE = "orphan_account_balance"
-    MANUAL_PAYOUT_UNITEMISED = "manual_payout_unitemised"
 
 
 LINE = {

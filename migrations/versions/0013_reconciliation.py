@@ -41,7 +41,6 @@ KINDS = (
     "drift",
     "negative_connected_balance",
     "orphan_account_balance",
-    "manual_payout_unitemised",
 )
 REFERENCES = {
     "statement_line_id": "statement_lines.id",

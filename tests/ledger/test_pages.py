@@ -1,0 +1,85 @@
+"""The books as pages: for finance, and for nobody else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.ledger import chart
+from tests.cast import Cast
+from tests.ledger.conftest import book
+from tests.visitor import words
+
+OCTOBER = datetime(2026, 10, 20, 12, tzinfo=UTC)
+PATHS = ("/books/", "/books/journal", "/books/months", "/books/codes/1100/USD")
+
+
+def test_the_trial_balance_leads_to_the_entry(app: Flask, session: Session, cast: Cast) -> None:
+    entry = book(session, "funding:1", 123_456, OCTOBER)
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    balance = words(fin.get("/books/"))
+    assert "1100 Stripe balance $1,234.56" in balance
+    assert "Sum $1,234.56 $1,234.56" in balance
+    assert "$1,234.56" in words(fin.get("/books/codes/1100/USD"))
+    account = words(fin.get(f"/books/accounts/{chart.stripe_balance().key}/USD"))
+    assert "Tue 20 Oct 2026 $1,234.56 $1,234.56" in account
+    assert "3000 Owner's capital" in words(fin.get(f"/books/journal/{entry.public_id}"))
+
+
+def test_a_trial_balance_as_of_a_day(app: Flask, session: Session, cast: Cast) -> None:
+    book(session, "funding:1", 500, OCTOBER)
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    assert "1100 Stripe balance $5.00" in words(fin.get("/books/?day=2026-10-20"))
+    assert "1100 Stripe balance $5.00" not in words(fin.get("/books/?day=2026-10-19"))
+
+
+def test_the_journal_by_source(app: Flask, session: Session, cast: Cast) -> None:
+    for n in range(25):
+        book(session, f"funding:{n}", 500, OCTOBER)
+    book(session, "sweep:1", 500, OCTOBER)
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    assert "funding:3 " not in words(fin.get("/books/journal?source=sweep:"))
+    first = fin.get("/books/journal")
+    assert "funding:24" in words(first)
+    assert "Further down the list" in words(first)
+
+
+def test_a_month_is_closed_by_two(app: Flask, session: Session, cast: Cast) -> None:
+    book(session, "funding:1", 500, OCTOBER)
+    session.commit()
+    with clock.at(datetime(2026, 11, 3, 12, tzinfo=UTC)):
+        fin, gil = cast.visitor(app, cast.fin), cast.visitor(app, cast.gil)
+        assert "On hold" in words(fin.post("/books/months/2026-10/hold"))
+        assert fin.post("/books/months/2026-10/closing").status_code == 404
+        assert "The month is closed" in words(gil.post("/books/months/2026-10/closing"))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("who", ["ana", "carla", "rev", "opa", "zed"])
+def test_nobody_else_sees_the_books(app: Flask, session: Session, cast: Cast, path: str, who: str) -> None:
+    book(session, "funding:1", 500, OCTOBER)
+    session.commit()
+
+    assert cast.visitor(app, getattr(cast, who)).get(path).status_code == 404
+
+
+def test_what_is_not_there(app: Flask, cast: Cast) -> None:
+    fin = cast.visitor(app, cast.fin)
+
+    for path in (
+        "/books/codes/9999/USD",
+        "/books/accounts/expert:x:payable/USD",
+        "/books/months/nonsense/hold",
+    ):
+        assert fin.get(path).status_code in (404, 405)
+    assert fin.post("/books/months/nonsense/hold").status_code == 404

@@ -1,0 +1,162 @@
+"""Reconciliation as finance walks it: import, look, decide, book, trace."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import cast as as_type
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from marketplace import clock, ledger
+from marketplace.accounts.models import Person
+from marketplace.ledger import chart
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import SweepPosting
+from marketplace.reconciliation import fetching, overview, passes
+from marketplace.reconciliation.models import BankAccount, OpenItem, StatementMatch
+from marketplace.reconciliation.states import MatchState
+from tests.cast import Cast
+from tests.reconciliation.camt import Entry, Statement, document
+from tests.reconciliation.world import (
+    MONDAY,
+    NOON,
+    FakeStripe,
+    a_payout,
+    a_sweep,
+    an_account,
+    bank_says,
+    line,
+    post,
+)
+from tests.visitor import Visitor, words
+
+PATHS = ("", "import", "statements", "matches", "items", "deposits")
+
+
+@pytest.fixture(autouse=True)
+def thursday() -> Iterator[None]:
+    with clock.at(NOON + timedelta(days=3)):
+        yield
+
+
+@pytest.fixture
+def fin(app: Flask, cast: Cast) -> Visitor:
+    return cast.visitor(app, cast.fin)
+
+
+def upload(fin: Visitor, data: bytes, name: str = "bank.xml") -> str:
+    fin.get("/reconciliation/import")
+    return words(fin.post("/reconciliation/import", file=(io.BytesIO(data), name)))
+
+
+def test_at_first_there_is_nothing(fin: Visitor) -> None:
+    assert "Nothing was fetched from Stripe yet." in words(fin.get("/reconciliation/"))
+    assert "No statement yet" in words(fin.get("/reconciliation/statements"))
+    assert "Nothing is open" in words(fin.get("/reconciliation/items"))
+
+
+def test_a_statement_comes_in_twice(fin: Visitor) -> None:
+    day = Statement(MONDAY, 0, [Entry(500, "Gift"), Entry(-100, "Charge")])
+
+    assert "2 new, 0 already here." in upload(fin, document(day))
+    assert "This very file was imported before." in upload(fin, document(day))
+    assert "0 new, 2 already here." in upload(fin, document(day, message="2"))
+
+
+def test_what_is_wrong_with_a_file_is_said(fin: Visitor) -> None:
+    assert "This is not a statement in a format known here (camt.053)." in upload(fin, b"hello", "a.txt")
+    wrong = upload(fin, document(Statement(MONDAY, 0, [Entry(500)], closing=501)))
+    assert "Opening balance and lines make $5.00, but the closing balance says $5.01." in wrong
+    assert "Contradicts itself" in wrong
+
+
+def test_everything_ties_out(session: Session, fin: Visitor, cast: Cast) -> None:
+    stripe = FakeStripe()
+    sweep = a_sweep(session, (cast.fin, cast.gil))
+    stripe.moved(None, "payout", sweep.stripe_id or "", -90_000)
+    bank_says(session, cast.fin, Entry(90_000, "STRIPE TRACE TR0042"))
+    fetching.fetch_stripe(session, as_type(Gateway, stripe))
+    passes.run(session)
+
+    home = words(fin.get("/reconciliation/"))
+    assert "Everything ties out." in home
+    assert overview.status(session)["ties_out"] is True
+    shown = words(fin.get(f"/reconciliation/lines/{line(session, 'STRIPE TRACE TR0042').public_id}"))
+    assert "Pass 3: a sweep and the bank by trace id" in shown
+    assert "The bank's text holds Stripe's trace id. The amounts are equal." in shown
+
+
+def test_a_tie_is_decided_on_the_page(session: Session, fin: Visitor, cast: Cast) -> None:
+    for _n in range(2):
+        a_sweep(session, (cast.fin, cast.gil), trace=None)
+    bank_says(session, cast.fin, Entry(90_000, "STRIPE 0"), Entry(90_000, "STRIPE 1"))
+    passes.run(session)
+
+    assert "Another one fits as well" in words(fin.get("/reconciliation/matches?state=proposed"))
+    first = session.scalars(sa.select(StatementMatch).filter_by(state=MatchState.PROPOSED)).first()
+    assert first is not None
+    assert "Explained" in words(fin.post(f"/reconciliation/matches/{first.public_id}/confirmation"))
+    undone = words(fin.post(f"/reconciliation/matches/{first.public_id}/undoing", note="The other one"))
+    assert "The match is undone, and its entry reversed." in undone
+    assert ledger.balance(session, chart.bank_operating(), "USD") == 0
+
+
+def test_a_charge_is_booked_on_the_page(session: Session, fin: Visitor, cast: Cast) -> None:
+    bank_says(session, cast.fin, Entry(-1_500, "ACCOUNT SERVICE CHARGE"), opening=1_000_000)
+    passes.run(session)
+    path = f"/reconciliation/lines/{line(session, 'ACCOUNT SERVICE CHARGE').public_id}"
+    items = words(fin.get("/reconciliation/items"))
+    assert "Nobody knows yet" in items
+    assert "-$15.00" in items
+
+    assert "Choose one." in words(fin.post(f"{path}/booking", reason="Monthly"))
+    assert "Explained" in words(fin.post(f"{path}/booking", book_as="charge", reason="Monthly charge"))
+    account = session.scalars(sa.select(BankAccount)).one()
+    fin.post(f"/reconciliation/bank-accounts/{account.public_id}/opening")
+    fin.post("/reconciliation/matching")
+
+    assert ledger.balance(session, chart.bank_operating(), "USD") == 998_500
+    assert "Nothing is open" in words(fin.get("/reconciliation/items"))
+
+
+def test_an_item_is_taken(session: Session, fin: Visitor, cast: Cast) -> None:
+    bank_says(session, cast.fin, Entry(5, "Gift"))
+    passes.run(session)
+    item = session.scalars(sa.select(OpenItem)).one()
+
+    assert "Yours" in words(fin.post(f"/reconciliation/items/{item.public_id}/owner"))
+
+
+def test_from_the_bank_line_down_to_the_fees(session: Session, fin: Visitor, cast: Cast) -> None:
+    post(session, "approval:7", "approved", [(chart.suspense(), 90_000), (chart.client_fees(), -90_000)])
+    fee = ledger.entries_for(session, "approval:7")[0].postings[1]
+    sweep = a_sweep(session, (cast.fin, cast.gil))
+    session.add(SweepPosting(sweep_id=sweep.id, posting_id=fee.id))
+    session.commit()
+    bank_says(session, cast.fin, Entry(90_000, "STRIPE TRACE TR0042"))
+    passes.run(session)
+    shown = words(fin.get(f"/reconciliation/lines/{line(session, 'STRIPE TRACE TR0042').public_id}"))
+
+    assert "4010 Client fees" in shown
+    assert "Sum of one posting $900.00" in shown
+
+
+def test_from_an_experts_deposit(session: Session, fin: Visitor, cast: Cast) -> None:
+    account = an_account(session, session.get_one(Person, cast.ana.id))
+    a_payout(session, account, 40_000)
+    session.commit()
+
+    assert "Ana Alvarez" in words(fin.get("/reconciliation/deposits"))
+    assert "Stripe has not said yet" in words(fin.get("/reconciliation/deposits/po_ana"))
+    assert fin.get("/reconciliation/deposits/po_else").status_code == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("who", ["ana", "carla", "rev", "opa", "zed"])
+def test_nobody_else_sees_it(app: Flask, cast: Cast, path: str, who: str) -> None:
+    assert cast.visitor(app, getattr(cast, who)).get(f"/reconciliation/{path}").status_code == 404

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, mail
-from marketplace.accounts import limits
+from marketplace.accounts import limits, sessions
 from marketplace.accounts.grants import actor_for
-from marketplace.accounts.models import FactorKind, RecoveryCode, SecondFactor, SignIn
+from marketplace.accounts.models import FactorKind, Person, RecoveryCode, SecondFactor, SignIn
 from marketplace.accounts.signing_in import own_sign_in
 from marketplace.accounts.tokens import token_hash
-from marketplace.actor import FRESH, SECOND_FACTOR, Actor
+from marketplace.actor import FRESH, SECOND_FACTOR, Actor, Role
 from marketplace.db import new_id, use_case
 from marketplace.errors import FreshFactorNeeded, Invalid, NotFound, Refused
 from marketplace.i18n import gettext as _
@@ -128,6 +128,30 @@ def remove_factor(session: Session, actor: Actor, sign_in_id: int, factor_public
         session.execute(sa.delete(RecoveryCode).where(RecoveryCode.sign_in_id == sign_in_id))
     audit.record(session, actor, "remove_factor", "sign_in", sign_in.public_id, kind=factor.kind)
     _tell(session, sign_in, "factor_removed", factor.label)
+
+
+@use_case
+def reset_factors(session: Session, actor: Actor, person_public_id: uuid.UUID) -> None:
+    """Remove the factors of somebody who has lost them and their recovery codes; all sessions end.
+
+    Operators, with a fresh factor of their own, who have made sure that it is this person who asks. Raises
+    Refused for oneself.
+    """
+    actor.require(Role.OPERATOR)
+    actor.require_fresh_factor()
+    person = session.scalars(sa.select(Person).filter_by(public_id=person_public_id)).first()
+    if person is None:
+        raise NotFound(_("There is no such person."))
+    if person.id == actor.id:
+        raise Refused(_("Ask another operator, because these are your own."))
+    for sign_in in session.scalars(
+        sa.select(SignIn).filter_by(person_id=person.id).with_for_update(of=SignIn)
+    ):
+        session.execute(sa.delete(SecondFactor).where(SecondFactor.sign_in_id == sign_in.id))
+        session.execute(sa.delete(RecoveryCode).where(RecoveryCode.sign_in_id == sign_in.id))
+        sessions.end_all(session, sign_in.id)
+        audit.record(session, actor, "reset_factors", "sign_in", sign_in.public_id)
+        _tell(session, sign_in, "factor_removed", _("all second factors"))
 
 
 @use_case

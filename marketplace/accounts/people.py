@@ -194,3 +194,8 @@ def countries() -> dict[str, str]:
     named = Locale.parse(i18n.current_locale()).territories.items()
     known = [(code, name) for code, name in named if len(code) == 2 and code not in NOT_COUNTRIES]
     return dict(sorted(known, key=itemgetter(1)))
+
+
+def country_name(code: str) -> str:
+    """What a country is called in the reader's language."""
+    return countries().get(code, code)

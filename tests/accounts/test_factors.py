@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.accounts import factors, limits, passkeys
+from marketplace.accounts import factors, limits, passkeys, sessions
 from marketplace.accounts.models import RecoveryCode, SecondFactor, SignIn
-from marketplace.errors import FreshFactorNeeded, Invalid, NotFound, Refused, TooMany
+from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, NotFound, Refused, TooMany
 from tests.accounts.test_registering import mailed
 from tests.cast import Cast
 from tests.factories.accounts import a_sign_in
@@ -152,3 +152,27 @@ def test_a_made_up_new_passkey_is_not_kept(session: Session, cast: Cast, challen
     with pytest.raises(Invalid):
         passkeys.add_passkey(session, cast.ana, ana.id, '{"id": "AAAA"}', challenge, signed_in_at=clock.now())
     assert factors.confirmed(session, ana.id) == []
+
+
+def test_an_operator_helps_who_lost_everything_and_the_owner_is_told(
+    session: Session, cast: Cast, fin: SignIn
+) -> None:
+    _row, cookie = sessions.begin(session, "A browser", {}, sign_in_id=fin.id)
+    factors.reset_factors(session, cast.opa, cast.person(cast.fin).public_id)
+    assert factors.confirmed(session, fin.id) == []
+    assert sessions.find(session, cookie) is None
+    assert "all second factors" in mailed(session, fin.email)
+
+
+def test_nobody_else_resets_factors_and_no_operator_their_own(
+    session: Session, cast: Cast, fin: SignIn
+) -> None:
+    victim = cast.person(cast.fin).public_id
+    for who in (cast.ana, cast.gil, cast.zed):
+        with pytest.raises(NotAllowed):
+            factors.reset_factors(session, who, victim)
+    with pytest.raises(FreshFactorNeeded):
+        factors.reset_factors(session, replace(cast.opa, second_factor_at=None), victim)
+    with pytest.raises(Refused, match="your own"):
+        factors.reset_factors(session, cast.opa, cast.person(cast.opa).public_id)
+    assert len(factors.confirmed(session, fin.id)) == 1

@@ -7,9 +7,10 @@ import uuid
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import grants, queries
+from marketplace.accounts import factors, grants, queries
 from marketplace.accounts.forms import GrantForm, role_name
 from marketplace.accounts.models import Person
+from marketplace.accounts.people import country_name
 from marketplace.accounts.views import bp
 from marketplace.actor import Role
 from marketplace.i18n import gettext as _
@@ -22,7 +23,7 @@ def people() -> ResponseReturnValue:
     """Everybody, newest first, to be searched by name or address."""
     search = request.args.get("q", "").strip()
     found = paged(db_session(), queries.people(actor(), search), by=Person.id)
-    return page("accounts/people.html", people=found, search=search)
+    return page("accounts/people.html", people=found, search=search, country_name=country_name)
 
 
 @bp.route("/people/<uuid:public_id>", methods=["GET", "POST"])
@@ -35,7 +36,7 @@ def person(public_id: uuid.UUID) -> ResponseReturnValue:
         return redirect(url_for("accounts.person", public_id=public_id), 303)
     member = queries.member(db_session(), actor(), public_id)
     return page(
-        "accounts/person.html", form=form, member=member, role_name=role_name,
+        "accounts/person.html", form=form, member=member, role_name=role_name, country_name=country_name,
         is_me=member.person.id == actor().id,
     )  # fmt: skip
 
@@ -49,6 +50,15 @@ def end_role(public_id: uuid.UUID, grant_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("accounts.person", public_id=public_id), 303)
 
 
+@bp.post("/people/<uuid:public_id>/factors/reset")
+@guard(Role.OPERATOR, fresh=True)
+def reset_factors(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Help somebody who has lost their second factor and their recovery codes."""
+    factors.reset_factors(db_session(), actor(), public_id)
+    flash(_("Their second factors are removed. They sign in with the password and add a new one."), "success")
+    return redirect(url_for("accounts.person", public_id=public_id), 303)
+
+
 @bp.get("/companies")
 @guard(Role.OPERATOR)
 def organizations() -> ResponseReturnValue:
@@ -57,6 +67,7 @@ def organizations() -> ResponseReturnValue:
         "accounts/organizations.html",
         waiting=queries.client_organizations(db_session(), actor(), verified=False),
         verified=queries.client_organizations(db_session(), actor(), verified=True),
+        country_name=country_name,
     )
 
 

@@ -13,7 +13,8 @@ from marketplace.notifications.notices import unread_count
 from marketplace.web import actor, db_session
 from marketplace.web.access import signed_in
 
-EXPERT, REVIEWER, OPERATOR = (frozenset({r}) for r in (Role.EXPERT, Role.REVIEWER, Role.OPERATOR))
+EXPERT, ADMIN = frozenset({Role.EXPERT}), frozenset({Role.CLIENT_ADMIN})
+REVIEWER, OPERATOR = frozenset({Role.REVIEWER}), frozenset({Role.OPERATOR})
 LINKS = (
     (EXPERT, "gigs.browse", lazy("Gigs"), "compass"),
     (EXPERT, "contracts.work", lazy("Work"), "timer"),
@@ -22,6 +23,7 @@ LINKS = (
     (CLIENT, "gigs.projects", lazy("Projects"), "folder"),
     (CLIENT, "contracts.waiting", lazy("Timesheets"), "clipboard-check"),
     (CLIENT, "contracts.index", lazy("Contracts"), "handshake"),
+    (ADMIN, "accounts.my_team", lazy("Team"), "users"),
     (FINANCE, "payments.batches", lazy("Payouts"), "send"),
     (FINANCE, "reconciliation.index", lazy("Reconciliation"), "scale"),
     (FINANCE, "ledger.trial_balance", lazy("Ledger"), "book-open"),

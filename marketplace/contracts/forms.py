@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField, TimeField
@@ -11,7 +12,7 @@ from marketplace.contracts.entries import Work
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.offers import OfferDraft
 from marketplace.contracts.states import TimeKind
-from marketplace.contracts.weeks import Repeated, interval
+from marketplace.contracts.weeks import Repeated, interval, twice
 from marketplace.errors import Invalid
 from marketplace.gigs.models import Application
 from marketplace.gigs.words import task_choices
@@ -28,6 +29,15 @@ LINE, PARAGRAPH = Length(max=200), Length(max=4_000)
 def kinds() -> list[tuple[str, str]]:
     """What time may be."""
     return [(TimeKind.PAID.value, _("Paid")), (TimeKind.UNPAID.value, _("Unpaid"))]
+
+
+def _repeated(start: datetime, end: datetime) -> str:
+    """Which of two equal hours an entry lies in, where the clocks went back."""
+    if not (twice(start) or twice(end)):
+        return ""
+    if start.fold:
+        return Repeated.SECOND.value
+    return (Repeated.ACROSS if end.fold else Repeated.FIRST).value
 
 
 class OfferForm(Form):
@@ -111,7 +121,16 @@ class EntryForm(Form):
         """The form with what was entered, on the contract's clock."""
         zone = entry.contract.zone
         start, end = entry.started_at.astimezone(zone), (entry.ended_at or entry.started_at).astimezone(zone)
-        return cls(obj=entry, day=start.date(), begins=start.time(), ends=end.time(), kind=entry.kind.value)
+        return cls(
+            day=start.date(),
+            begins=start.time(),
+            ends=end.time(),
+            repeated=_repeated(start, end),
+            task_kind=entry.task_kind,
+            items=entry.items,
+            note=entry.note,
+            kind=entry.kind.value,
+        )
 
     def work(self, contract: Contract) -> Work:
         """What was filled in, in UTC. Raises Invalid for times that cannot be, or that happened twice."""

@@ -87,9 +87,7 @@ class Stateful(Protocol[S]):
 def move(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]]) -> None:
     """Set `thing.state`. Raises Refused, naming both states, when the table does not allow the move."""
     if to not in moves[thing.state]:
-        raise Refused(
-            _("This is already %(now)s, so it can no longer be %(to)s.", now=word(thing.state), to=word(to))
-        )
+        raise Refused(_("This is %(now)s now, so it cannot be %(to)s.", now=word(thing.state), to=word(to)))
     thing.state = to
 
 

@@ -89,6 +89,11 @@ def interval(
     return start, end
 
 
+def twice(local: datetime) -> bool:
+    """Does this time on the wall happen twice, because the clocks go back?"""
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
 def _moment(day: date, at: time, zone: str, field: str, second: bool | None) -> datetime:
     local = datetime.combine(day, to_time(at), ZoneInfo(zone))
     later = local.replace(fold=1)
@@ -100,7 +105,7 @@ def _moment(day: date, at: time, zone: str, field: str, second: bool | None) -> 
             ),
             field=field,
         )
-    if local.utcoffset() != later.utcoffset() and second is None:
+    if twice(local) and second is None:
         raise Invalid(
             _(
                 "The clocks went back that day: %(time)s happened twice. Say which one you mean.",

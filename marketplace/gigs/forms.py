@@ -22,7 +22,7 @@ from marketplace.credentials import jurisdictions, types
 from marketplace.credentials.gate import Requirement
 from marketplace.gigs import words
 from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
-from marketplace.gigs.models import ExpertProfile, Gig
+from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
 from marketplace.gigs.profiles import ProfileDraft
 from marketplace.gigs.projects import ProjectDraft
 from marketplace.gigs.queries import Filters
@@ -37,6 +37,11 @@ from marketplace.web import Form, day_field, money_field
 LINE, PARAGRAPH, LONG = Length(max=200), Length(max=4_000), Length(max=20_000)
 FILL_IN = InputRequired(lazy("Fill this in."))
 HOURS = NumberRange(1, 80, lazy("Give between 1 and 80 hours."))
+# What a gig's form shows as the gig keeps it.
+PLAIN = (
+    "title", "domain", "description", "guidelines", "data_use", "hours_per_week", "headcount", "languages",
+    "countries", "starts_on", "ends_on",
+)  # fmt: skip
 AGES = (30, 60, 120, 365)
 
 
@@ -68,8 +73,15 @@ class ProfileForm(Form):
         """The form with what is kept; English to begin with."""
         if profile is None:
             return cls(languages=["en"])
-        rate = Money(profile.min_rate, profile.currency)
-        return cls(obj=profile, skills=", ".join(profile.skills), min_rate=rate)
+        return cls(
+            headline=profile.headline,
+            about=profile.about,
+            domains=profile.domains,
+            skills=", ".join(profile.skills),
+            languages=profile.languages,
+            min_rate=Money(profile.min_rate, profile.currency),
+            hours_per_week=profile.hours_per_week,
+        )
 
     def draft(self) -> ProfileDraft:
         """What was filled in."""
@@ -163,17 +175,16 @@ class GigForm(Form):
     @classmethod
     def of(cls, gig: Gig) -> GigForm:
         """The form with what is kept."""
-        low, high = (_money(amount, gig.project.currency) for amount in (gig.rate_min, gig.rate_max))
-        asked = [
-            {
-                "type": each.type,
-                "jurisdiction": each.jurisdiction or "",
-                "level": each.level,
-                "max_age_days": each.max_age_days or 0,
-            }
-            for each in gig.requirements
-        ]
-        return cls(obj=gig, rate_min=low, rate_max=high, requirements=asked, currency=gig.project.currency)
+        currency = gig.project.currency
+        plain = {name: getattr(gig, name) for name in PLAIN}
+        return cls(
+            **plain,
+            task_kind=gig.task_kind.value if gig.task_kind else "",
+            rate_min=_money(gig.rate_min, currency),
+            rate_max=_money(gig.rate_max, currency),
+            requirements=[_asked(each) for each in gig.requirements],
+            currency=currency,
+        )
 
     def draft(self) -> GigDraft:
         """What was filled in."""
@@ -241,6 +252,15 @@ class DeclineForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.reason_code.choices = codes.choices("application")
+
+
+def _asked(row: GigRequirement) -> dict[str, Any]:
+    return {
+        "type": row.type,
+        "jurisdiction": row.jurisdiction or "",
+        "level": row.level,
+        "max_age_days": row.max_age_days or 0,
+    }
 
 
 def _amount(data: Money | None) -> int | None:

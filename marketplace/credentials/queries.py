@@ -26,7 +26,7 @@ from marketplace.credentials.states import (
 from marketplace.db import use_case
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
-from marketplace.storage import Document
+from marketplace.storage import Document, DocumentView
 
 QUEUE, BOARD = 50, 200
 
@@ -89,6 +89,14 @@ def expiring(session: Session, actor: Actor, within_days: int) -> Sequence[Crede
         .limit(BOARD)
         .options(joinedload(Credential.person))
     ).all()
+
+
+def looks(session: Session, actor: Actor, credential: Credential) -> Sequence[DocumentView]:
+    """Each time somebody opened the document of one's own credential, newest first."""
+    if credential.document_id is None or credential.person_id != actor.id:
+        return []
+    query = sa.select(DocumentView).filter_by(document_id=credential.document_id)
+    return session.scalars(query.order_by(DocumentView.id.desc()).limit(QUEUE)).all()
 
 
 @use_case

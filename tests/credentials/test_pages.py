@@ -69,6 +69,19 @@ def test_the_reviewer_sees_the_number_only_while_it_is_in_their_hands(
     assert "sandbox" in paper.headers["Content-Security-Policy"]
 
 
+def test_the_expert_sees_who_opened_their_document(
+    client: FlaskClient, session: Session, ana: Actor, rev: Actor
+) -> None:
+    credential = a_claim(session, ana, document=PDF)
+    path = f"/credentials/{credential.public_id}"
+    assert "Who opened your document" not in words(browser(client, session, ana).get(path))
+    rev_there = browser(client, session, rev)
+    rev_there.post(f"{path}/claim")
+    rev_there.client.get(f"{path}/document")
+    page = words(browser(client, session, ana).get(path))
+    assert "A reviewer" in page[page.index("Who opened your document") :]
+
+
 def test_a_pdf_is_never_shown_in_the_page(client: FlaskClient, session: Session, ana: Actor) -> None:
     credential = a_claim(session, ana, document=PDF)
     paper = browser(client, session, ana).get(f"/credentials/{credential.public_id}/document?inline=1")

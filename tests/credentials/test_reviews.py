@@ -156,7 +156,7 @@ def test_a_source_that_changes_its_mind_ends_it_from_then_on(
 def test_an_upheld_appeal_brings_another_reviewer(
     session: Session, ana: Actor, rev: Actor, kim: Actor, opa: Actor
 ) -> None:
-    from marketplace.credentials import tasks  # noqa: F401 (what an upheld appeal undoes)
+    from marketplace.credentials import tasks  # noqa: F401 (an upheld appeal reopens)
 
     credential = a_claim(session, ana)
     reviews.claim_review(session, rev, credential.public_id)

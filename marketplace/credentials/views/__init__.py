@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from marketplace.actor import Role
 from marketplace.credentials import jurisdictions, states, types
+from marketplace.credentials import tasks as tasks
 from marketplace.credentials.states import CredentialState
 from marketplace.web import actor
 

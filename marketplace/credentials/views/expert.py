@@ -64,6 +64,8 @@ def show(public_id: uuid.UUID) -> ResponseReturnValue:
         "credentials/show.html",
         shown=shown,
         mine=mine,
+        me=actor().id,
+        looks=queries.looks(db_session(), actor(), shown.credential),
         may_send=CredentialState.NEEDS_REVIEW in can and not shown.credential.over,
         may_withdraw=CredentialState.WITHDRAWN in can,
         statement=reasons.about(db_session(), "credential", public_id) if mine else None,

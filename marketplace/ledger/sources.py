@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ class Link(NamedTuple):
     path: str | None
 
 
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _finders: dict[str, Callable[[str], Link]] = {}
 
 
@@ -25,4 +27,9 @@ def link_for(source: str) -> Link:
     """The page behind a source such as `approval:<uuid>` or a key such as `project:<uuid>:funds`."""
     kind, _colon, rest = source.partition(":")
     find = _finders.get(kind)
-    return find(rest) if find else Link(source, None)
+    return find(rest) if find else Link(_shortened(source), None)
+
+
+def _shortened(source: str) -> str:
+    """`project 5831`: ids by their last digits, which differ even when they were made at the same time."""
+    return _ID.sub(lambda found: found.group()[-4:], source).replace(":", " ").replace("_", " ")

@@ -239,13 +239,11 @@ def _code(session: Session, code: str, currency: str) -> int:
 
 
 def explained(side: StripeSide | BankSide) -> Iterator[tuple[str, Money]]:
-    """The parts of a difference that are not zero, as codes that the page puts into words."""
-    parts = (
-        ("newer", "not_shown", "not_booked")
-        if isinstance(side, StripeSide)
-        else ("unexplained", "opening", "in_transit")
-    )
-    for part in (*parts, "remainder"):
-        amount = getattr(side, part)
+    """What the ledger says beyond the other side, in parts that are not zero, as codes for the page."""
+    if isinstance(side, StripeSide):
+        parts = {"newer": side.newer, "not_shown": side.not_shown, "not_booked": -side.not_booked}
+    else:
+        parts = {"unexplained": -side.unexplained, "opening": -side.opening}
+    for part, amount in {**parts, "remainder": side.remainder}.items():
         if amount:
             yield part, Money(amount, side.currency)

@@ -88,8 +88,13 @@ def headline(overview: Overview) -> tuple[str, str]:
             ),
             _("Fetch from Stripe again. If it stays, look at what moved in the account."),
         )
-    for kind in (kind for kind in Kind if kind in overview.open and kind != Kind.TIMING):
-        return f"{kind_name(kind)}: {overview.open[kind]}.", what_to_do(kind)
+    blocking = [kind for kind in Kind if kind in overview.open and kind != Kind.TIMING]
+    if blocking:
+        n = sum(overview.open[kind] for kind in blocking)
+        return (
+            ngettext("One item is open.", "%(n)s items are open.", n),
+            f"{kind_name(blocking[0])}: {what_to_do(blocking[0])}",
+        )
     return _("The sides differ."), _("Match again to see why.")
 
 

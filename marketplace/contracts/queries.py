@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
+from babel.dates import format_date
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.actor import Actor, Role
@@ -23,9 +24,12 @@ from marketplace.contracts.models import (
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, TimeKind, TimesheetState
 from marketplace.contracts.weeks import WEEK, Week
 from marketplace.gigs.models import Gig, Project
+from marketplace.i18n import current_locale
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.money import Money
+
+FEWEST_BARS = 8
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,16 @@ class BurnDown:
 
     @property
     def points(self) -> list[dict[str, object]]:
-        """The weeks as a chart draws them."""
-        return [
-            {"label": f"{monday:%d %b}", "value": spent.amount, "text": str(spent)}
-            for monday, spent in self.by_week
-        ]
+        """The weeks as a chart draws them: eight at least, those without spending included."""
+        spent = dict(self.by_week)
+        last = max(spent, default=None)
+        first = min(spent, default=None)
+        if last is None or first is None:
+            return []
+        shown = max((last - first) // WEEK + 1, FEWEST_BARS)
+        mondays = [last - WEEK * n for n in reversed(range(shown))]
+        none = Money(0, self.free.currency)
+        return [_point(monday, spent.get(monday, none)) for monday in mondays]
 
 
 @dataclass(frozen=True)
@@ -227,6 +236,14 @@ def lines_for_payable(session: Session, approval_ids: Sequence[int]) -> list[Pai
         .order_by(TimeEntry.started_at)
     )
     return [_paid_line(line, started_at, contract, at) for line, started_at, contract, at in rows]
+
+
+def _point(monday: date, spent: Money) -> dict[str, object]:
+    return {
+        "label": format_date(monday, "d MMM", current_locale()),
+        "value": spent.amount,
+        "text": str(spent),
+    }
 
 
 def _paid_line(line: ApprovedLine, started_at: datetime, contract: Contract, at: datetime) -> PaidLine:

@@ -1,0 +1,184 @@
+"""The path of an hour by hand, at a browser without JavaScript, and who sees nothing of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.actor import Actor
+from marketplace.contracts.models import Contract, TimeEntry, Timesheet
+from marketplace.contracts.states import TimesheetState
+from marketplace.gigs.models import Application
+from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
+from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
+from tests.visitor import Visitor, words
+
+TUESDAY = MONDAY + timedelta(days=1)
+RANKED = {"task_kind": "rank", "kind": "paid"}
+WEDNESDAY = MONDAY + timedelta(days=2)
+
+
+def at_browser(app: Flask, session: Session, actor: Actor) -> Visitor:
+    return Visitor(enter(app.test_client(), session, actor))
+
+
+def test_the_whole_path_by_hand(app: Flask, session: Session) -> None:
+    with clock.at(MONDAY):
+        client, organization = a_client(session)
+        project = a_project(session, client, organization)
+        fund(session, project.public_id, 10_000_00)
+        gig, ana = a_gig(session, client, project), an_expert(session)
+        expert, carla = at_browser(app, session, ana), at_browser(app, session, client)
+        expert.get(f"/gigs/{gig.public_id}")
+        applied = expert.post(f"/gigs/{gig.public_id}/applications", note="I read 40 studies a day.")
+        assert "Your application is with the client" in words(applied)
+        application = session.scalars(sa.select(Application)).one()
+        carla.get(f"/applications/{application.public_id}/offer")
+        offered = carla.post(
+            f"/applications/{application.public_id}/offer",
+            rate="150.00", hours_per_week="10", starts_on="2026-06-01",
+        )  # fmt: skip
+        assert "seven days to sign" in words(offered)
+        [offer] = re.findall(r"/offers/([0-9a-f-]{36})", expert.get("/offers").text)[:1]
+        expert.get(f"/offers/{offer}")
+        assert "Type your name as it stands" in words(
+            expert.post(f"/offers/{offer}/signature", signed_name="X")
+        )
+        signed = expert.post(f"/offers/{offer}/signature", signed_name="Ana Expert")
+        assert "You have a contract" in words(signed)
+    contract = session.scalars(sa.select(Contract)).one().public_id
+    with clock.at(TUESDAY):
+        expert, carla = at_browser(app, session, ana), at_browser(app, session, client)
+        expert.get(f"/work/{contract}")
+        assert "Stop the timer" in words(
+            expert.post(f"/work/{contract}/timer", task_kind="review", kind="paid")
+        )
+    with clock.at(TUESDAY + timedelta(minutes=90)):
+        assert "1 h 30 min" in words(expert.post("/work/timer/stop"))
+        by_hand = {
+            "day": "2026-06-02",
+            "begins": "09:00",
+            "ends": "10:00",
+            "task_kind": "rank",
+            "kind": "paid",
+        }
+        assert "2 h 30 min" in words(expert.post(f"/work/{contract}/entries", **by_hand))
+        sheet = session.scalars(sa.select(Timesheet)).one()
+        expert.post(f"/timesheets/{sheet.public_id}/submission", version=sheet.version)
+        assert "Ana Expert" in words(carla.get("/timesheets/waiting"))
+        page = carla.get(f"/timesheets/{sheet.public_id}")
+        assert "Approve $450.00" in words(page)
+        done = carla.post(f"/timesheets/{sheet.public_id}/approval", version=sheet.version)
+        assert "The week is approved" in words(done)
+    session.refresh(sheet)
+    assert sheet.state is TimesheetState.APPROVED
+
+
+@pytest.fixture
+def deal(session: Session) -> Deal:
+    with clock.at(MONDAY):
+        return a_deal(session)
+
+
+def test_a_mistyped_entry_comes_back_with_its_sentence(app: Flask, session: Session, deal: Deal) -> None:
+    expert = at_browser(app, session, deal.expert)
+    with clock.at(WEDNESDAY):
+        expert.get(f"/work/{deal.contract.public_id}")
+        future = {
+            "day": "2026-06-04",
+            "begins": "09:00",
+            "ends": "10:00",
+            "task_kind": "rank",
+            "kind": "paid",
+        }
+        answer = expert.post(f"/work/{deal.contract.public_id}/entries", **future)
+    assert answer.status_code == 422
+    assert "has not passed yet" in words(answer)
+
+
+def test_an_entry_is_changed_and_removed(app: Flask, session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        entry = an_entry(session, deal, TUESDAY)
+        expert = at_browser(app, session, deal.expert)
+        assert 'value="12:00"' in expert.get(f"/work/entries/{entry.public_id}").text
+        changed = expert.post(
+            f"/work/entries/{entry.public_id}", version=1,
+            day="2026-06-02", begins="12:00", ends="12:30", task_kind="review", kind="paid",
+        )  # fmt: skip
+        assert "0 h 30 min" in words(changed)
+        new = session.scalars(sa.select(TimeEntry).filter_by(removed_at=None)).one()
+        expert.post(f"/work/entries/{new.public_id}/removal", version=2)
+        assert session.scalars(sa.select(TimeEntry).filter_by(removed_at=None)).all() == []
+
+
+def test_returning_needs_words(app: Flask, session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        carla = at_browser(app, session, deal.client)
+        carla.get(f"/timesheets/{sheet.public_id}")
+        where = f"/timesheets/{sheet.public_id}/return"
+        assert carla.post(where, version=sheet.version, reason_code="entry_wrong").status_code == 422
+        said = "You worked on Monday, not on Tuesday."
+        carla.post(where, version=sheet.version, reason_code="entry_wrong", explanation=said)
+        expert = at_browser(app, session, deal.expert)
+        assert said in words(expert.get(f"/timesheets/{sheet.public_id}"))
+
+
+def test_a_late_second_approval_hears_so(app: Flask, session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        seen = sheet.version
+        where = f"/timesheets/{sheet.public_id}"
+        for who in (deal.client, deal.approver):
+            browser = at_browser(app, session, who)
+            browser.get(where)
+            browser.client.post(f"{where}/approval", data={"csrf_token": browser.token, "version": seen})
+        answer = browser.client.post(
+            f"{where}/approval",
+            data={"csrf_token": browser.token, "version": seen},
+            headers={"Referer": f"http://localhost{where}"},
+            follow_redirects=True,
+        )
+    assert "already approved" in words(answer)
+
+
+def test_strangers_see_nothing(app: Flask, session: Session, deal: Deal) -> None:
+    rival, _organization = a_client(session, "Rival AI")
+    zed = an_actor(session, a_person(session, "Zed Nobody"))
+    with clock.at(WEDNESDAY):
+        entry = an_entry(session, deal, TUESDAY)
+        bea = an_expert(session, "Bea Expert")
+        offer = an_offer(session, deal.client, bea, deal.gig)
+        paths = [
+            f"/contracts/{deal.contract.public_id}",
+            f"/timesheets/{entry.timesheet.public_id}",
+            f"/offers/{offer.public_id}",
+            f"/projects/{deal.project.public_id}/funds",
+            f"/gigs/{deal.gig.public_id}/offers",
+            f"/work/entries/{entry.public_id}",
+        ]
+        cee = an_expert(session, "Cee Expert")
+        seen = {
+            (who.name, path): at_browser(app, session, who).get(path).status_code
+            for who in (rival, zed, cee)
+            for path in paths
+        }
+    assert set(seen.values()) == {404}
+
+
+def test_a_client_does_not_learn_the_name_before_the_signature(
+    app: Flask, session: Session, deal: Deal
+) -> None:
+    with clock.at(WEDNESDAY):
+        offer = an_offer(session, deal.client, an_expert(session, "Quirina Secret"), deal.gig)
+        carla = at_browser(app, session, deal.client)
+        for path in ("experts", "applications", "offers"):
+            assert "Quirina" not in carla.get(f"/gigs/{deal.gig.public_id}/{path}").text
+        assert "Quirina" not in carla.get(f"/offers/{offer.public_id}").text

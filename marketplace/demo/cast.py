@@ -1,4 +1,4 @@
-"""The people who can sign in to the demo. Their passwords and secrets are published: they open nothing else."""
+"""The people who can sign in to the demo. Their passwords are published: they open nothing else."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from marketplace.reconciliation import matches, open_items, sql
 from marketplace.reconciliation.models import StatementLine
 from marketplace.reconciliation.states import LineState
 
+AT_ONCE = 20_000
 LATEST = 5  # business days after the expected arrival
 DESCRIPTOR = re.compile(r"\bSTRIPE\b", re.IGNORECASE)
 
@@ -35,7 +36,7 @@ BY_ID = sa.text(f"""
             FROM booked b JOIN waiting t ON t.id = b.transaction_id
             WHERE b.amount = t.net AND b.currency = t.currency AND NOT b.taken
             ORDER BY b.transaction_id, b.posting_id
-        ) AS one ORDER BY posting_id, transaction_id
+        ) AS one ORDER BY posting_id, transaction_id LIMIT :most
     ), numbered AS MATERIALIZED (
         SELECT nextval(pg_get_serial_sequence('statement_matches', 'id')) AS match_id, pair.* FROM pair
     ), made AS (
@@ -65,6 +66,7 @@ CONTENTS = sa.text("""
         )
         GROUP BY p.id
         HAVING sum(t.net) = p.amount AND count(*) FILTER (WHERE t.currency <> p.currency) = 0
+        LIMIT :most
     ), numbered AS MATERIALIZED (
         SELECT nextval(pg_get_serial_sequence('statement_matches', 'id')) AS match_id, carried.* FROM carried
     ), made AS (
@@ -101,7 +103,7 @@ def run(session: Session) -> RunResult:
     confirmed: Counter[int] = Counter()
     proposed: Counter[int] = Counter()
     for number, statement in ((1, BY_ID), (2, CONTENTS)):
-        confirmed[number] = int(session.scalar(statement, {"now": clock.now()}) or 0)
+        confirmed[number] = _all_of(session, statement)
     for number, rule in ((3, by_trace), (4, by_text_and_date)):
         confirmed[number], proposed[number] = _with_bank(session, number, rule)
     opened, resolved = open_items.refresh(session)
@@ -121,6 +123,14 @@ def by_text_and_date(line: StatementLine, sweep: Sweep) -> list[str]:
     latest = clock.add_business_days(sweep.arrival_date, LATEST)
     in_time = sweep.arrival_date - timedelta(days=1) <= line.booked_on <= latest
     return ["amount", "text", "date"] if in_time else []
+
+
+def _all_of(session: Session, statement: sa.TextClause) -> int:
+    """Repeat the statement until it finds no more, so that none runs into the time limit of statements."""
+    total = 0
+    while found := int(session.scalar(statement, {"now": clock.now(), "most": AT_ONCE}) or 0):
+        total += found
+    return total
 
 
 def _with_bank(session: Session, number: int, rule: Rule) -> tuple[int, int]:

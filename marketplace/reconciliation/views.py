@@ -48,13 +48,21 @@ def _words() -> dict[str, object]:
     }
 
 
-sources.register(
-    "statement_line",
-    lambda rest: Link(_("Bank line"), url_for("reconciliation.line", public_id=rest)),
-)
-sources.register(
-    "bank_account", lambda _rest: Link(_("Bank account"), url_for("reconciliation.statement_list"))
-)
+def _line_link(rest: str) -> Link:
+    return Link(_("Bank line"), url_for("reconciliation.line", public_id=rest))
+
+
+def _account_link(_rest: str) -> Link:
+    return Link(_("Bank account"), url_for("reconciliation.statement_list"))
+
+
+def _deposit_link(rest: str) -> Link:
+    return Link(_("Payout to an expert's bank"), url_for("reconciliation.deposit", stripe_id=rest))
+
+
+sources.register("statement_line", _line_link)
+sources.register("bank_account", _account_link)
+sources.register("connected_payout", _deposit_link)
 
 
 @bp.get("/")

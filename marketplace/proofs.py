@@ -13,6 +13,7 @@ SLICES = (
     "audit.trail",
     "ledger.proofs",
     "credentials.proofs",
+    "gigs.proofs",
     "contracts.proofs",
     "payments.proofs",
     "reconciliation.proofs",

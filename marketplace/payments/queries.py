@@ -128,15 +128,12 @@ def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
     """The expert's money by where it is: `submitted`, `approved`, `run`, `way`, `paid`."""
     submitted = session.scalars(weeks_of(actor).where(Timesheet.state == TimesheetState.SUBMITTED)).unique()
     approved = session.execute(batches.unpaid(currency).where(Contract.person_id == actor.id))
-    by_state = dict(
-        session.execute(
-            sa.select(PayoutItem.state, sa.func.sum(PayoutItem.amount))
-            .where(PayoutItem.person_id == actor.id)
-            .group_by(PayoutItem.state)
-        )
-        .tuples()
-        .all()
+    rows = session.execute(
+        sa.select(PayoutItem.state, sa.func.sum(PayoutItem.amount))
+        .where(PayoutItem.person_id == actor.id)
+        .group_by(PayoutItem.state)
     )
+    by_state = {state: int(amount) for state, amount in rows}
     amounts = {
         "submitted": sum(work.amounts(sheet)[0].amount for sheet in submitted),
         "approved": sum(approval.expert_amount for approval, _person in approved),
@@ -317,7 +314,7 @@ def _items_paying(session: Session, approval_ids: Sequence[int]) -> dict[int, Pa
         .join(PayoutItemApproval.item)
         .where(PayoutItemApproval.approval_id.in_(approval_ids), PayoutItemApproval.ended_at.is_(None))
     )
-    return dict(rows.tuples().all())
+    return {approval_id: item for approval_id, item in rows}
 
 
 def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, ConnectedPayout]:
@@ -329,7 +326,7 @@ def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, Connecte
         .where(Transfer.payout_item_id.in_(list(item_ids)))
         .order_by(ConnectedPayout.created_at, ConnectedPayout.id)
     )
-    return dict(rows.tuples().all())
+    return {item_id: payout for item_id, payout in rows}
 
 
 def _earned(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock
@@ -95,7 +96,7 @@ def set_up(session: Session, gateway: Gateway, expert: Actor) -> ConnectedAccoun
         session, gateway, expert, return_url=f"{SITE}/pay/setup", refresh_url=f"{SITE}/pay/setup/again"
     )
     hands.onboard(url, *expert.name.split(), moment=clock.overridden())
-    account = session.query(ConnectedAccount).filter_by(person_id=expert.id).one()
+    account = session.scalars(sa.select(ConnectedAccount).filter_by(person_id=expert.id)).one()
     stripe_id = account.stripe_id or ""
     # Stripe takes a moment to check what it was given.
     until(lambda: connected_accounts.refresh_account(session, gateway, stripe_id).ready)

@@ -1,0 +1,181 @@
+"""What client, expert and finance see and press, without JavaScript; and what a stranger does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.actor import Actor
+from marketplace.demo.stripe_server import hands
+from marketplace.payments import payouts, sending, tasks
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, Sweep
+from marketplace.payments.states import BatchState, FundingState, SweepState
+from tests.cast import Cast
+from tests.demo.stripe_server.harness import Handle
+from tests.factories.contracts import MONDAY, Deal
+from tests.factories.gigs import a_client, a_project
+from tests.factories.payments import a_paid_deal, a_released_batch, an_approved_week, finance, hire
+from tests.visitor import Visitor, words
+
+FRIDAY = MONDAY + timedelta(days=4)
+
+
+@pytest.fixture(autouse=True)
+def one_stripe(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "connect", lambda _settings: gateway)
+
+
+@pytest.fixture
+def deal(session: Session, gateway: Gateway) -> Deal:
+    with clock.at(MONDAY):
+        made = a_paid_deal(session, gateway)
+    an_approved_week(session, made, MONDAY)
+    return made
+
+
+def enter(cast: Cast, app: Flask, who: Actor) -> Visitor:
+    """At a browser now; with a second factor given just now where the role needs one."""
+    return cast.visitor(app, replace(who, second_factor_at=clock.now()))
+
+
+def test_a_client_funds_a_project_and_comes_back_to_a_paid_page(session, app, cast):
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    carla = enter(cast, app, client)
+    path = f"/projects/{project.public_id}/funding"
+    assert "Nothing paid yet" in words(carla.get(path))
+    lot_page = carla.post(path, amount="1,000", rail="card")
+    assert "Pay $1,030.17 at Stripe" in words(lot_page)
+    lot = session.scalars(sa.select(Funding)).one()
+    answer = carla.client.post(f"/fundings/{lot.public_id}/checkout", data={"csrf_token": carla.token})
+    assert answer.status_code == 303
+    back = hands.pay(answer.headers["Location"])
+    assert back.endswith(f"/fundings/{lot.public_id}/return")
+    assert "Paid, and ready to be reserved" in words(carla.get(f"/fundings/{lot.public_id}/return"))
+    assert lot.state == FundingState.PAID
+    assert "$1,000.00" in words(carla.get(path))
+
+
+@pytest.mark.parametrize("amount", ["", "0", "-5", "1e3", "abc", "99999999999"])
+def test_an_amount_that_cannot_be_is_refused_and_the_form_is_kept(session, app, cast, amount):
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    answer = enter(cast, app, client).post(
+        f"/projects/{project.public_id}/funding", amount=amount, rail="card"
+    )
+    assert answer.status_code == 422
+    assert session.scalars(sa.select(Funding)).all() == []
+
+
+def test_an_expert_sets_up_being_paid_on_stripes_pages(session, app, cast, gateway):
+    ana = enter(cast, app, cast.ana)
+    assert "Set up payouts at Stripe" in words(ana.get("/pay/setup"))
+    answer = ana.client.post("/pay/setup", data={"csrf_token": ana.token})
+    assert answer.status_code == 303
+    assert "Your last name" in words(ana.get("/pay/setup"))
+    back = hands.onboard(answer.headers["Location"])
+    assert back.endswith("/pay/setup/return")
+    seen = words(ana.get("/pay/setup/return"))
+    assert "You are set up" in seen or "Stripe is checking" in seen
+
+
+def test_an_expert_sees_each_week_in_one_state_and_every_cent_of_a_deposit(
+    session, app, cast, gateway, stripe: Handle, deal
+):
+    ana = enter(cast, app, deal.expert)
+    assert "It goes out with the next pay run" in words(ana.get("/pay"))
+    with clock.at(FRIDAY):
+        batch = a_released_batch(session)
+    assert "In a pay run" in words(ana.get("/pay"))
+    with clock.at(FRIDAY):
+        sending.send_batch(session, gateway, batch.public_id)
+    assert "On its way" in words(ana.get("/pay"))
+    stripe.settle()
+    payouts.track_payouts(session, gateway)
+    assert "Your bank has it" in words(ana.get("/pay"))
+    deposit = session.scalars(sa.select(ConnectedPayout)).one()
+    seen = words(ana.get(f"/pay/deposits/{deposit.public_id}"))
+    for said in ("$150.00", "$30.00", "1.00", "Review radiology reports", "Northwind AI"):
+        assert said in seen
+    assert "$150.00" in words(ana.get("/pay/deposits"))
+
+
+def test_two_people_pay_a_batch(session, app, cast, gateway, deal):
+    hire(session, gateway, deal, "Ben Baker", set_up_too=False)
+    desk = finance(session)
+    fin, gil = enter(cast, app, desk.fin), enter(cast, app, desk.gil)
+    assert "$150.00" in words(fin.get("/payouts"))
+    dry_run = words(fin.post("/payouts", cut_off=clock.now().date().isoformat()))
+    assert "Dry run" in dry_run
+    assert "Ana Silva" in dry_run
+    batch = session.scalars(sa.select(PayoutBatch)).one()
+    path = f"/payouts/{batch.public_id}"
+    assert "Release the batch" not in words(fin.get(path))
+    assert fin.get(f"{path}/release").status_code == 404
+    assert "Pay $150.00 to one expert?" in words(gil.get(f"{path}/release"))
+    assert "being sent to Stripe" in words(gil.post(f"{path}/release"))
+    assert batch.state == BatchState.RELEASED
+    item = batch.items[0]
+    assert "Payout released" in words(gil.get(f"/payouts/items/{item.public_id}"))
+
+
+def test_whoever_prepared_is_told_to_ask_a_colleague(session, app, cast, deal):
+    desk = finance(session)
+    both = enter(cast, app, desk.fin)
+    both.post("/payouts", cut_off=clock.now().date().isoformat())
+    batch = session.scalars(sa.select(PayoutBatch)).one()
+    batch.prepared_by = desk.gil.id
+    session.commit()
+    gil = enter(cast, app, desk.gil)
+    assert "somebody else has to release it" in words(gil.post(f"/payouts/{batch.public_id}/release"))
+    assert batch.state == BatchState.PREPARED
+
+
+def test_fees_are_swept_by_two_people(session, app, cast, gateway, deal):
+    desk = finance(session)
+    fin, gil = enter(cast, app, desk.fin), enter(cast, app, desk.gil)
+    assert "$30.00" in words(fin.get("/sweeps"))
+    page = words(fin.post("/sweeps"))
+    assert "Client fees" in page
+    sweep = session.scalars(sa.select(Sweep)).one()
+    assert "Released" in words(gil.post(f"/sweeps/{sweep.public_id}/release"))
+    assert sweep.state == SweepState.RELEASED
+
+
+def test_an_item_can_be_taken_out_and_a_batch_cancelled(session, app, cast, deal):
+    desk = finance(session)
+    fin = enter(cast, app, desk.fin)
+    fin.post("/payouts", cut_off=clock.now().date().isoformat())
+    batch = session.scalars(sa.select(PayoutBatch)).one()
+    assert "Taken out" in words(fin.post(f"/payouts/items/{batch.items[0].public_id}/cancel"))
+    assert "Cancelled" in words(fin.post(f"/payouts/{batch.public_id}/cancel"))
+    assert batch.state == BatchState.CANCELLED
+
+
+def test_strangers_find_nothing(session, app, cast, gateway, stripe: Handle, deal):
+    with clock.at(FRIDAY):
+        batch = a_released_batch(session)
+        sending.send_batch(session, gateway, batch.public_id)
+    stripe.settle()
+    payouts.track_payouts(session, gateway)
+    lot = session.scalars(sa.select(Funding)).one()
+    deposit = session.scalars(sa.select(ConnectedPayout)).one()
+    item = batch.items[0].public_id
+    of_finance = [f"/payouts/{batch.public_id}", f"/payouts/items/{item}", "/payouts", "/sweeps"]
+    of_client = [f"/fundings/{lot.public_id}", f"/projects/{deal.project.public_id}/funding"]
+    of_expert = [f"/pay/deposits/{deposit.public_id}"]
+    for who, closed in {
+        cast.zed: of_finance + of_client + of_expert,
+        cast.ben: of_finance + of_client + of_expert,
+        cast.carla: of_finance + of_client + of_expert,
+        cast.fin: of_expert,
+    }.items():
+        visitor = enter(cast, app, who)
+        assert [path for path in closed if visitor.get(path).status_code != 404] == [], who.name

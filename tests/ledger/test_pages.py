@@ -43,14 +43,14 @@ def test_a_trial_balance_as_of_a_day(app: Flask, session: Session, cast: Cast) -
 
 def test_the_journal_by_source(app: Flask, session: Session, cast: Cast) -> None:
     for n in range(25):
-        book(session, f"funding:{n}", 500, OCTOBER)
-    book(session, "sweep:1", 500, OCTOBER)
+        book(session, f"topup:{n}", 500, OCTOBER)
+    book(session, "correction:1", 500, OCTOBER)
     session.commit()
     fin = cast.visitor(app, cast.fin)
 
-    assert "funding 3 " not in words(fin.get("/books/journal?source=sweep:"))
+    assert "topup 3 " not in words(fin.get("/books/journal?source=correction:"))
     first = fin.get("/books/journal")
-    assert "funding 24" in words(first)
+    assert "topup 24" in words(first)
     assert "Further down the list" in words(first)
 
 

@@ -130,6 +130,21 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class RawAnswer:
+    """An answer as it came: its status, its body, and its headers."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+    @property
+    def code(self) -> str:
+        """Stripe's code of a refusal; empty otherwise."""
+        error = self.body.get("error") or {}
+        return str(error.get("code") or error.get("type") or "")
+
+
+@dataclass(frozen=True)
 class Notice:
     """An event whose signature was good: something happened to `object_id` (of `account`, if connected)."""
 

@@ -284,7 +284,23 @@ class Gateway:
         """Our balance, or a connected account's, as of now."""
         return _read(_ask(lambda: self._stripe.v1.balance.retrieve(None, _as(account))), facts.of_balance)
 
-    # Set-up
+    # Set-up and checks
+
+    def ask(
+        self, method: str, path: str, *, key: str | None = None, account: str | None = None, **params: Any
+    ) -> facts.RawAnswer:
+        """Stripe's answer as it came, refusals too: for checking what Stripe does, never for moving money."""
+        options: dict[str, Any] = {"idempotency_key": key} if key else {}
+        try:
+            found = self._stripe.raw_request(method, path, **params, **options, **_as(account))
+        except stripe.APIConnectionError as error:
+            raise GatewayUnknown("no_answer", _("Stripe gave no clear answer.")) from error
+        except stripe.StripeError as error:
+            return facts.RawAnswer(
+                error.http_status or 0, dict(error.json_body or {}), dict(error.headers or {})
+            )  # type: ignore[call-overload]
+        said = found.last_response
+        return facts.RawAnswer(said.code, dict(said.data), dict(said.headers))
 
     def make_webhook(self, url: str, kinds: list[str], *, connect: bool) -> str:
         """Have Stripe tell `url` of snapshot events; the signing secret, shown this once."""

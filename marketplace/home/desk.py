@@ -119,6 +119,16 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("See the gigs"),
             "gigs.browse",
         )
+    waiting = Credential.state == CredentialState.NEEDS_REVIEW
+    if n := _count(session, Credential, Credential.person_id == actor.id, waiting):
+        yield Task(
+            ngettext("A credential of yours is with a reviewer.", "%(n)s of yours are with a reviewer.", n),
+            _("See how far it is"),
+            "credentials.index",
+        )
+    yield Task(
+        _("Gigs are ranked by how well they suit you, with the reasons."), _("Find gigs"), "gigs.browse"
+    )
 
 
 _TO_SUBMIT = (TimesheetState.OPEN, TimesheetState.RETURNED)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace.actor import Actor
-from marketplace.contracts.models import Contract, Offer, TimeEntry, Timesheet
+from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.errors import NotAllowed
 from marketplace.gigs.find import there, visible
 from marketplace.i18n import gettext as _
@@ -34,6 +34,13 @@ def timesheet(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: boo
         hold(session, found.contract_id)
         session.refresh(found, with_for_update=True)
     return found
+
+
+def approval(session: Session, actor: Actor, public_id: uuid.UUID) -> Approval:
+    """The approval, if `actor` may see its week. Raises NotFound."""
+    seen = sa.select(Timesheet.id).where(Timesheet.visible_to(actor))
+    query = sa.select(Approval).where(Approval.public_id == public_id, Approval.timesheet_id.in_(seen))
+    return there(session.scalars(query).one_or_none())
 
 
 def own_contract(session: Session, actor: Actor, public_id: uuid.UUID) -> Contract:

@@ -11,10 +11,12 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.actor import Actor
+from marketplace.actor import Actor, Role
+from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimesheetState
 from marketplace.gigs.models import Application
+from marketplace.ledger.sources import link_for
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
@@ -182,3 +184,15 @@ def test_a_client_does_not_learn_the_name_before_the_signature(
         for path in ("experts", "applications", "offers"):
             assert "Quirina" not in carla.get(f"/gigs/{deal.gig.public_id}/{path}").text
         assert "Quirina" not in carla.get(f"/offers/{offer.public_id}").text
+
+
+def test_finance_follows_an_entry_to_what_it_comes_from(app: Flask, session: Session, deal: Deal) -> None:
+    fin = an_actor(session, a_person(session, "Fin Finance", Role.FINANCE_PREPARER))
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        approval = approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+        browser = at_browser(app, session, fin)
+        with app.test_request_context():
+            sought = [f"approval:{approval.public_id}", f"reservation:{deal.contract.public_id}:2026-06-01"]
+            paths = [link_for(source).path for source in [*sought, f"project:{deal.project.public_id}:funds"]]
+        assert [browser.get(str(path)).status_code for path in paths] == [200, 200, 200]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 
 from marketplace.contracts import limits, queries
 from marketplace.contracts import tasks as tasks
 from marketplace.gigs.states import task_word
+from marketplace.i18n import gettext as _
+from marketplace.ledger import sources
+from marketplace.ledger.sources import Link
 
 bp = Blueprint("contracts", __name__)
 
@@ -27,6 +30,24 @@ def _words() -> dict[str, object]:
 def _on_clock(moment: datetime, zone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%H:%M}"
 
+
+def _approval_link(rest: str) -> Link:
+    return Link(_("Approved week"), url_for("contracts.approval", approval_id=rest))
+
+
+def _reservation_link(rest: str) -> Link:
+    contract, _colon, _monday = rest.partition(":")
+    return Link(_("Contract"), url_for("contracts.show", contract_id=contract))
+
+
+def _project_link(rest: str) -> Link:
+    project, _colon, _account = rest.partition(":")
+    return Link(_("Project"), url_for("contracts.funds", project_id=project))
+
+
+sources.register("approval", _approval_link)
+sources.register("reservation", _reservation_link)
+sources.register("project", _project_link)
 
 from marketplace.contracts.views import deals, timesheets, work  # noqa: E402
 

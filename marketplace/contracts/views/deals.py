@@ -8,7 +8,7 @@ from flask import current_app, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
-from marketplace.actor import CLIENT, Role
+from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import ending, find, offers, queries, signing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer
@@ -130,7 +130,7 @@ def end(contract_id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.get("/projects/<uuid:project_id>/funds")
-@guard(*CLIENT)
+@guard(*CLIENT, *FINANCE, Role.OPERATOR)
 def funds(project_id: uuid.UUID) -> ResponseReturnValue:
     """Where a project's money is: spent, reserved, free."""
     project = find_gig.project(db_session(), actor(), project_id)
@@ -138,6 +138,7 @@ def funds(project_id: uuid.UUID) -> ResponseReturnValue:
         "contracts/funds.html",
         project=project,
         burn=queries.burn_down(db_session(), project),
+        mine=actor().has(*CLIENT, organization_id=project.organization_id),
         may_fund=actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id),
     )
 

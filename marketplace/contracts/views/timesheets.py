@@ -41,6 +41,14 @@ def timesheet(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     return _timesheet(timesheet_id, ReasonForm(about="timesheet"))
 
 
+@bp.get("/approvals/<uuid:approval_id>")
+@guard()
+def approval(approval_id: uuid.UUID) -> ResponseReturnValue:
+    """The week behind an approval, which is what the ledger names."""
+    sheet = find.approval(db_session(), actor(), approval_id).timesheet
+    return redirect(url_for("contracts.timesheet", timesheet_id=sheet.public_id), 303)
+
+
 @bp.post("/timesheets/<uuid:timesheet_id>/submission")
 @guard(Role.EXPERT)
 def submit(timesheet_id: uuid.UUID) -> ResponseReturnValue:

@@ -103,6 +103,7 @@ class Gateway:
             "success_url": return_url,
             "cancel_url": cancel_url,
         }
+        params["allowed_payment_method_types"] = ["card"]
         if rail == Rail.BANK_TRANSFER:
             params["allowed_payment_method_types"] = ["customer_balance"]
             params["payment_method_options"] = {
@@ -111,8 +112,6 @@ class Gateway:
                     "bank_transfer": {"type": "us_bank_transfer"},
                 }
             }
-        else:
-            params["allowed_payment_method_types"] = ["card"]
         made = _ask(lambda: self._stripe.v1.checkout.sessions.create(params, {"idempotency_key": key}))
         return _read(made, facts.of_checkout)
 
@@ -284,8 +283,6 @@ class Gateway:
         """Our balance, or a connected account's, as of now."""
         return _read(_ask(lambda: self._stripe.v1.balance.retrieve(None, _as(account))), facts.of_balance)
 
-    # Set-up and checks
-
     def ask(
         self, method: str, path: str, *, key: str | None = None, account: str | None = None, **params: Any
     ) -> facts.RawAnswer:
@@ -296,20 +293,9 @@ class Gateway:
         except stripe.APIConnectionError as error:
             raise GatewayUnknown("no_answer", _("Stripe gave no clear answer.")) from error
         except stripe.StripeError as error:
-            return facts.RawAnswer(
-                error.http_status or 0, dict(error.json_body or {}), dict(error.headers or {})
-            )  # type: ignore[call-overload]
-        said = found.last_response
-        return facts.RawAnswer(said.code, dict(said.data), dict(said.headers))
-
-    def make_webhook(self, url: str, kinds: list[str], *, connect: bool) -> str:
-        """Have Stripe tell `url` of snapshot events; the signing secret, shown this once."""
-        made = _ask(
-            lambda: self._stripe.v1.webhook_endpoints.create(
-                {"url": url, "enabled_events": kinds, "connect": connect}  # type: ignore[typeddict-item]
-            )
-        )
-        return _read(made, lambda answer: str(answer["secret"]))
+            refusal = error.json_body if isinstance(error.json_body, dict) else {}
+            return facts.RawAnswer(error.http_status or 0, refusal, dict(error.headers or {}))
+        return facts.RawAnswer(found.code, dict(found.data), dict(found.headers))
 
 
 @cache

@@ -268,7 +268,8 @@ def _an_active_account(run: _Check) -> str | None:
 
 
 def _all_net(run: _Check) -> int:
-    total, after = 0, {}
+    total = 0
+    after: dict[str, str] = {}
     while True:
         answer = run.get("/v1/balance_transactions", limit=100, currency="usd", **after)
         rows = answer.body.get("data", [])

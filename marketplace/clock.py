@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 _override: ContextVar[datetime | None] = ContextVar("clock_override", default=None)
 
@@ -62,6 +63,12 @@ def advance(by: timedelta) -> None:
     if path is None:
         raise ValueError("no clock file is named, so the clock cannot be moved")
     _write(path, _offset() + by)
+
+
+@cache
+def zones() -> frozenset[str]:
+    """The names of all IANA zones. Finding them walks a folder tree, so they are found once."""
+    return frozenset(available_timezones())
 
 
 def midnight(day: date, zone: str) -> datetime:

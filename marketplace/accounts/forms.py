@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import available_timezones
 
 from wtforms import EmailField, HiddenField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length
 
+from marketplace import clock
 from marketplace.accounts.models import Organization
 from marketplace.accounts.people import countries
 from marketplace.accounts.registering import CLIENT, EXPERT
@@ -209,7 +209,5 @@ def _choose(first: str, pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
 
 def _zones() -> list[tuple[str, str]]:
     """Zones named by a city, which is how people know theirs."""
-    named = (
-        zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/"))
-    )
+    named = (zone for zone in clock.zones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))
     return [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in sorted(named))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import itemgetter
-from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 from babel import Locale
@@ -178,7 +177,7 @@ def _country(code: str) -> str:
 
 
 def _time_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in clock.zones():
         raise Invalid(_("Choose a time zone from the list."), field="time_zone")
     return name
 

@@ -84,6 +84,7 @@ def attest(
     kind = types.TYPES[credential.type]
     _require_agreement(kind, fields_agreed, status_at_source, conditions)
     _require_recent(kind, source_as_of)
+    _require_something_seen(credential, source_url)
     end = _end(kind, valid_to, credential.jurisdiction)
     attestation = record(
         session, actor, credential, Standing.ACTIVE, source_url,
@@ -165,6 +166,12 @@ def _require_recent(kind: CredentialType, as_of: date | None) -> None:
     if age > kind.source_days:
         sentence = _("The source is older than %(days)s days. Look for a newer one.", days=kind.source_days)
         raise Invalid(sentence, field="source_as_of")
+
+
+def _require_something_seen(credential: Credential, source_url: str | None) -> None:
+    if not source_url and credential.document_id is None:
+        sentence = _("No document was sent, so say where you looked it up: give the address of the page.")
+        raise Invalid(sentence, field="source_url")
 
 
 def _end(kind: CredentialType, valid_to: date | None, place: str | None) -> datetime | None:

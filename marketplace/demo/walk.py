@@ -62,7 +62,7 @@ def _steps(session: Session) -> Iterable[Step]:
     sheet = (Timesheet.contract_id == Contract.id, *mine)
     yield Step(
         _("Rev checks Ana’s licence"),
-        _("Take the credential from the queue, look at the source, and say that everything agrees."),
+        _("Take it from the queue, look it up at the source, say where, and that everything agrees."),
         url_for("credentials.queue"),
         has(Credential, Credential.person_id == ANA, Credential.state.in_(VALID)),
     )

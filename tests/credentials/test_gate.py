@@ -11,7 +11,7 @@ from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.credentials import claims, gate
 from marketplace.credentials.gate import Requirement, Verdict
-from tests.factories.credentials import a_claim, a_verified_credential, attested
+from tests.factories.credentials import PDF, a_claim, a_verified_credential, attested
 
 ONE = timedelta(microseconds=1)
 START = datetime(2026, 11, 2, 15, 30, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_a_shallower_check_later_takes_nothing_away(session: Session, licensed: 
     held = gate.holds(session, licensed.id, LICENCE, START).credential
     assert held is not None
     with clock.at(START + timedelta(days=5)):
-        claims.resubmit_credential(session, licensed, held.public_id)
+        claims.resubmit_credential(session, licensed, held.public_id, document=PDF)
         attested(session, rev, held, source_url=None)
     assert gate.valid_intervals(session, licensed.id, LICENCE) == [(START, END)]
 

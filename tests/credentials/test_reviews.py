@@ -52,6 +52,12 @@ def test_the_document_alone_is_level_two(session: Session, ana: Actor, rev: Acto
     assert verdict(session, ana) is Verdict.FAIL
 
 
+def test_nothing_is_verified_that_nobody_looked_at(session: Session, ana: Actor, rev: Actor) -> None:
+    credential = a_claim(session, ana)
+    with pytest.raises(Invalid, match="say where you looked it up"):
+        attested(session, rev, credential, source_url=None)
+
+
 @pytest.mark.parametrize("missing", AGREED)
 def test_all_has_to_agree_the_name_above_all(session: Session, ana: Actor, rev: Actor, missing: str) -> None:
     with pytest.raises(Refused):

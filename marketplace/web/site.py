@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import Blueprint, Flask, abort, g, send_file
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from marketplace import i18n, logs
 from marketplace.web.access import db_session, public
@@ -22,6 +23,7 @@ def install(app: Flask) -> None:
     """Serve the shared addresses and give each request its id."""
     app.register_blueprint(bp)
     app.before_request(_begin)
+    app.after_request(_name)
     app.teardown_request(_end)
 
 
@@ -62,6 +64,12 @@ def _asset(name: str) -> Path | None:
 def _begin() -> None:
     g.about = logs.about()
     g.about.__enter__()
+
+
+def _name(answer: Response) -> Response:
+    """The id that the logs know this request by, for whoever writes to us about it."""
+    answer.headers["X-Request-Id"] = logs.request_id()
+    return answer
 
 
 def _end(error: BaseException | None) -> None:

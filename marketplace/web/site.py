@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import sqlalchemy as sa
-from flask import Blueprint, Flask, abort, g, send_file
+from flask import Blueprint, Flask, abort, g, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
@@ -15,6 +17,8 @@ from marketplace import i18n, logs
 from marketplace.web.access import db_session, public
 
 bp = Blueprint("web", __name__)
+log = logging.getLogger(__name__)
+QUIET = frozenset({"static", "web.asset", "web.healthz", "web.readyz"})
 # Read from the wheels that carry them, so that no third-party code is kept in the project.
 ASSETS = {"htmx.js": ("js_lib_htmx", "static/htmx/htmx.min.js")}
 
@@ -62,13 +66,25 @@ def _asset(name: str) -> Path | None:
 
 
 def _begin() -> None:
+    g.began = time.monotonic()
     g.about = logs.about()
     g.about.__enter__()
 
 
 def _name(answer: Response) -> Response:
-    """The id that the logs know this request by, for whoever writes to us about it."""
+    """Say which request this was: in the answer, for whoever writes to us about it, and in the log."""
     answer.headers["X-Request-Id"] = logs.request_id()
+    if request.endpoint not in QUIET:
+        took = round((time.monotonic() - g.began) * 1000)
+        log.info(
+            "Answered",
+            extra={
+                "method": request.method,
+                "endpoint": request.endpoint,
+                "status": answer.status_code,
+                "ms": took,
+            },
+        )
     return answer
 
 

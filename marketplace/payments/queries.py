@@ -314,7 +314,7 @@ def _items_paying(session: Session, approval_ids: Sequence[int]) -> dict[int, Pa
         .join(PayoutItemApproval.item)
         .where(PayoutItemApproval.approval_id.in_(approval_ids), PayoutItemApproval.ended_at.is_(None))
     )
-    return dict(rows)
+    return dict(rows.all())
 
 
 def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, ConnectedPayout]:
@@ -326,7 +326,7 @@ def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, Connecte
         .where(Transfer.payout_item_id.in_(list(item_ids)))
         .order_by(ConnectedPayout.created_at, ConnectedPayout.id)
     )
-    return dict(rows)
+    return dict(rows.all())
 
 
 def _earned(

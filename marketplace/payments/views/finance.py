@@ -60,7 +60,7 @@ def batch(batch_id: uuid.UUID) -> ResponseReturnValue:
         cover=queries.cover(gateway(), _total(states, found.currency)) if prepared else None,
         moving=found.state in (BatchState.RELEASED, BatchState.SENDING),
         may_release=prepared and actor().has(Role.FINANCE_RELEASER) and found.prepared_by != actor().id,
-        may_cancel=prepared,
+        may_take_out=prepared and actor().has(Role.FINANCE_PREPARER),
     )
 
 

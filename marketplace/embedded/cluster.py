@@ -55,6 +55,8 @@ def command(place: Place, binaries: Binaries, durable: bool) -> list[str]:
     }
     if not durable:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        # A vacuum worker belongs to nobody that a test could disconnect when it drops its database.
+        settings |= {"autovacuum": "off"}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return [str(binaries.postgres), "-D", str(place.cluster), *options]
 

@@ -280,6 +280,7 @@ def _connected_payouts() -> None:
     op.create_table(
         "connected_payouts",
         _id(),
+        _public_id(),
         sa.Column("stripe_id", sa.Text, nullable=False, unique=True),
         _ref("connected_account_id", "connected_accounts"),
         sa.Column("amount", sa.BigInteger, nullable=False),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -26,12 +26,14 @@ Handler = Callable[..., Any]
 
 # Jobs asked for while the clock is set back belong to the one who set it, not to the worker.
 PRESENT, PAST = "present", "past"
+PAST_LOCK = 0x70617374
 STALLED_SECONDS = 30
 RETRY = RetryStrategy(max_attempts=10, exponential_wait=3)
 
 log = logging.getLogger(__name__)
 _handlers: dict[str, Handler] = {}
 _schedule: dict[str, str] = {}
+_by_the_clock: set[str] = set()
 # Only builds the SQL of a new job; each job goes in on its session's own connection.
 _writer = App(connector=PsycopgConnector())
 
@@ -48,8 +50,13 @@ def task(name: str) -> Callable[[Callable[Concatenate[Session, P], R]], Callable
     return register
 
 
-def periodic(cron: str, name: str) -> None:
-    """Queue the job `name` by a cron line; of six fields the first counts seconds."""
+def periodic(cron: str, name: str, *, by_the_clock: bool = False) -> None:
+    """Queue the job `name` by a cron line; of six fields the first counts seconds.
+
+    `by_the_clock` marks what acts on deadlines that have passed: it rests while a past is being written.
+    """
+    if by_the_clock:
+        _by_the_clock.add(name)
     *seconds, minutes, hours, days, months, weekdays = cron.split()
     # The library wants the seconds last.
     _schedule[name] = " ".join([minutes, hours, days, months, weekdays, *seconds])
@@ -102,6 +109,28 @@ def run_worker(url: str, *, concurrency: int = 2) -> None:
     asyncio.run(_work(url, concurrency))
 
 
+@contextmanager
+def writing_the_past(url: str) -> Iterator[None]:
+    """Keep the worker from what deadlines ask for, while somebody plays months that have long passed.
+
+    Otherwise it would close in the present the weeks that are about to be worked in the past.
+    """
+    with engine(url).connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(PAST_LOCK)))
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(PAST_LOCK)))
+            connection.commit()
+
+
+def _past_is_written(session: Session) -> bool:
+    free = session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock_shared(PAST_LOCK)))
+    session.rollback()
+    return not free
+
+
 def _take(session: Session) -> sa.Row[Any] | None:
     """Claim the next waiting job by removing it: its handler is at hand, and sweeps find what it leaves."""
     session.rollback()
@@ -149,6 +178,8 @@ def _worker_app(url: str) -> App:
 def _in_session(name: str, handler: Handler, url: str) -> Handler:
     def run(**arguments: Any) -> None:
         with logs.about(), Session(engine(url)) as session:
+            if name in _by_the_clock and _past_is_written(session):
+                return
             try:
                 handler(session, **arguments)
             except Exception:

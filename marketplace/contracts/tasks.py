@@ -33,9 +33,9 @@ def expire_offers(session: Session) -> None:
     offers.expire_offers(session)
 
 
-jobs.periodic("0 */5 * * * *", "contracts.roll_weeks")
-jobs.periodic("20 */5 * * * *", "contracts.approve_overdue")
-jobs.periodic("40 * * * * *", "contracts.stop_spent_timers")
-jobs.periodic("50 */5 * * * *", "contracts.expire_offers")
+jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
+jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
+jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
+jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing

@@ -29,7 +29,7 @@ def expire(session: Session) -> None:
         last = ids[-1]
 
 
-jobs.periodic("0 */10 * * * *", "credentials.expire")
+jobs.periodic("0 */10 * * * *", "credentials.expire", by_the_clock=True)
 on_upheld["credential"] = lapses.reopen
 
 

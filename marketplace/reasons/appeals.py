@@ -77,7 +77,7 @@ def default_overdue(session: Session) -> int:
     return sum(_default(session, public_id) for public_id in overdue)
 
 
-jobs.periodic("0 */5 * * * *", "reasons.default_overdue")
+jobs.periodic("0 */5 * * * *", "reasons.default_overdue", by_the_clock=True)
 
 
 @use_case

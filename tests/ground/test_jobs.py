@@ -130,3 +130,10 @@ def test_every_schedule_is_one_that_the_job_library_reads() -> None:
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert min(gaps) >= 10, (name, cron)
         assert max(gaps) <= 24 * 3600, (name, cron)
+
+
+def test_deadlines_rest_while_a_past_is_written(committed: Committed) -> None:
+    with committed.session() as session:
+        with jobs.writing_the_past(committed.url):
+            assert jobs._past_is_written(session)
+        assert not jobs._past_is_written(session)

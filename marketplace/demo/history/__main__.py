@@ -71,17 +71,21 @@ def main() -> int:
     logs.start(config.log_level)
     tasks.register()
     progress = config.data / "progress.json"
-    with new_session(embedded.ensure(config).app_url) as session:
-        stage = _stage(session, config, progress)
-        play = list(steps(stage))
-        for number, (name, act) in enumerate(play):
-            if number < told(progress).get("done", 0):
-                continue
+    url = embedded.ensure(config).app_url
+    with jobs.writing_the_past(url), new_session(url) as session:
+        _play(_stage(session, config, progress), progress)
+    return 0
+
+
+def _play(stage: Stage, progress: Path) -> None:
+    """Every step that is not done yet."""
+    play = list(steps(stage))
+    for number, (name, act) in enumerate(play):
+        if number >= told(progress).get("done", 0):
             tell(progress, number, len(play), name, stage)
             act()
-            session.rollback()
-        tell(progress, len(play), len(play), "done", stage)
-    return 0
+            stage.session.rollback()
+    tell(progress, len(play), len(play), "done", stage)
 
 
 def _stage(session: Session, config: settings.Settings, progress: Path) -> Stage:

@@ -133,6 +133,6 @@ def _send_back(stage: Stage, sheet_id: int) -> None:
     question = "Which items does Tuesday's time belong to? We cannot find them in the tool."
     trying(
         stage.session,
-        lambda: return_timesheet(stage.session, approver, public_id, version, "unclear_entry", question),
+        lambda: return_timesheet(stage.session, approver, public_id, version, "work_missing", question),
     )
     _submit(stage, contract_id, 0)

@@ -49,6 +49,7 @@ class Command:
         return cast(Run, getattr(import_module(module), function))
 
 
+JSON = Argument("--json", {"action": "store_true", "help": "for a program to read"})
 COMMANDS = (
     Command(
         "demo",
@@ -83,10 +84,28 @@ COMMANDS = (
         (Argument("to", {"metavar": "REVISION", "help": "such as 0007; 'base' empties the database"}),),
     ),
     Command(
+        "payouts status",
+        "batches that are not settled, by the state of their items",
+        "marketplace.cli.money:payouts",
+        (JSON,),
+    ),
+    Command(
+        "reconcile status",
+        "whether ledger, Stripe and bank tie out; exits 1 when they do not",
+        "marketplace.cli.money:status",
+        (JSON,),
+    ),
+    Command("reconcile run", "fetch from Stripe and match everything", "marketplace.cli.money:run"),
+    Command(
+        "stripe-check",
+        "docs/stripe-test-mode.md against Stripe's test mode, with only a key",
+        "marketplace.cli.money:check_stripe",
+    ),
+    Command(
         "proofs",
         "every balance proof; exits 1 on any drift",
         "marketplace.cli.proofs:main",
-        (Argument("--json", {"action": "store_true", "help": "for a program to read"}),),
+        (JSON,),
     ),
     Command(
         "audit verify", "that the trail was not changed afterwards", "marketplace.cli.proofs:verify_trail"

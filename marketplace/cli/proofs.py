@@ -16,7 +16,7 @@ from marketplace.db import new_session
 
 def main(arguments: argparse.Namespace) -> int:
     """Run every proof, and say of each whether it holds."""
-    with _session() as session:
+    with session_for_command() as session:
         found = list(proofs.run(session))
     if arguments.json:
         rows = [
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def verify_trail(arguments: argparse.Namespace) -> int:
     """Follow the seals of the trail from the first to the last."""
-    with _session() as session:
+    with session_for_command() as session:
         drifts = list(audit.verify(session))
     for drift in drifts:
         print(f"{drift.subject}: expected {drift.expected}, found {drift.found}")
@@ -44,7 +44,7 @@ def verify_trail(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _session() -> Iterator[Session]:
+def session_for_command() -> Iterator[Session]:
     server = embedded.ensure(settings.current())
     try:
         with new_session(server.app_url) as session:

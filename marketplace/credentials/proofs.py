@@ -37,8 +37,8 @@ def expired_do_not_count(session: Session) -> Iterator[Drift]:
 
 
 PROOFS = [
-    Proof("C1", "Every verified credential rests on an attestation in force", verified_are_attested),
-    Proof("C2", "No expired credential counts", expired_do_not_count),
+    Proof("V1", "Every verified credential rests on an attestation in force", verified_are_attested),
+    Proof("V2", "No expired credential counts", expired_do_not_count),
 ]
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol, TypeVar
 
-from marketplace.errors import Refused
 from marketplace.i18n import gettext as _
-
-S = TypeVar("S", bound=StrEnum)
+from marketplace.moves import S, Stateful, change
 
 
 class ProjectState(StrEnum):
@@ -110,23 +107,9 @@ INVITATION_MOVES: Mapping[InvitationState, frozenset[InvitationState]] = {
 }
 
 
-class Stateful(Protocol[S]):
-    """Anything with a state."""
-
-    state: S
-
-
 def move(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]]) -> None:
     """Set `thing.state`. Raises Refused, naming both states, when the table does not allow the move."""
-    if to not in moves[thing.state]:
-        raise Refused(
-            _(
-                "This is %(now)s, so it cannot become %(to)s. Reload the page to see where it stands.",
-                now=word(thing.state),
-                to=word(to),
-            )
-        )
-    thing.state = to
+    change(thing, to, moves, word)
 
 
 def word(state: StrEnum) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from marketplace.errors import Refused
-from marketplace.i18n import gettext as _
+from marketplace.moves import S, Stateful, change
 
 
 class Rail(StrEnum):
@@ -158,21 +157,11 @@ _MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     SweepState: SWEEP,
 }
 
-S = TypeVar("S", bound=StrEnum)
 
-
-class HasState(Protocol[S]):
-    state: S
-
-
-def move(thing: HasState[S], to: S) -> None:
+def move(thing: Stateful[S], to: S) -> None:
     """Change the state of `thing`. Raises Refused, naming both states, unless the table allows it."""
-    if to not in _MOVES[type(thing.state)][thing.state]:
-        raise Refused(
-            _(
-                "This is %(now)s, so it cannot become %(then)s. Look again: somebody may have been faster.",
-                now=thing.state.value.replace("_", " "),
-                then=to.value.replace("_", " "),
-            )
-        )
-    thing.state = to
+    change(thing, to, _MOVES[type(thing.state)], _word)
+
+
+def _word(state: StrEnum) -> str:
+    return state.value.replace("_", " ")

@@ -1,0 +1,84 @@
+"""The whole site as `marketplace demo` starts it, and real browsers in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.walker import Walk
+
+FOUND = (os.environ.get("CHROMIUM", ""), "/usr/bin/chromium", "/usr/bin/google-chrome")
+CHROMIUM = next((path for path in FOUND if path and Path(path).exists()), None)
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+PATIENCE = 120
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    """The address of a site of its own: database, local Stripe, worker and web; the cast, and no history."""
+    data = Path(tempfile.mkdtemp(prefix="walk-"))
+    data.chmod(0o711)
+    port = _two_free_ports()
+    command = [sys.executable, "-m", "marketplace.cli", "demo", "--port", str(port), "--no-history"]
+    process = subprocess.Popen(
+        command, env={**os.environ, "MARKETPLACE_DATA": str(data)}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        _until_open(process)
+        yield f"http://localhost:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def walk(request: pytest.FixtureRequest, chromium: Browser, site: str) -> Iterator[Walk]:
+    """A walk at the width, and with or without JavaScript, that the test asks for."""
+    made = Walk(chromium, site, **request.param)
+    yield made
+    made.close()
+
+
+def _until_open(process: subprocess.Popen[str]) -> None:
+    """Wait until the demo has said that it is open."""
+    said = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.append(line)
+        if "Ctrl-C" in line:
+            return
+    raise AssertionError("the demo did not open: " + "".join(said))
+
+
+def _two_free_ports() -> int:
+    """A port whose next one is free too."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except OSError:
+                continue
+            return port

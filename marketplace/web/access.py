@@ -119,8 +119,12 @@ def _check_fresh() -> Response | None:
 
 def referring_path() -> str:
     """The path of the page whose button was pressed, when it is one of this site's."""
-    parts = urlsplit(request.referrer or "")
-    return parts.path + (f"?{parts.query}" if parts.query else "") if parts.netloc == request.host else "/"
+    try:
+        parts = urlsplit(request.referrer or "")
+    except ValueError:
+        return "/"
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return safe_path(path) if parts.netloc == request.host else "/"
 
 
 def _close(_error: BaseException | None) -> None:

@@ -53,6 +53,6 @@ def _decode(text: str | None) -> int | None:
     """The key in an address, or None when there is none or somebody made it up."""
     try:
         value = json.loads(base64.urlsafe_b64decode((text or "") + "=="))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return None
     return value if type(value) is int and abs(value) < 2**63 else None

@@ -35,7 +35,7 @@ from marketplace.payments.models import (
     Transfer,
 )
 from marketplace.payments.outcomes import GatewayRefused
-from marketplace.payments.states import ITEM, ItemState, move
+from marketplace.payments.states import ITEM, ItemState, TransferState, move
 
 SETTLES_AFTER = 5  # business days
 ENDED_BADLY = ("failed", "canceled")
@@ -98,8 +98,12 @@ def settle_items(session: Session, gateway: Gateway, limit: int = 500) -> int:
     due = _due_to_settle(session, limit)
     session.rollback()
     for account, payout_id in due:
-        track_payout(session, gateway, account, payout_id)
-        _settle(session, payout_id)
+        try:
+            track_payout(session, gateway, account, payout_id)
+            _settle(session, payout_id)
+        except GatewayRefused:
+            # An account that was closed since must not keep all others from being settled.
+            log.exception("A payout cannot be looked at", extra={"payout": payout_id})
         gateway.breathe()
     return len(due)
 
@@ -111,7 +115,7 @@ def settles_on(payout: ConnectedPayout) -> date:
 
 def _track(session: Session, gateway: Gateway, account: str, since: datetime) -> None:
     for payout in reversed(gateway.payouts(since, account)):
-        if _is_news(session, payout):
+        if _is_news(session, payout) or _lacks_links(session, account, payout):
             record_payout(session, account, payout, _contents(session, gateway, account, payout))
 
 
@@ -128,7 +132,7 @@ def _contents(
     session: Session, gateway: Gateway, account: str, payout: facts.Payout
 ) -> list[facts.BalanceTransaction]:
     """What the payout carries; Stripe says so for automatic ones, once it has reconciled them."""
-    if not payout.automatic or payout.reconciliation_status != RECONCILED:
+    if not _says_contents(payout):
         return []
     linked = session.scalar(
         sa.select(sa.func.count())
@@ -137,21 +141,46 @@ def _contents(
         .where(ConnectedPayout.stripe_id == payout.id)
     )
     session.rollback()
-    return [] if linked else gateway.payout_contents(payout.id, account)
+    if linked and not _lacks_links(session, account, payout):
+        return []
+    return gateway.payout_contents(payout.id, account)
+
+
+def _says_contents(payout: facts.Payout) -> bool:
+    return payout.automatic and payout.reconciliation_status == RECONCILED
+
+
+def _lacks_links(session: Session, account: str, payout: facts.Payout) -> bool:
+    """May the payout carry a transfer of ours that no payout names yet?
+
+    So it is with a transfer whose answer was lost and found again only after the payout was recorded.
+    """
+    unnamed = sa.exists().where(
+        Transfer.destination == account,
+        Transfer.state == TransferState.SENT,
+        Transfer.first_tried_at <= payout.created_at,
+        ~sa.exists().where(ConnectedPayoutTransfer.transfer_id == Transfer.id),
+    )
+    lacks = _says_contents(payout) and bool(session.scalar(sa.select(unnamed)))
+    session.rollback()
+    return lacks
 
 
 def _accounts_in_play(session: Session, limit: int) -> list[tuple[str, datetime]]:
     """Accounts with transfers on their way, each with the day before the oldest of these."""
     rows = session.execute(
-        sa.select(Transfer.destination, sa.func.min(Transfer.sent_at))
+        sa.select(Transfer.destination, sa.func.min(Transfer.first_tried_at))
         .join(Transfer.item)
         .join(PayoutItem.account)
-        .where(PayoutItem.state.in_((ItemState.SENT, ItemState.RETURNED)))
+        .where(
+            PayoutItem.state.in_((ItemState.SENT, ItemState.RETURNED)),
+            Transfer.state == TransferState.SENT,
+        )
         .group_by(Transfer.destination, ConnectedAccount.payouts_seen_at)
         .order_by(ConnectedAccount.payouts_seen_at.nulls_first())
         .limit(limit)
     )
-    return [(account, sent_at - timedelta(days=1)) for account, sent_at in rows if sent_at]
+    return [(account, tried_at - timedelta(days=1)) for account, tried_at in rows if tried_at]
 
 
 def _is_news(session: Session, payout: facts.Payout) -> bool:

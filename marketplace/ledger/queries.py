@@ -130,6 +130,18 @@ def balances_of(session: Session, accounts: Sequence[LedgerAccount]) -> dict[int
     return {account_id: int(amount) for account_id, amount in rows}
 
 
+def balance_of_code(session: Session, code: str, currency: str) -> int:
+    """The kept balance of all accounts of a code together, in minor units, debit positive."""
+    total = sa.func.coalesce(sa.func.sum(LedgerBalance.amount), 0)
+    return int(
+        session.execute(
+            sa.select(total)
+            .join(LedgerAccount, LedgerAccount.id == LedgerBalance.account_id)
+            .where(LedgerAccount.code == code, LedgerAccount.currency == currency)
+        ).scalar_one()
+    )
+
+
 def postings_of(account: LedgerAccount) -> sa.Select[Posting]:
     """The account's postings with their entries, for paging."""
     return (

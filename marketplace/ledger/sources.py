@@ -30,6 +30,11 @@ def link_for(source: str) -> Link:
     return find(rest) if find else Link(_shortened(source), None)
 
 
+def owner_of(key: str) -> Link | None:
+    """Whose account `key` is, such as `expert:<uuid>:payable`; None for one of the site's own."""
+    return link_for(key) if _ID.search(key) else None
+
+
 def _shortened(source: str) -> str:
     """`project 5831`: ids by their last digits, which differ even when they were made at the same time."""
     return _ID.sub(lambda found: found.group()[-4:], source).replace(":", " ").replace("_", " ")

@@ -13,7 +13,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart, periods, queries
 from marketplace.ledger.forms import AsOfForm, JournalForm
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
-from marketplace.ledger.sources import link_for
+from marketplace.ledger.sources import link_for, owner_of
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged
 
@@ -22,7 +22,7 @@ bp = Blueprint("ledger", __name__, url_prefix="/books")
 
 @bp.context_processor
 def _words() -> dict[str, object]:
-    return {"link_for": link_for}
+    return {"link_for": link_for, "owner_of": owner_of}
 
 
 @bp.get("/")
@@ -47,7 +47,15 @@ def code(code: str, currency: str) -> ResponseReturnValue:
     if not accounts:
         raise NotFound(_("Nothing was posted to such an account."))
     balances = queries.balances_of(db_session(), accounts.rows)
-    return page("ledger/code.html", code=code, name=chart.name_of(code), accounts=accounts, balances=balances)
+    total = accounts.rows[0].usual(queries.balance_of_code(db_session(), code, currency))
+    return page(
+        "ledger/code.html",
+        code=code,
+        name=chart.name_of(code),
+        accounts=accounts,
+        balances=balances,
+        total=total,
+    )
 
 
 @bp.get("/accounts/<key>/<currency>")

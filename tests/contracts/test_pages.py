@@ -196,3 +196,18 @@ def test_finance_follows_an_entry_to_what_it_comes_from(app: Flask, session: Ses
             sought = [f"approval:{approval.public_id}", f"reservation:{deal.contract.public_id}:2026-06-01"]
             paths = [link_for(source).path for source in [*sought, f"project:{deal.project.public_id}:funds"]]
         assert [browser.get(str(path)).status_code for path in paths] == [200, 200, 200]
+
+
+def test_the_books_name_whose_account_it_is(app: Flask, session: Session, deal: Deal) -> None:
+    fin = an_actor(session, a_person(session, "Fin Finance", Role.FINANCE_PREPARER))
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+        browser = at_browser(app, session, fin)
+        project = f"{deal.project.organization.name} · {deal.project.name}"
+        reserved = words(browser.get("/books/codes/2020/USD"))
+        assert project in reserved
+        assert "Balance of all together" in reserved
+        assert "Ana Expert" in words(browser.get("/books/codes/2100/USD"))
+        journal = words(browser.get("/books/journal?source=approval:"))
+        assert project in journal and "Ana Expert" in journal

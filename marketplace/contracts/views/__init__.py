@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from flask import Blueprint, url_for
+from sqlalchemy.orm import joinedload
 
 from marketplace.contracts import limits, queries
 from marketplace.contracts import tasks as tasks
+from marketplace.gigs.models import Project
 from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
 from marketplace.ledger.sources import Link
+from marketplace.web import db_session
 
 bp = Blueprint("contracts", __name__)
 
@@ -41,8 +46,10 @@ def _reservation_link(rest: str) -> Link:
 
 
 def _project_link(rest: str) -> Link:
-    project, _colon, _account = rest.partition(":")
-    return Link(_("Project"), url_for("contracts.funds", project_id=project))
+    key, _colon, _account = rest.partition(":")
+    query = sa.select(Project).options(joinedload(Project.organization))
+    project = db_session().scalars(query.where(Project.public_id == uuid.UUID(key))).one()
+    return Link(f"{project.organization.name} · {project.name}", url_for("contracts.funds", project_id=key))
 
 
 sources.register("approval", _approval_link)

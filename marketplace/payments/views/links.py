@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+
+import sqlalchemy as sa
 from flask import url_for
 
+from marketplace.accounts.models import Person
 from marketplace.i18n import gettext as _
 from marketplace.ledger.sources import Link, register
+from marketplace.web import db_session
 
 
 def _funding(rest: str) -> Link:
@@ -20,11 +25,13 @@ def _sweep(rest: str) -> Link:
     return Link(_("Sweep of fees"), url_for("payments.sweep", sweep_id=rest))
 
 
-def _payout(rest: str) -> Link:
-    return Link(_("Payout %(id)s to an expert's bank", id=rest), None)
+def _expert(rest: str) -> Link:
+    person, _colon, _account = rest.partition(":")
+    query = sa.select(Person.full_name).where(Person.public_id == uuid.UUID(person))
+    return Link(db_session().scalars(query).one(), None)
 
 
 register("funding", _funding)
 register("payout_item", _item)
 register("sweep", _sweep)
-register("connected_payout", _payout)
+register("expert", _expert)

@@ -72,9 +72,14 @@ class Cover:
     spendable: Mapping[str, Money]
 
     @property
+    def available(self) -> Money:
+        """All source types together."""
+        return Money(sum(each.amount for each in self.spendable.values()), self.needed.currency)
+
+    @property
     def short(self) -> Money | None:
         """What is missing, if anything is."""
-        missing = self.needed.amount - sum(each.amount for each in self.spendable.values())
+        missing = self.needed.amount - self.available.amount
         return Money(missing, self.needed.currency) if missing > 0 else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_wtf.file import FileField, FileRequired
-from wtforms import RadioField, StringField
+from wtforms import BooleanField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired
 
@@ -16,6 +16,7 @@ class ImportForm(Form):
     """A statement file."""
 
     file = FileField(_("Statement file"), validators=[FileRequired(_("Choose a file first."))])
+    new_account = BooleanField(_("It is of another account of ours, which is new here"))
 
 
 class BookForm(Form):

@@ -44,11 +44,14 @@ class _Arriving:
 
 
 @use_case
-def import_statement(session: Session, actor: Actor, name: str, data: bytes) -> Imported:
+def import_statement(
+    session: Session, actor: Actor, name: str, data: bytes, *, new_account: bool = False
+) -> Imported:
     """Take in a file. Lines that are here already are not doubled; the same bytes change nothing at all.
 
     A statement that does not add up is taken in too, and says what is wrong. Raises Invalid when the file
-    is no statement of a known format.
+    is no statement of a known format, or is of an account that no earlier file was of and `new_account` does
+    not say that this is meant.
     """
     actor.require(*FINANCE)
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(IMPORT_LOCK)))
@@ -57,6 +60,8 @@ def import_statement(session: Session, actor: Actor, name: str, data: bytes) -> 
     if known is not None:
         return Imported(known, True, 0, known.new_lines + known.known_lines)
     form, statements = formats.read(data)
+    if not new_account:
+        _only_known(session, statements)
     arriving = _sorted_out(session, statements)
     lines, new = sum(len(a.read.lines) for a in arriving), sum(len(a.new) for a in arriving)
     file = _file(session, actor, name, digest, form, new, lines - new)
@@ -96,6 +101,19 @@ def _sorted_out(session: Session, statements: Sequence[ReadStatement]) -> list[_
         arriving.append(_Arriving(account, read, [(k, n) for n, k in enumerate(keys) if k not in known]))
         known |= set(keys)
     return arriving
+
+
+def _only_known(session: Session, statements: Sequence[ReadStatement]) -> None:
+    """Nothing takes a statement out again, so somebody else's must not come in by mistake."""
+    known = set(session.scalars(sa.select(BankAccount.number)))
+    strange = next((each.account for each in statements if each.account and each.account not in known), None)
+    if known and strange:
+        said = _(
+            "This file is of account …%(mask)s, and no earlier file was. If the account is yours, choose the "
+            "file again and say so below.",
+            mask=strange[-4:],
+        )
+        raise Invalid(said, field="file")
 
 
 def _account(session: Session, statement: ReadStatement) -> BankAccount:

@@ -240,7 +240,9 @@ def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
 
 def _import(form: ImportForm) -> Imported:
     upload = form.file.data
-    return statements.import_statement(db_session(), actor(), upload.filename or "", upload.read())
+    return statements.import_statement(
+        db_session(), actor(), upload.filename or "", upload.read(), new_account=form.new_account.data
+    )
 
 
 def _said(result: Imported) -> str:

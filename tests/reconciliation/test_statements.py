@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -52,6 +53,16 @@ def test_the_same_bytes_change_nothing(session: Session, fin: Actor) -> None:
 
     assert (again.again, again.new, again.known) == (True, 0, 3)
     assert again.file is first.file
+
+
+def test_a_strange_account_has_to_be_meant(session: Session, fin: Actor) -> None:
+    bring(session, fin, FIRST)
+    strange = document(replace(FIRST, account="GB33BUKB20201555559999"))
+
+    with pytest.raises(Invalid, match="…9999"):
+        import_statement(session, fin, "wrong.xml", strange)
+    session.rollback()
+    assert import_statement(session, fin, "second.xml", strange, new_account=True).new == 3
 
 
 def test_overlapping_files_bring_each_line_once(session: Session, fin: Actor) -> None:

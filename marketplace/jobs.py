@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -90,6 +90,21 @@ def wake(session: Session) -> None:
     """Queue every periodic job now, once: for when the clock was moved."""
     for name in _schedule:
         defer(session, name, once=f"{name} woken")
+
+
+def one_by_one(session: Session, work: Callable[[Session, int], object], ids: Iterable[int]) -> int:
+    """Run the use case `work` for each id; for how many it did something.
+
+    One that fails is logged and met again by the next run: it keeps none of the others from their turn.
+    """
+    done = 0
+    for each in ids:
+        try:
+            done += bool(work(session, each))
+        except Exception:
+            session.rollback()
+            log.exception("One of many could not be done", extra={"work": work.__qualname__, "id": each})
+    return done
 
 
 def run_due(session: Session, *, limit: int = 100_000) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, ledger, money
+from marketplace import audit, clock, jobs, ledger, money
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import find, limits, reservations, timesheets
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, Reservation, TimeEntry, Timesheet
@@ -58,7 +58,7 @@ def approve_overdue(session: Session) -> int:
         Timesheet.state == TimesheetState.SUBMITTED, Timesheet.approve_by <= clock.now()
     )
     ids = session.scalars(overdue).all()
-    return sum(_approve_if_overdue(session, timesheet_id) for timesheet_id in ids)
+    return jobs.one_by_one(session, _approve_if_overdue, ids)
 
 
 def lines_of(sheet: Timesheet) -> list[Line]:

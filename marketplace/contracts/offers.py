@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock
+from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts import find, terms
 from marketplace.contracts.models import Offer
@@ -108,9 +108,7 @@ def expire_offers(session: Session) -> int:
     """Close the offers whose time is over, each in a transaction of its own; how many."""
     overdue = sa.select(Offer.id).where(Offer.state == OfferState.MADE, Offer.expires_at <= clock.now())
     ids = session.scalars(overdue).all()
-    for offer_id in ids:
-        _expire(session, offer_id)
-    return len(ids)
+    return jobs.one_by_one(session, _expire, ids)
 
 
 def own(offer: Offer, actor: Actor) -> Offer:
@@ -129,11 +127,13 @@ def decide(session: Session, actor: Actor, offer: Offer, to: OfferState) -> None
 
 
 @use_case
-def _expire(session: Session, offer_id: int) -> None:
+def _expire(session: Session, offer_id: int) -> bool:
     offer = session.get_one(Offer, offer_id, with_for_update=True, populate_existing=True)
-    if offer.state is OfferState.MADE and offer.expires_at <= clock.now():
-        decide(session, SITE, offer, OfferState.EXPIRED)
-        applications.mark_open_again(session, SITE, offer.application)
+    if offer.state is not OfferState.MADE or offer.expires_at > clock.now():
+        return False
+    decide(session, SITE, offer, OfferState.EXPIRED)
+    applications.mark_open_again(session, SITE, offer.application)
+    return True
 
 
 def _check(session: Session, gig: Gig, draft: OfferDraft) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, jobs
 from marketplace.actor import SITE
 from marketplace.contracts import find, limits, reservations
 from marketplace.contracts.models import Contract, Reservation
@@ -31,7 +31,7 @@ def roll_weeks(session: Session) -> int:
     """
     now = clock.now()
     ids = session.scalars(sa.union(_with_old_weeks(now), _without_next_week(now))).all()
-    return sum(_roll(session, contract_id) for contract_id in sorted(ids))
+    return jobs.one_by_one(session, _roll, sorted(ids))
 
 
 def _with_old_weeks(now: datetime) -> sa.Select[int]:

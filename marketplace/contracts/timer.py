@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock
+from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import entries, find, limits
 from marketplace.contracts.entries import Work
@@ -93,10 +93,9 @@ def stop_timer(session: Session, actor: Actor) -> Stopped:
 
 def stop_spent_timers(session: Session) -> int:
     """Stop the timers whose reserved time or credential has ended; how many."""
-    stopped = 0
-    for entry_id in session.scalars(sa.select(TimeEntry.id).where(_RUNNING)).all():
-        stopped += _stop_spent(session, entry_id)
-    return stopped
+    return jobs.one_by_one(
+        session, _stop_spent, session.scalars(sa.select(TimeEntry.id).where(_RUNNING)).all()
+    )
 
 
 def running(session: Session, person_id: int) -> TimeEntry | None:

@@ -52,6 +52,10 @@ def _line_link(rest: str) -> Link:
     return Link(_("Bank line"), url_for("reconciliation.line", public_id=rest))
 
 
+def _statement_link(rest: str) -> Link:
+    return Link(_("Bank statement"), url_for("reconciliation.statement", public_id=rest))
+
+
 def _account_link(_rest: str) -> Link:
     return Link(_("Bank account"), url_for("reconciliation.statement_list"))
 
@@ -61,6 +65,7 @@ def _deposit_link(rest: str) -> Link:
 
 
 sources.register("statement_line", _line_link)
+sources.register("bank_statement", _statement_link)
 sources.register("bank_account", _account_link)
 sources.register("connected_payout", _deposit_link)
 

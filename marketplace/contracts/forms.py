@@ -44,7 +44,9 @@ class OfferForm(Form):
     """A rate, hours and a first day."""
 
     rate = money_field(lazy("Rate, an hour"))
-    hours_per_week = IntegerField(lazy("Hours a week, at most"), [FILL_IN, NumberRange(1, 80)])
+    hours_per_week = IntegerField(
+        lazy("Hours a week, at most"), [FILL_IN, NumberRange(1, 80, lazy("Give between 1 and 80 hours."))]
+    )
     starts_on = day_field(lazy("First day"))
 
     @classmethod
@@ -101,7 +103,10 @@ class EntryForm(Form):
     ends = TimeField(lazy("To"), [FILL_IN])
     repeated = SelectField(lazy("The hour that happened twice"), [Optional()])
     task_kind = SelectField(lazy("Task"), [FILL_IN])
-    items = IntegerField(lazy("Pieces finished"), [Optional(), NumberRange(0, 100_000)])
+    items = IntegerField(
+        lazy("Pieces finished"),
+        [Optional(), NumberRange(0, 100_000, lazy("Give between 0 and 100,000 pieces."))],
+    )
     note = TextAreaField(lazy("Note"), [Optional(), PARAGRAPH])
     kind = RadioField(lazy("Kind of time"), default=TimeKind.PAID.value)
 

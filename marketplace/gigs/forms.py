@@ -155,7 +155,9 @@ class GigForm(Form):
     rate_min = money_field(lazy("Lowest rate, an hour"), required=False)
     rate_max = money_field(lazy("Highest rate, an hour"), required=False)
     hours_per_week = IntegerField(lazy("Hours a week from each person"), [Optional(), HOURS])
-    headcount = IntegerField(lazy("People"), [Optional(), NumberRange(1, 10_000)])
+    headcount = IntegerField(
+        lazy("People"), [Optional(), NumberRange(1, 10_000, lazy("Give between 1 and 10,000 people."))]
+    )
     languages = Checkboxes(lazy("Languages"))
     countries = SelectMultipleField(lazy("Countries"))
     starts_on = day_field(lazy("First day"), required=False)

@@ -65,18 +65,18 @@ GROUPS: dict[str, Work] = {
         gigs=(
             (
                 "review",
-                "Review clinical answers in {field}",
+                "Review clinical answers: {field}",
                 "Forty short answers a week from a research model.",
             ),
             (
                 "reason",
-                "Write step-by-step reasoning in {field}",
+                "Write step-by-step reasoning: {field}",
                 "Cases with an open question and no single answer.",
             ),
-            ("red_team", "Find unsafe medical advice in {field}", "Look for what could hurt somebody."),
+            ("red_team", "Find unsafe medical advice: {field}", "Look for what could hurt somebody."),
             (
                 "correct",
-                "Correct patient letters in {field}",
+                "Correct patient letters: {field}",
                 "Letters drafted by a model, to be made right and kind.",
             ),
         ),
@@ -99,11 +99,11 @@ GROUPS: dict[str, Work] = {
         gigs=(
             (
                 "fact_check",
-                "Check legal citations in {field}",
+                "Check legal citations: {field}",
                 "Every authority named must exist and say so.",
             ),
-            ("critique", "Critique legal memos in {field}", "Memos of two pages, written by a model."),
-            ("rewrite", "Rewrite contract summaries in {field}", "Summaries that a founder can act on."),
+            ("critique", "Critique legal memos: {field}", "Memos of two pages, written by a model."),
+            ("rewrite", "Rewrite contract summaries: {field}", "Summaries that a founder can act on."),
         ),
         credentials={"US": ("us_bar", US_STATES)},
         licensed=0.5,

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
-from tests.factories.accounts import a_person, an_actor
-from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund
 
 from marketplace import clock
 from marketplace.accounts.models import Person
@@ -19,6 +17,8 @@ from marketplace.contracts.offers import OfferDraft, make_offer
 from marketplace.contracts.signing import accept_offer
 from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.gigs.models import Gig, Project
+from tests.factories.accounts import a_person, an_actor
+from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund
 
 FEE_BPS = 2_000
 RATE = 150_00

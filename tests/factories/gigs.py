@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from tests.factories.accounts import a_person, an_actor, an_organization
 
 from marketplace import clock, ledger
 from marketplace.actor import SITE, Actor, Role
@@ -25,6 +24,7 @@ from marketplace.gigs.publishing import publish_gig
 from marketplace.gigs.states import TaskKind
 from marketplace.ledger import chart
 from marketplace.money import Money
+from tests.factories.accounts import a_person, an_actor, an_organization
 
 RADIOLOGY = "29-1224"
 

@@ -14,7 +14,6 @@ from wtforms.widgets import TextInput
 from marketplace import money
 from marketplace.errors import DomainError, Invalid, Refused
 from marketplace.i18n import gettext as _
-from marketplace.i18n import ngettext
 from marketplace.money import Money
 
 R = TypeVar("R")
@@ -27,7 +26,8 @@ class _Words:
         return _(message)
 
     def ngettext(self, one: str, many: str, n: int) -> str:
-        return ngettext(one, many, n)
+        # WTForms fills in the numbers afterwards, under names of its own.
+        return _(one if n == 1 else many)
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -58,6 +58,9 @@ class MoneyField(Field):
         self.data = None
         if self.typed.strip():
             self.data = _or_value_error(lambda: money.parse(self.typed or "", self.currency))
+        elif self.typed:
+            # Blanks count as filled in for WTForms.
+            raise ValueError(_("Fill this in."))
 
 
 def money_field(label: str, *, currency: str = "USD", required: bool = True, **kwargs: Any) -> MoneyField:

@@ -166,7 +166,7 @@ def _source(prefix: str, public_id: sa.orm.InstrumentedAttribute[object]) -> sa.
 
 PROOFS = [
     Proof("I3", "Each paid lot is booked once, with what arrived", fundings_are_booked),
-    Proof("I3", "No approval is paid twice", approvals_are_paid_once),
+    Proof("I6", "No approval is paid twice", approvals_are_paid_once),
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),
     Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
     Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),

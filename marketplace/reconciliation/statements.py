@@ -172,11 +172,11 @@ def _add(session: Session, file: StatementFile, arriving: _Arriving) -> None:
     older = _same_days(session, arriving)
     problems = [*read.problems, *_contradictions(read)]
     said = (read.opening, read.closing, problems)
-    if not arriving.new and any((s.opening, s.closing, s.problems) == said for s in older):
-        return
     for wrong in older:
         if wrong.state == StatementState.CONTRADICTS and not problems:
             wrong.state = StatementState.REPLACED
+    if not arriving.new and any((s.opening, s.closing, s.problems) == said for s in older):
+        return
     statement = BankStatement(
         file_id=file.id,
         bank_account_id=arriving.account.id,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from hashlib import sha256
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -69,9 +70,10 @@ def open_checkout(
         found = gateway.checkout(order.session_id)
         record_checkout(session, found)
         return found.url if found.status == "open" else None
+    customer = _customer(session, gateway, order)
     opened = gateway.open_checkout(
-        f"funding:{public_id}",
-        customer=_customer(session, gateway, order),
+        _checkout_key(public_id, customer, order.title, return_url, cancel_url),
+        customer=customer,
         reference=str(public_id),
         title=order.title,
         amount=order.charge_amount,
@@ -81,7 +83,16 @@ def open_checkout(
         return_url=return_url,
         cancel_url=cancel_url,
     )
-    return _opened(session, public_id, opened)
+    kept = _opened(session, public_id, opened)
+    return opened.url if kept == opened.id else gateway.checkout(kept).url
+
+
+def _checkout_key(public_id: uuid.UUID, *asked: str) -> str:
+    """A key for exactly these parameters, since Stripe refuses a key that comes back with others.
+
+    A page opened under a lost answer is never seen by anybody and runs out.
+    """
+    return f"funding:{public_id}:{sha256(chr(0).join(asked).encode()).hexdigest()[:16]}"
 
 
 def settle_funding(session: Session, gateway: Gateway, session_id: str) -> Funding:
@@ -204,12 +215,13 @@ def _keep_customer(session: Session, organization_id: int, stripe_id: str) -> st
 
 
 @use_case
-def _opened(session: Session, public_id: uuid.UUID, opened: facts.Checkout) -> str | None:
+def _opened(session: Session, public_id: uuid.UUID, opened: facts.Checkout) -> str:
+    """The session that belongs to the lot: this one, or the one that somebody opened a moment before."""
     funding = session.scalars(sa.select(Funding).filter_by(public_id=public_id).with_for_update()).one()
     if funding.session_id is None:
         funding.session_id = opened.id
         move(funding, FundingState.OPEN)
-    return opened.url
+    return funding.session_id
 
 
 def _follow(session: Session, funding: Funding, found: facts.Checkout) -> None:

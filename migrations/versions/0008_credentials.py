@@ -114,9 +114,12 @@ def _create_attestations() -> None:
         sa.CheckConstraint(f"status_at_source IN ({STANDINGS})", name="status_at_source"),
         sa.CheckConstraint("valid_to > valid_from", name="interval"),
         sa.CheckConstraint("method <> 'H' OR reviewer_person_id IS NOT NULL", name="reviewer"),
-        sa.CheckConstraint("method <> 'A' OR (level <= 1 AND status_at_source = 'unknown')", name="format_only"),
         sa.CheckConstraint(
-            "status_at_source <> 'active' OR (level >= 2 AND 'name' = ANY (fields_agreed))", name="name_agrees"
+            "method <> 'A' OR (level <= 1 AND status_at_source = 'unknown')", name="format_only"
+        ),
+        sa.CheckConstraint(
+            "status_at_source <> 'active' OR (level >= 2 AND 'name' = ANY (fields_agreed))",
+            name="name_agrees",
         ),
         sa.CheckConstraint("(status_at_source = 'conditions') = (conditions IS NOT NULL)", name="conditions"),
         sa.CheckConstraint("level < 4 OR source_url IS NOT NULL", name="primary_source"),

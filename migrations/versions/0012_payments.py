@@ -35,7 +35,13 @@ def upgrade() -> None:
     _webhook_events()
     _freeze("payout_items", "batch_id", "person_id", "connected_account_id", "amount", "frozen_sha256")
     _freeze(
-        "transfers", "payout_item_id", "amount", "currency", "destination", "transfer_group", "idempotency_key"
+        "transfers",
+        "payout_item_id",
+        "amount",
+        "currency",
+        "destination",
+        "transfer_group",
+        "idempotency_key",
     )
     _freeze("fundings", "project_id", "organization_id", "currency", "amount", "charge_amount")
     _freeze("sweeps", "currency", "amount", "prepared_by")
@@ -326,9 +332,7 @@ def _sweeps() -> None:
         sa.Column("trace_id", sa.Text),
         sa.Column("failure", sa.Text),
         _currency(),
-        _words(
-            "state", "prepared", "released", "sending", "unknown", "sent", "paid", "failed", "cancelled"
-        ),
+        _words("state", "prepared", "released", "sending", "unknown", "sent", "paid", "failed", "cancelled"),
         sa.CheckConstraint("amount > 0", name="amount_positive"),
         sa.CheckConstraint("released_by <> prepared_by", name="two_people"),
         sa.CheckConstraint(

@@ -59,6 +59,13 @@ def give_back(session: Session, limit: Limit, *subjects: str) -> None:
     session.execute(sa.delete(Attempt).where(Attempt.key.in_(keys)))
 
 
+@use_case
+def give_back_one(session: Session, limit: Limit, subject: str) -> None:
+    """This try succeeded: forget it alone. Of a network that many share, the failed ones stay counted."""
+    last = sa.select(sa.func.max(Attempt.id)).where(Attempt.key == _key(limit, subject)).scalar_subquery()
+    session.execute(sa.delete(Attempt).where(Attempt.id == last))
+
+
 @jobs.task("accounts.forget_attempts")
 @use_case
 def forget_attempts(session: Session) -> None:

@@ -35,7 +35,8 @@ def check_password(
         raise _wrong()
     if not passwords.matches(sign_in.password_hash, password):
         raise _wrong()
-    # Those of the network stay: whoever has one account here could otherwise try all others without end.
+    # Otherwise whoever has one account here could try all others without end.
+    limits.give_back_one(session, limits.PASSWORD, network)
     limits.give_back(session, limits.PASSWORD, who)
     if sign_in.email_verified_at is None:
         limits.spend(session, limits.MAIL, sign_in.email)

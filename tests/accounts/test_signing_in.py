@@ -80,6 +80,17 @@ def test_signing_in_gives_the_tries_back(session: Session, ana: SignIn) -> None:
         assert check_password(session, "ana@example.com", PASSWORD, network="192.0.2.7")
 
 
+def test_signing_in_forgives_no_tries_at_other_accounts(session: Session, ana: SignIn) -> None:
+    for number in range(limits.PASSWORD.most - 1):
+        with pytest.raises(Invalid):
+            check_password(session, f"somebody{number}@example.com", PASSWORD, network="192.0.2.7")
+    check_password(session, "ana@example.com", PASSWORD, network="192.0.2.7")
+    with pytest.raises(Invalid):
+        check_password(session, "another@example.com", PASSWORD, network="192.0.2.7")
+    with pytest.raises(TooMany):
+        check_password(session, "yet.another@example.com", PASSWORD, network="192.0.2.7")
+
+
 def test_all_addresses_of_one_ipv6_subscriber_count_as_one() -> None:
     assert limits.network("2001:db8:1:2::1") == limits.network("2001:db8:1:2:ffff::9")
     assert limits.network("2001:db8:1:2::1") != limits.network("2001:db8:1:3::1")

@@ -11,7 +11,7 @@ from marketplace.actor import Actor
 from marketplace.contracts import find, limits, offers, reservations, terms
 from marketplace.contracts.models import Contract, ContractRate, Offer
 from marketplace.contracts.states import ContractState, OfferState
-from marketplace.contracts.weeks import week_of
+from marketplace.contracts.weeks import to_minute, week_of
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs import applications
@@ -85,5 +85,5 @@ def _contract(offer: Offer, signed_name: str) -> Contract:
         signed_at=now,
         terms_sha256=terms.fingerprint(offer.terms),
         state=ContractState.ACTIVE,
-        rates=[ContractRate(rate=offer.rate, from_at=now, agreed_at=now)],
+        rates=[ContractRate(rate=offer.rate, from_at=to_minute(now), agreed_at=now)],
     )

@@ -91,9 +91,7 @@ def the_client_publishes(walk: Walk) -> str:
     carla.get_by_label("Title").fill("Read triage answers as a second pair of eyes")
     carla.get_by_label("Domain").select_option("29-1214")
     carla.get_by_label("Kind of task").select_option("review")
-    carla.get_by_label("What is to be done").fill(
-        "Mark what is wrong, and how dangerous it is."
-    )
+    carla.get_by_label("What is to be done").fill("Mark what is wrong, and how dangerous it is.")
     carla.get_by_label("Use of the work").fill("Trains a model that answers physicians. Used by us only.")
     carla.get_by_label("Lowest rate, an hour").fill("120")
     carla.get_by_label("Highest rate, an hour").fill("180")
@@ -233,7 +231,29 @@ def finance_reconciles(walk: Walk, folder: Path) -> None:
     press(fin, "Import the statement")
     walk.look(fin, "imported")
     fin.goto(f"{walk.site}/reconciliation")
+    press(fin, "Match again")
+    walk.look(fin, "matched")
+    press(fin, "Book the opening balance")
+    the_banks_charges_are_booked(walk, fin)
+    fin.goto(f"{walk.site}/reconciliation")
+    press(fin, "Match again")
+    expect(fin.get_by_role("heading", level=1)).to_have_text("Everything ties out.")
     walk.look(fin, "reconciliation")
+
+
+def the_banks_charges_are_booked(walk: Walk, fin: Page) -> None:
+    """Whatever nobody knows yet is the bank's monthly price; how many there are depends on the calendar."""
+    while True:
+        fin.goto(f"{walk.site}/reconciliation/items")
+        lines = fin.locator("main a[href*='/lines/']")
+        if not lines.count():
+            return
+        lines.first.click()
+        expect(fin.get_by_text("ACCOUNT SERVICE CHARGE").first).to_be_visible()
+        fin.get_by_label("A charge of the bank").check()
+        fin.get_by_label("Say what it is").fill("The account's price for the month")
+        walk.look(fin, "bank-charge")
+        press(fin, "Book this line")
 
 
 def the_statement(walk: Walk) -> bytes:
@@ -253,3 +273,6 @@ def the_statement(walk: Walk) -> bytes:
 def every_step_is_ticked(walk: Walk) -> None:
     page = walk.person("fin", "/demo")
     walk.look(page, "path-walked")
+    steps = page.locator(".steps > li")
+    assert steps.count() == 13
+    assert page.locator(".steps > li[aria-current], .steps > .step-todo").count() == 0

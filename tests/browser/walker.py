@@ -44,6 +44,7 @@ class Walk:
         self._steps += 1
         kind = "js" if self.scripts else "plain"
         page.screenshot(path=SCREENS / f"{self._steps:02d}-{name}-{self.width}-{kind}.png", full_page=True)
+        assert page.get_by_text("Something broke on our side").count() == 0, page.url
         sticks_out = page.evaluate("document.documentElement.scrollWidth") - self.width
         if sticks_out > 0:
             self.found.append(f"{name}: {sticks_out} px stick out")

@@ -51,6 +51,7 @@ def team(organization_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.CLIENT_ADMIN)
 def give_member_role(organization_id: uuid.UUID, person_id: uuid.UUID) -> ResponseReturnValue:
     """Give one more role to somebody in the team."""
+    _mine(organization_id)
     form = MemberRoleForm()
     if try_form(
         form,

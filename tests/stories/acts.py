@@ -22,7 +22,7 @@ from marketplace.payments import batches, sweeps
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, Sweep
 from marketplace.reconciliation.statements import Imported, import_statement
 from tests.factories.contracts import FEE_BPS
-from tests.factories.credentials import a_claim, attested, in_days
+from tests.factories.credentials import PDF, a_claim, attested, in_days
 from tests.factories.gigs import RADIOLOGY, a_gig, a_project, an_application, licence
 from tests.factories.payments import fund_by_card, set_up
 from tests.stories.house import House
@@ -40,7 +40,8 @@ def profile(house: House, expert: Actor) -> None:
 
 def licensed(house: House, expert: Actor, expires_on: date | None = None) -> Credential:
     """The expert claims a licence of New York; Rev looks at the register and verifies it."""
-    claim = a_claim(house.session, expert, jurisdiction="US-NY", expires_on=expires_on or in_days(365))
+    last_day = expires_on or in_days(365)
+    claim = a_claim(house.session, expert, jurisdiction="US-NY", expires_on=last_day, document=PDF)
     attested(house.session, house.rev, claim)
     return claim
 

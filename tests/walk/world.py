@@ -1,0 +1,169 @@
+"""Carla's and Ana's world after one paid hour: an object behind every id that an address can carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from werkzeug.routing import Rule
+
+from marketplace import reasons
+from marketplace.accounts.invitations import invite_member
+from marketplace.accounts.models import RoleGrant, SecondFactor, WebSession
+from marketplace.actor import Actor, Role
+from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
+from marketplace.credentials.models import Credential
+from marketplace.gigs.models import ExpertProfile
+from marketplace.ledger.models import JournalEntry
+from marketplace.notifications.models import Notification
+from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, PayoutItem, Sweep
+from marketplace.reasons.models import Appeal, Statement
+from marketplace.reconciliation.models import (
+    BankAccount,
+    BankStatement,
+    OpenItem,
+    StatementFile,
+    StatementLine,
+    StatementMatch,
+)
+from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
+from tests.factories.gigs import an_expert
+from tests.stories import acts
+from tests.stories.house import House
+
+TOKEN = "a-token-that-opens-nothing"
+# What a `public_id` names, by the view that takes it, or by the slice where all its views mean the same.
+PUBLIC = {
+    "accounts.end_session": WebSession,
+    "accounts.remove_factor": SecondFactor,
+    "credentials": Credential,
+    "ledger": JournalEntry,
+    "notifications": Notification,
+    "reasons.appeal": Appeal,
+    "reasons.decision": Statement,
+    "reconciliation.book": StatementLine,
+    "reconciliation.book_opening": BankAccount,
+    "reconciliation.confirm": StatementMatch,
+    "reconciliation.file": StatementFile,
+    "reconciliation.line": StatementLine,
+    "reconciliation.match_line": StatementLine,
+    "reconciliation.statement": BankStatement,
+    "reconciliation.take": OpenItem,
+    "reconciliation.undo": StatementMatch,
+}
+
+
+@dataclass
+class World:
+    """What happened, and who stands around it."""
+
+    house: House
+    rival: Actor
+
+    def address(self, rule: Rule) -> dict[str, Any]:
+        """The values that the rule's address needs, of Ana's and Carla's own things."""
+        return {name: self._value(rule.endpoint, name) for name in rule.arguments}
+
+    def everybody(self) -> dict[str, Actor]:
+        """The cast, and the admin of another company."""
+        return {
+            **{name: getattr(self.house, name) for name in self.house.cast.everyone()},
+            "rival": self.rival,
+        }
+
+    def _value(self, endpoint: str, name: str) -> Any:
+        if (endpoint, name) == ("ledger.code", "code"):
+            return "2010"
+        if name != "public_id":
+            return self._named[name]
+        if endpoint in ("accounts.person", "accounts.reset_factors", "accounts.end_role"):
+            return self._named["person_id"]
+        if endpoint == "accounts.verify_organization":
+            return self._named["organization_id"]
+        kind = PUBLIC.get(endpoint) or PUBLIC[endpoint.partition(".")[0]]
+        return self._one(kind)
+
+    @cached_property
+    def _named(self) -> dict[str, Any]:
+        session, cast = self.house.session, self.house.cast
+        contract = session.scalars(sa.select(Contract)).one()
+        grant = sa.select(RoleGrant.public_id).filter_by(role=Role.CLIENT_APPROVER)
+        ids = {
+            "organization_id": cast.lumen.public_id,
+            "person_id": cast.person(cast.ana).public_id,
+            "grant_id": session.scalars(grant).one(),
+            "project_id": contract.project.public_id,
+            "gig_id": contract.gig.public_id,
+            "application_id": contract.offer.application.public_id,
+            "contract_id": contract.public_id,
+            "profile": session.get_one(ExpertProfile, contract.person_id).public_id,
+            "link_id": self.link,
+            "stripe_id": session.scalars(sa.select(ConnectedPayout.stripe_id)).one(),
+        }
+        kinds = {
+            "offer_id": Offer, "timesheet_id": Timesheet, "approval_id": Approval,
+            "entry_id": TimeEntry, "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
+            "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
+        }  # fmt: skip
+        words = {
+            "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
+            "which": "platform", "filename": "css/base.css", "name": "nothing.js",
+        }  # fmt: skip
+        return {**ids, **{name: self._one(kind) for name, kind in kinds.items()}, **words}
+
+    @cached_property
+    def link(self) -> Any:
+        """An invitation that waits."""
+        house = self.house
+        made = invite_member(
+            house.session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
+        )
+        return made.public_id
+
+    def _one(self, kind: Any) -> Any:
+        """The first of its kind; Ana's own where persons have them."""
+        query = sa.select(kind.public_id).order_by(kind.id).limit(1)
+        ana = self.house.cast.ana.id
+        if hasattr(kind, "person_id") and kind is not Approval:
+            query = query.where(kind.person_id == ana)
+        return self.house.session.scalars(query).one()
+
+
+def made(house: House) -> World:
+    """One hour paid and reconciled, a decision appealed, and strangers who have profiles of their own."""
+    session, ana = house.session, house.ana
+    acts.an_approved_hour(house, ana)
+    acts.released_batch(house)
+    house.works()
+    acts.swept(house)
+    house.until(day=9)
+    acts.statement_imported(house, house.monday, house.at(9, 12).date())
+    house.works()
+    _appealed(house, ana)
+    acts.profile(house, house.ben)
+    an_expert(session, "Eve Elsewhere")
+    rival = a_person(
+        session, "Rita Rival", Role.CLIENT_ADMIN, organization=an_organization(session, "Northwind AI")
+    )
+    a_sign_in(session, rival)
+    return World(house, an_actor(session, rival))
+
+
+def _appealed(house: House, ana: Actor) -> None:
+    session = house.session
+    credential = session.scalars(sa.select(Credential).filter_by(person_id=ana.id)).one().public_id
+    statement = reasons.state(
+        session,
+        house.rev,
+        person_id=ana.id,
+        subject_kind="credential",
+        subject_id=credential,
+        decision="rejected",
+        reason_code="lapsed",
+        explanation="The register says that it lapsed.",
+        evidence={"Register": "https://board.example/licence/7"},
+    ).public_id
+    session.commit()
+    reasons.appeal(session, ana, statement, "It was renewed last week.")

@@ -24,7 +24,6 @@ check: dev ## All that must hold before a change lands: what .ci/run runs
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/djlint --check --quiet templates
 	@$(BIN)/djlint --lint --quiet templates
 	@! grep -n '://' requirements/*.lock || { echo "A lock file names an address; run make lock."; exit 1; }
 	@test -n "$(README_TEST)" || { echo "README.md does not say how to run the tests."; exit 1; }

@@ -78,6 +78,8 @@ def exponent(currency: str) -> int:
 
 def parse(text: str, currency: str) -> Money:
     """Read what a person typed, such as `1,250.50`. Raises Invalid with a sentence when it is not that."""
+    if text.strip().startswith("-"):
+        raise Invalid(_("The amount cannot be less than zero."))
     found = _PLAIN.fullmatch(text.strip()) if text.isascii() else None
     if found is None:
         raise Invalid(_("Write the amount in digits, for example 85 or 1,250.50."))

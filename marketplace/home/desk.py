@@ -97,10 +97,17 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("Read and sign"),
             "contracts.offers",
         )
+    active = Contract.state == ContractState.ACTIVE
+    if n := _count(session, Contract, Contract.person_id == actor.id, active):
+        yield Task(
+            ngettext("You have a contract to work on.", "You have %(n)s contracts to work on.", n),
+            _("Go to your work"),
+            "contracts.work",
+        )
     yield from _credential_tasks(session, actor)
     if _works(session, actor) and not _can_be_paid(session, actor):
         yield Task(
-            _("You have earned, or soon will, and we do not know where to send it."),
+            _("So that your pay can be sent, say on Stripe’s pages where your bank is."),
             _("Set up payouts"),
             "payments.get_paid",
         )

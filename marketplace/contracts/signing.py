@@ -36,9 +36,7 @@ def accept_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID, sig
     offers.decide(session, actor, offer, OfferState.ACCEPTED)
     contract = _contract(offer, _signature(offer, signed_name))
     session.add(contract)
-    # Time is entered by whole minutes; a licence verified seconds before the signature counts all the same.
-    first_moment = max(limits.begins(contract), contract.signed_at)
-    limits.require_credentials(session, gig, actor.id, first_moment)
+    limits.require_credentials(session, gig, actor.id, limits.begins(contract))
     applications.require_seat(session, gig)
     first = week_of(limits.begins(contract), contract.time_zone)
     session.flush()

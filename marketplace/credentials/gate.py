@@ -160,7 +160,8 @@ def speaking(credential: Credential, attestations: Sequence[Attestation]) -> lis
         for later in attestations[position + 1 :]:
             if _replaces(later, attestation):
                 end = _earlier(end, later.looked_at)
-        start = max(attestation.valid_from, attestation.looked_at)
+        # Hours are kept by whole minutes, so a check speaks for all of the minute in which it was made.
+        start = max(attestation.valid_from, attestation.looked_at).replace(second=0, microsecond=0)
         if end is None or start < end:
             found.append(Checked(credential, attestation, start, end))
     return found

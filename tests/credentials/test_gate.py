@@ -124,3 +124,13 @@ def test_many_people_are_read_at_once(session: Session, licensed: Actor, ben: Ac
     checks = gate.checks_of(session, [licensed.id, ben.id])
     assert [(check.start, check.end) for check in checks[licensed.id]] == [(START, END)]
     assert checks[ben.id] == []
+
+
+def test_a_check_speaks_for_the_whole_minute_in_which_it_was_made(
+    session: Session, ana: Actor, rev: Actor
+) -> None:
+    with clock.at(START.replace(second=40)):
+        a_verified_credential(session, ana, rev)
+    at = START.replace(second=0, microsecond=0)
+    assert gate.holds(session, ana.id, LICENCE, at).verdict is Verdict.PASS
+    assert gate.holds(session, ana.id, LICENCE, at - ONE).verdict is Verdict.FAIL

@@ -46,7 +46,10 @@ def ensure_roles(connection: sa.Connection, app_password: str | None = None) -> 
 def ensure_owner(connection: sa.Connection, password: str) -> None:
     """Make the owner of the private server's databases: no superuser, but tests let it make databases."""
     _make_login(connection, OWNER_ROLE, password, _exists(connection, OWNER_ROLE))
-    _run(connection, sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(OWNER_ROLE)))
+    owner = sql.Identifier(OWNER_ROLE)
+    _run(connection, sql.SQL("ALTER ROLE {} CREATEDB").format(owner))
+    # Whoever drops a database has to disconnect the application's sessions in it first.
+    _run(connection, sql.SQL("GRANT pg_signal_backend TO {}").format(owner))
 
 
 def has_timeouts(connection: sa.Connection) -> bool:

@@ -236,7 +236,6 @@ def finance_reconciles(walk: Walk, folder: Path) -> None:
     press(fin, "Book the opening balance")
     the_banks_charges_are_booked(walk, fin)
     fin.goto(f"{walk.site}/reconciliation")
-    press(fin, "Match again")
     expect(fin.get_by_role("heading", level=1)).to_have_text("Everything ties out.")
     walk.look(fin, "reconciliation")
 
@@ -244,6 +243,8 @@ def finance_reconciles(walk: Walk, folder: Path) -> None:
 def the_banks_charges_are_booked(walk: Walk, fin: Page) -> None:
     """Whatever nobody knows yet is the bank's monthly price; how many there are depends on the calendar."""
     while True:
+        fin.goto(f"{walk.site}/reconciliation")
+        press(fin, "Match again")
         fin.goto(f"{walk.site}/reconciliation/items")
         lines = fin.locator("main a[href*='/lines/']")
         if not lines.count():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from werkzeug.routing import Rule
 
-from marketplace import reasons
+from marketplace import clock, reasons
+from marketplace.accounts.factors import enrol_totp
 from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.models import RoleGrant, SecondFactor, WebSession
 from marketplace.actor import Actor, Role
@@ -61,6 +63,7 @@ class World:
 
     house: House
     rival: Actor
+    link: uuid.UUID
 
     def address(self, rule: Rule) -> dict[str, Any]:
         """The values that the rule's address needs, of Ana's and Carla's own things."""
@@ -113,15 +116,6 @@ class World:
         }  # fmt: skip
         return {**ids, **{name: self._one(kind) for name, kind in kinds.items()}, **words}
 
-    @cached_property
-    def link(self) -> Any:
-        """An invitation that waits."""
-        house = self.house
-        made = invite_member(
-            house.session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
-        )
-        return made.public_id
-
     def _one(self, kind: Any) -> Any:
         """The first of its kind; Ana's own where persons have them."""
         query = sa.select(kind.public_id).order_by(kind.id).limit(1)
@@ -148,7 +142,17 @@ def made(house: House) -> World:
         session, "Rita Rival", Role.CLIENT_ADMIN, organization=an_organization(session, "Northwind AI")
     )
     a_sign_in(session, rival)
-    return World(house, an_actor(session, rival))
+    _second_factor(house, ana)
+    link = invite_member(
+        session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
+    )
+    return World(house, an_actor(session, rival), link.public_id)
+
+
+def _second_factor(house: House, ana: Actor) -> None:
+    """An authenticator app that Ana begins to set up."""
+    sign_in = a_sign_in(house.session, house.cast.person(ana))
+    enrol_totp(house.session, ana, sign_in.id, signed_in_at=clock.now())
 
 
 def _appealed(house: House, ana: Actor) -> None:

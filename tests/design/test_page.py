@@ -77,6 +77,30 @@ def test_errors_are_read_first_and_lead_to_their_fields(opened: Opens):
     expect(page.locator("#faulty-title")).to_be_focused()
 
 
+def test_nobody_who_has_moved_on_is_called_back_to_the_errors(opened: Opens):
+    page = opened()
+    page.keyboard.press("j")
+    # What htmx does itself, some time after the page has loaded.
+    page.evaluate("htmx.trigger(document.body, 'htmx:load')")
+    expect(page.locator("table[data-rows] tbody tr").first).to_be_focused()
+
+
+@pytest.mark.parametrize("wrapped", ["%s", "<form>%s</form>"])
+def test_errors_that_are_swapped_in_are_read_first(opened: Opens, wrapped: str):
+    page = opened()
+    page.locator("#demo-title").focus()
+    summary = wrapped % '<div id="new" tabindex="-1" data-focus>It cannot be saved.</div>'
+    page.evaluate("html => htmx.swap('#content', html, {swapStyle: 'beforeend'})", summary)
+    expect(page.locator("#new")).to_be_focused()
+
+
+def test_errors_leave_whoever_was_faster_in_their_field(opened: Opens):
+    page = opened()
+    page.route("**/focus.js", lambda route: (page.locator("#demo-title").focus(), route.continue_()))
+    page.reload()
+    expect(page.locator("#demo-title")).to_be_focused()
+
+
 def test_rows_are_walked_and_ticked_by_keys(opened: Opens):
     page = opened()
     for key in ("j", "j", "k", "x"):

@@ -50,12 +50,16 @@ class OfferForm(Form):
     starts_on = day_field(lazy("First day"))
 
     @classmethod
-    def of(cls, application: Application) -> OfferForm:
-        """The form as the gig suggests it."""
+    def of(cls, application: Application, asked: Money) -> OfferForm:
+        """The form as the gig suggests it, to somebody who works for `asked` an hour at the least."""
         gig = application.gig
-        suggested = Money(gig.rate_min or 0, gig.project.currency)
-        form = cls(rate=suggested, hours_per_week=gig.hours_per_week, starts_on=gig.starts_on)
-        form.rate.currency = gig.project.currency
+        currency = gig.project.currency
+        least = asked.amount if asked.currency == currency else 0
+        suggested = min(max(gig.rate_min or 0, least), gig.rate_max or least)
+        form = cls(
+            rate=Money(suggested, currency), hours_per_week=gig.hours_per_week, starts_on=gig.starts_on
+        )
+        form.rate.currency = currency
         return form
 
     def draft(self) -> OfferDraft:

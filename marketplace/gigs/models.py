@@ -49,6 +49,11 @@ class ExpertProfile(Public, Base):
         """What a client sees before a contract: `Expert 7F3A`, nothing personal."""
         return label_of(self.public_id.hex)
 
+    @property
+    def asked(self) -> Money:
+        """The least that the expert works for, an hour."""
+        return Money(self.min_rate, self.currency)
+
 
 def label_of(hexadecimal: str) -> str:
     """The last four digits: a UUIDv7 begins with its time, so only its end tells people apart."""

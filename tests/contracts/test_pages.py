@@ -15,11 +15,12 @@ from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimesheetState
-from marketplace.gigs.models import Application
+from marketplace.gigs.models import Application, ExpertProfile
 from marketplace.ledger.sources import link_for
+from marketplace.money import Money
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
-from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
+from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund
 from tests.visitor import Visitor, words
 
 TUESDAY = MONDAY + timedelta(days=1)
@@ -81,6 +82,24 @@ def test_the_whole_path_by_hand(app: Flask, session: Session) -> None:
         assert "The week is approved" in words(done)
     session.refresh(sheet)
     assert sheet.state is TimesheetState.APPROVED
+
+
+@pytest.mark.parametrize(("asked", "suggested"), [(80_00, "100.00"), (120_00, "120.00"), (250_00, "200.00")])
+def test_an_offer_starts_from_what_the_expert_asks_for_within_the_band(
+    app: Flask, session: Session, asked: int, suggested: str
+) -> None:
+    with clock.at(MONDAY):
+        client, organization = a_client(session)
+        project = a_project(session, client, organization)
+        fund(session, project.public_id, 10_000_00)
+        expert = an_expert(session)
+        application = an_application(session, expert, a_gig(session, client, project))
+        session.get_one(ExpertProfile, expert.id).min_rate = asked
+        session.commit()
+        page = at_browser(app, session, client).get(f"/applications/{application.public_id}/offer")
+    assert re.search(rf'name="rate"[^>]*value="{suggested}"', page.text)
+    assert f"The expert asks for {Money(asked, 'USD')} or more." in words(page)
+    assert "The gig advertises $100.00 to $200.00" in words(page)
 
 
 @pytest.fixture

@@ -71,8 +71,9 @@ def withdraw(offer_id: uuid.UUID) -> ResponseReturnValue:
 def new_offer(application_id: uuid.UUID) -> ResponseReturnValue:
     """Offer an applicant a contract."""
     application = find_gig.application(db_session(), actor(), application_id)
+    profile = profiles_of(db_session(), [application.person_id])[application.person_id]
     fee_bps = current_app.config["SETTINGS"].fee_bps
-    form = OfferForm.of(application)
+    form = OfferForm.of(application, profile.asked)
     made = try_form(
         form,
         lambda: offers.make_offer(db_session(), actor(), application_id, form.draft(), fee_bps=fee_bps),
@@ -80,12 +81,11 @@ def new_offer(application_id: uuid.UUID) -> ResponseReturnValue:
     if made:
         flash(_("The offer is with the expert, who has seven days to sign."), "success")
         return redirect(url_for("contracts.offer", offer_id=made.public_id), 303)
-    profile = profiles_of(db_session(), [application.person_id])[application.person_id]
     return page(
         "contracts/new_offer.html",
         form=form,
         application=application,
-        label=profile.label,
+        profile=profile,
         fee_bps=fee_bps,
     )
 

@@ -78,14 +78,19 @@ def interval(
     """What a person means by a day and two times on their clock, in UTC; an end before the start is on the
     next day.
 
-    Raises Invalid for a time that the clocks skip, and for one that happens twice until `repeated` says
-    which.
+    Raises Invalid for a time that the clocks skip, for one that happens twice until `repeated` says which,
+    and when no time lies between the two.
     """
-    next_day = day + timedelta(days=1) if ends <= begins and repeated is not Repeated.ACROSS else day
+    over_midnight = to_time(ends) < to_time(begins) and repeated is not Repeated.ACROSS
+    next_day = day + timedelta(days=1) if over_midnight else day
     second_start = repeated is Repeated.SECOND
     second_end = repeated in (Repeated.SECOND, Repeated.ACROSS)
     start = _moment(day, begins, zone, "begins", None if repeated is None else second_start)
     end = _moment(next_day, ends, zone, "ends", None if repeated is None else second_end)
+    if start == end:
+        raise Invalid(
+            _("Start and end are the same, so no time has passed. Enter when you stopped."), field="ends"
+        )
     return start, end
 
 

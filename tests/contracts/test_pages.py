@@ -124,6 +124,21 @@ def test_a_mistyped_entry_comes_back_with_its_sentence(app: Flask, session: Sess
     assert "has not passed yet" in words(answer)
 
 
+def test_equal_times_are_refused_and_midnight_is_said_beforehand(
+    app: Flask, session: Session, deal: Deal
+) -> None:
+    expert = at_browser(app, session, deal.expert)
+    with clock.at(WEDNESDAY):
+        page = expert.get(f"/work/{deal.contract.public_id}")
+        assert "Earlier than “From” means past midnight" in words(page)
+        equal = {"day": "2026-06-02", "begins": "09:00", "ends": "09:00", **RANKED}
+        answer = expert.post(f"/work/{deal.contract.public_id}/entries", **equal)
+        assert answer.status_code == 422
+        assert "Start and end are the same" in words(answer)
+        over_midnight = {"day": "2026-06-01", "begins": "23:30", "ends": "00:30", **RANKED}
+        assert "1 h 00 min" in words(expert.post(f"/work/{deal.contract.public_id}/entries", **over_midnight))
+
+
 def test_an_entry_is_changed_and_removed(app: Flask, session: Session, deal: Deal) -> None:
     with clock.at(WEDNESDAY):
         entry = an_entry(session, deal, TUESDAY)

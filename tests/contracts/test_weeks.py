@@ -69,6 +69,7 @@ def test_autumn_an_hour_that_was_twice_asks_which() -> None:
         (Repeated.SECOND, time(1, 30), time(3), 90),
         (Repeated.FIRST, time(1), time(1, 30), 30),
         (Repeated.ACROSS, time(1, 30), time(1, 15), 45),
+        (Repeated.ACROSS, time(1, 30), time(1, 30), 60),
     ],
 )
 def test_autumn_real_time_counts(repeated: Repeated, begins: time, ends: time, minutes: int) -> None:
@@ -79,3 +80,18 @@ def test_autumn_real_time_counts(repeated: Repeated, begins: time, ends: time, m
 def test_an_end_before_the_start_is_on_the_next_day() -> None:
     start, end = interval(date(2026, 6, 3), time(23), time(1), NEW_YORK)
     assert end - start == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("day", "repeated"), [(date(2026, 6, 3), None), (AUTUMN, Repeated.FIRST), (AUTUMN, Repeated.SECOND)]
+)
+def test_equal_times_are_no_day_and_night_of_work(day: date, repeated: Repeated | None) -> None:
+    with pytest.raises(Invalid, match="no time has passed") as refusal:
+        interval(day, time(1, 30), time(1, 30, 59), NEW_YORK, repeated)
+    assert refusal.value.field == "ends"
+
+
+def test_equal_times_in_the_hour_that_was_twice_ask_which() -> None:
+    with pytest.raises(Invalid) as refusal:
+        interval(AUTUMN, time(1, 30), time(1, 30), NEW_YORK)
+    assert refusal.value.field == "repeated"

@@ -14,6 +14,7 @@ from marketplace.contracts.models import Approval, Contract, TimeEntry, Timeshee
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import CredentialState
 from marketplace.demo.cast import LUMEN
+from marketplace.demo.world import LUMEN_PROJECT
 from marketplace.gigs.models import Application, Gig, Project
 from marketplace.i18n import gettext as _
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutItem, Sweep
@@ -22,7 +23,10 @@ from marketplace.reconciliation.models import StatementMatchLine
 from marketplace.reconciliation.states import Leg
 
 ANA = sa.select(Person.id).where(Person.email == "ana@demo.example").scalar_subquery()
-OWN = sa.select(Project.id).join(Organization).where(Organization.name == LUMEN)
+OWN = (
+    sa.select(Project.id).join(Organization)
+    .where(Organization.name == LUMEN, Project.name != LUMEN_PROJECT)
+)  # fmt: skip
 VALID = (CredentialState.VERIFIED, CredentialState.EXPIRING)
 SENT = (ItemState.SENT, ItemState.PAID, ItemState.SETTLED)
 

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from marketplace.demo.cast import LUMEN
 from marketplace.demo.names import CLIENTS, PLACES, WEIGHTS
 from marketplace.demo.templates import DATA_USE, GROUPS, GUIDELINES, Work
 from marketplace.matching import domains
 
 DOLLAR = 100
 LOWEST, HIGHEST = 45 * DOLLAR, 250 * DOLLAR
+BEN, CARLA = "ben@demo.example", "carla@demo.example"
+# What Lumen Labs did before the walk begins.
+LUMEN_PROJECT = "Clause by clause"
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ class ExpertPlan:
 
 @dataclass(frozen=True)
 class GigPlan:
-    """A gig. `week` counts from the first of the history; rates are cents of a dollar an hour."""
+    """A gig. `week` counts from the first of the history; rates are cents of a dollar an hour.
+
+    Of the places `left` stay open; whoever is `asked` comes before the best matches.
+    """
 
     title: str
     domain: str
@@ -64,6 +71,8 @@ class GigPlan:
     countries: tuple[str, ...]
     requirement: tuple[str, str | None] | None
     week: int
+    left: int = 0
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,14 +95,53 @@ class World:
     experts: tuple[ExpertPlan, ...]
     projects: tuple[ProjectPlan, ...]
 
+    def admin(self, client: int) -> str:
+        """The address of whoever speaks for that client: Carla for Lumen Labs."""
+        return CARLA if self.clients[client] == LUMEN else f"admin{client:02d}@example.com"
+
 
 def draw(seed: int, *, experts: int = 2_000, projects: int = 60, gigs: int = 180, weeks: int = 12) -> World:
     """The same seed draws the same world."""
     chance = Random(seed)  # noqa: S311 (a made-up world needs no secrecy)
     return World(
-        clients=CLIENTS,
+        clients=(*CLIENTS, LUMEN),
         experts=tuple(_expert(chance, number) for number in range(1, experts + 1)),
-        projects=tuple(_projects(chance, projects, gigs, weeks)),
+        projects=(_lumen(), *_projects(chance, projects - 1, gigs - 2, weeks)),
+    )
+
+
+def _lumen() -> ProjectPlan:
+    """Ben read contracts for Lumen Labs until his licence ran out; others still do."""
+    return ProjectPlan(
+        client=len(CLIENTS),
+        name=LUMEN_PROJECT,
+        summary="Contracts read by lawyers, so that a model says what is missing from them.",
+        week=0,
+        by_card=True,
+        gigs=(
+            _lumen_gig("critique", "Say what is missing from a contract", "23-1011", 2, licensed=True),
+            _lumen_gig("rewrite", "Rewrite summaries that a founder can act on", "law", 3, licensed=False),
+        ),
+    )
+
+
+def _lumen_gig(kind: str, title: str, domain: str, headcount: int, *, licensed: bool) -> GigPlan:
+    return GigPlan(
+        title=title,
+        domain=domain,
+        task_kind=kind,
+        description="Ten contracts a week of two to six pages, each with an answer of the model beside it.",
+        guidelines=GUIDELINES[kind],
+        data_use=DATA_USE[0],
+        rate_min=90 * DOLLAR,
+        rate_max=140 * DOLLAR,
+        hours_per_week=8,
+        headcount=headcount,
+        countries=("US",),
+        requirement=("us_bar", None) if licensed else None,
+        week=0 if licensed else 4,
+        left=0 if licensed else 1,
+        asked=(BEN,) if licensed else (),
     )
 
 
@@ -152,6 +200,8 @@ def _gig(chance: Random, group: str, work: Work, week: int) -> GigPlan:
     kind, title, description = chance.choice(work.gigs)
     rate = _rate(int(occupation.median * chance.uniform(1.2, 1.8)))
     licensed = work.credentials.get("US") if chance.random() < work.licensed else None
+    # Whoever looks around finds about half of the gigs still looking for somebody.
+    hired, left = chance.choice((1, 1, 1, 2)), chance.choice((0, 0, 1, 2))
     return GigPlan(
         title=title.format(field=occupation.title.lower()),
         domain=chance.choice((group, occupation.code, occupation.code)),
@@ -162,10 +212,11 @@ def _gig(chance: Random, group: str, work: Work, week: int) -> GigPlan:
         rate_min=max(LOWEST, rate * 7 // 10 // DOLLAR * DOLLAR),
         rate_max=rate,
         hours_per_week=chance.choice((5, 5, 8, 10)),
-        headcount=chance.choice((1, 1, 2, 2)),
+        headcount=hired + left,
         countries=("US",) if licensed else (),
         requirement=(licensed[0], None) if licensed else None,
         week=week,
+        left=left,
     )
 
 

@@ -18,18 +18,17 @@ from marketplace.credentials.tasks import expire as expire_credentials
 from marketplace.db import new_session
 from marketplace.demo import world
 from marketplace.demo.history import money, people, projects, weeks
-from marketplace.demo.history.stage import WEEKS, Stage, first_monday
+from marketplace.demo.history.stage import SEED, WEEKS, Stage, first_monday
 from marketplace.payments.gateway import connect
 from marketplace.proofs import failing
 
-SEED = 20_260_901
 Step = tuple[str, Callable[[], object]]
 
 
 def steps(stage: Stage) -> Iterator[Step]:
     """Everything that happens, in order of time. What is done is known by its number."""
-    for chunk in range(len(stage.world.experts) // people.CHUNK):
-        yield "experts join", partial(people.join, stage, chunk)
+    for part in range(people.PARTS):
+        yield "experts join", partial(people.join, stage, part)
     yield "companies join", partial(projects.found_companies, stage)
     for week in range(WEEKS):
         yield "projects are funded", partial(projects.start_projects, stage, week)
@@ -73,7 +72,7 @@ def main() -> int:
     progress = config.data / "progress.json"
     url = embedded.ensure(config).app_url
     with jobs.writing_the_past(url), new_session(url) as session:
-        _play(_stage(session, config, progress), progress)
+        _play(_stage(session, url, config, progress), progress)
     return 0
 
 
@@ -88,12 +87,13 @@ def _play(stage: Stage, progress: Path) -> None:
     tell(progress, len(play), len(play), "done", stage)
 
 
-def _stage(session: Session, config: settings.Settings, progress: Path) -> Stage:
+def _stage(session: Session, url: str, config: settings.Settings, progress: Path) -> Stage:
     """The same Mondays after a restart, even on another day."""
     begun = told(progress).get("monday")
     monday = first_monday() if begun is None else datetime.fromisoformat(begun)
     return Stage(
         session=session,
+        database_url=url,
         gateway=connect(config),
         world=world.draw(SEED),
         monday=monday,

@@ -25,15 +25,19 @@ from marketplace.demo.world import Claim, ExpertPlan
 from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.money import Money
 
-CHUNK = 50
+PARTS = 10
+CHUNK = 25
 
 
-def join(stage: Stage, chunk: int) -> None:
-    """Fifty experts, all in one transaction."""
-    plans = stage.world.experts[chunk * CHUNK : (chunk + 1) * CHUNK]
-    with stage.at(-2, chunk % 5, 10):
-        reviewer = actor_of(stage.session, "rev")
-        _join(stage.session, reviewer, plans)
+def join(stage: Stage, part: int) -> None:
+    """The experts of one part, on one day; some dozen in each transaction."""
+    plans = stage.world.experts[part::PARTS]
+    with stage.at(-2, part % 5, 10):
+        stage.each(_join_chunk, [plans[n : n + CHUNK] for n in range(0, len(plans), CHUNK)])
+
+
+def _join_chunk(stage: Stage, plans: Sequence[ExpertPlan]) -> None:
+    _join(stage.session, actor_of(stage.session, "rev"), plans)
 
 
 @use_case

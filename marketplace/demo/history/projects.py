@@ -29,6 +29,7 @@ from marketplace.gigs.models import ExpertProfile, Gig, Project
 from marketplace.gigs.projects import ProjectDraft, create_project
 from marketplace.gigs.publishing import publish_gig
 from marketplace.gigs.states import TaskKind
+from marketplace.matching import domains
 from marketplace.matching.ranking import best_experts
 from marketplace.money import for_minutes, share
 from marketplace.payments.connected_accounts import refresh_account, set_up_payouts
@@ -60,15 +61,13 @@ def _found(session: Session, number: int, name: str) -> uuid.UUID | None:
 
 
 def start_projects(stage: Stage, week: int) -> None:
-    """The projects that begin in `week`: created, funded for all their weeks, their gigs published."""
-    for plan in stage.world.projects:
-        if plan.week == week:
-            _start(stage, plan)
+    """The projects that begin in `week`: created, and funded for all their weeks."""
+    stage.each(_start, [plan for plan in stage.world.projects if plan.week == week])
 
 
 def _start(stage: Stage, plan: ProjectPlan) -> None:
     with stage.at(plan.week, 0, 13):
-        admin = stage.by_email(f"admin{plan.client:02d}@example.com")
+        admin = stage.by_email(stage.world.admin(plan.client))
         name = stage.world.clients[plan.client]
         organization = stage.session.scalars(sa.select(Organization).filter_by(name=name)).one()
         draft = ProjectDraft(name=plan.name, summary=plan.summary, cost_centre=f"CC-{100 + plan.client}")
@@ -90,7 +89,7 @@ def _fund(stage: Stage, plan: ProjectPlan, project: uuid.UUID) -> None:
     with stage.at(plan.week, 0, 14) as moment:
         if _funded(stage.session, project):
             return
-        admin = stage.by_email(f"admin{plan.client:02d}@example.com")
+        admin = stage.by_email(stage.world.admin(plan.client))
         funding = prepare_funding(stage.session, admin, project, amount, rail)
         public_id = funding.public_id
         back = f"{stage.base_url}/"
@@ -116,16 +115,26 @@ def _cost(gig: GigPlan, fee_bps: int) -> int:
 
 
 def publish_gigs(stage: Stage, week: int) -> None:
-    """The gigs that open in `week`, and the experts who take them."""
+    """The gigs that open in `week`, and the experts who take them.
+
+    Those of one field come one after the other, since they look for the same people.
+    """
+    fields: dict[str, list[tuple[ProjectPlan, GigPlan]]] = {}
     for plan in stage.world.projects:
         for gig in plan.gigs:
             if gig.week == week:
-                _staff(stage, plan, gig, _publish(stage, plan, gig))
+                fields.setdefault(domains.group_of(gig.domain), []).append((plan, gig))
+    stage.each(_publish_all, fields.values())
+
+
+def _publish_all(stage: Stage, gigs: Sequence[tuple[ProjectPlan, GigPlan]]) -> None:
+    for plan, gig in gigs:
+        _staff(stage, plan, gig, _publish(stage, plan, gig))
 
 
 def _publish(stage: Stage, plan: ProjectPlan, gig: GigPlan) -> uuid.UUID:
     with stage.at(gig.week, 0, 16):
-        admin = stage.by_email(f"admin{plan.client:02d}@example.com")
+        admin = stage.by_email(stage.world.admin(plan.client))
         (organization_id,) = admin.organizations(Role.CLIENT_ADMIN)
         project = _project(stage.session, organization_id, plan.name)
         if project is None:
@@ -163,15 +172,19 @@ def _draft(stage: Stage, gig: GigPlan) -> GigDraft:
 
 
 def _staff(stage: Stage, plan: ProjectPlan, gig: GigPlan, public_id: uuid.UUID) -> None:
-    """All places but, now and then, the last: so that something is left to apply for."""
+    """All places but those that stay open; for these somebody applies who still waits for an answer."""
     gig_id, taken = stage.session.execute(
         sa.select(Gig.id, sa.func.count(Contract.id)).outerjoin(Contract).where(Gig.public_id == public_id)
         .group_by(Gig.id)
     ).one()  # fmt: skip
-    wanted = gig.headcount - (stage.chance.random() < 0.3) - taken
-    for person_id in _free_experts(stage, gig_id)[: max(wanted, 0)]:
+    wanted = max(gig.headcount - gig.left - taken, 0)
+    asked = [stage.by_email(email).id for email in gig.asked]
+    found = [*asked, *(each for each in _free_experts(stage, gig_id) if each not in asked)]
+    for person_id in found[:wanted]:
         # Somebody whose licence does not cover the start, say, is refused like anybody else.
         trying(stage.session, partial(_hire, stage, plan, gig, public_id, person_id))
+    for person_id in found[wanted : wanted + gig.left]:
+        trying(stage.session, partial(_apply, stage, gig, public_id, person_id))
 
 
 def _free_experts(stage: Stage, gig_id: int) -> Sequence[int]:
@@ -181,16 +194,18 @@ def _free_experts(stage: Stage, gig_id: int) -> Sequence[int]:
     return [person for person in found if person not in busy]
 
 
-def _hire(stage: Stage, plan: ProjectPlan, gig: GigPlan, public_id: uuid.UUID, person_id: int) -> None:
+def _apply(stage: Stage, gig: GigPlan, public_id: uuid.UUID, person_id: int) -> uuid.UUID:
     with stage.at(gig.week, 0, 17):
-        expert = stage.actor(person_id)
-        application = apply(
-            stage.session, expert, public_id, "This is what I do every day. I can start at once."
-        )
-        application_id = application.public_id
-        least = stage.session.get_one(ExpertProfile, person_id).min_rate
+        note = "This is what I do every day. I can start at once."
+        return apply(stage.session, stage.actor(person_id), public_id, note).public_id
+
+
+def _hire(stage: Stage, plan: ProjectPlan, gig: GigPlan, public_id: uuid.UUID, person_id: int) -> None:
+    application_id = _apply(stage, gig, public_id, person_id)
+    expert = stage.actor(person_id)
+    least = stage.session.get_one(ExpertProfile, person_id).min_rate
     with stage.at(gig.week, 0, 18):
-        admin = stage.by_email(f"admin{plan.client:02d}@example.com")
+        admin = stage.by_email(stage.world.admin(plan.client))
         rate = min(max(least, gig.rate_min), gig.rate_max)
         draft = OfferDraft(rate, gig.hours_per_week, stage.when(gig.week, 1).date())
         offer = make_offer(stage.session, admin, application_id, draft, fee_bps=stage.fee_bps)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from random import Random
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,11 +19,17 @@ from marketplace import clock
 from marketplace.accounts.grants import actor_for
 from marketplace.accounts.models import Person, SignIn
 from marketplace.actor import Actor
+from marketplace.db import new_session
 from marketplace.demo.world import World
 from marketplace.errors import DomainError
 from marketplace.payments.gateway import Gateway
 
+T = TypeVar("T")
+
 WEEKS = 12
+SEED = 20_260_901
+# While one waits for the database another thinks; more would leave nothing for whoever looks around.
+HANDS = 2
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +39,13 @@ class Stage:
     """`monday` is the first of the twelve. Week and day count from zero; hours are UTC."""
 
     session: Session
+    database_url: str
     gateway: Gateway
     world: World
     monday: datetime
     base_url: str
     stripe_url: str
     fee_bps: int
-    chance: Random = field(default_factory=lambda: Random(20_260_901))  # noqa: S311
 
     def when(self, week: int, day: int = 0, hour: int = 14, minute: int = 0) -> datetime:
         """A moment of the history, never later than now."""
@@ -49,6 +58,21 @@ class Stage:
         moment = self.when(week, day, hour)
         with clock.at(moment):
             yield moment
+
+    def chance(self, *about: object) -> Random:
+        """The dice for one thing: they fall the same whoever throws them, and again after a restart."""
+        return Random(f"{SEED} {about}")  # noqa: S311
+
+    def each(self, act: Callable[[Stage, T], object], things: Iterable[T]) -> None:
+        """Do `act` for every thing, several at once, each on a session of its own. Raises what one raised."""
+
+        def alone(thing: T) -> None:
+            with new_session(self.database_url) as session:
+                act(replace(self, session=session), thing)
+
+        with ThreadPoolExecutor(HANDS) as hands:
+            for done in [hands.submit(copy_context().run, alone, thing) for thing in things]:
+                done.result()
 
     def actor(self, person_id: int) -> Actor:
         """A person at work, with a second factor just given."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
+from random import Random
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -30,26 +32,35 @@ NOTES = (
 
 def work(stage: Stage, week: int) -> None:
     """Each expert writes down their hours on Friday evening and submits; some are late, some do less."""
-    for contract_id in _active(stage, week):
-        if stage.chance.random() < 0.08:
-            continue
-        with stage.at(week, 5, 2):
-            _write_down(stage, contract_id, week)
-            if stage.chance.random() < 0.95:
-                _submit(stage, contract_id, week)
+    with stage.at(week, 5, 2):
+        stage.each(partial(_work, week=week), _active(stage, week))
+
+
+def _work(stage: Stage, contract_id: int, week: int) -> None:
+    person = stage.session.get_one(Contract, contract_id).person
+    chance = stage.chance("work", week, person.email)
+    if chance.random() < 0.08:
+        return
+    _write_down(stage, contract_id, week, chance)
+    if chance.random() < 0.95:
+        _submit(stage, contract_id, week)
 
 
 def approve(stage: Stage, week: int) -> None:
     """Most weeks are approved on Monday, one in forty is sent back; the rest pass by their deadline."""
     with stage.at(week + 1, 0, 15):
-        for sheet_id in _submitted(stage):
-            draw = stage.chance.random()
-            if draw < 0.025:
-                _send_back(stage, sheet_id)
-            elif draw < 0.9:
-                _approve(stage, sheet_id)
+        stage.each(_answer, _submitted(stage))
     with stage.at(week + 1, 6, 4):
         approve_overdue(stage.session)
+
+
+def _answer(stage: Stage, sheet_id: int) -> None:
+    sheet = stage.session.get_one(Timesheet, sheet_id)
+    draw = stage.chance("answer", sheet.week_start_at, sheet.contract.person.email).random()
+    if draw < 0.025:
+        _send_back(stage, sheet_id)
+    elif draw < 0.9:
+        _approve(stage, sheet_id)
 
 
 def roll(stage: Stage, week: int) -> None:
@@ -63,11 +74,11 @@ def _active(stage: Stage, week: int) -> list[int]:
     return list(stage.session.scalars(started.filter_by(ended_at=None).order_by(Contract.id)))
 
 
-def _write_down(stage: Stage, contract_id: int, week: int) -> None:
+def _write_down(stage: Stage, contract_id: int, week: int, chance: Random) -> None:
     contract = stage.session.get_one(Contract, contract_id)
     days = (1, 2, 3)
-    minutes = contract.hours_per_week * 60 * stage.chance.choice((6, 8, 9, 9, 10)) // 10 // len(days) // 5 * 5
-    works = [_stint(stage, contract, week, day, minutes) for day in days]
+    minutes = contract.hours_per_week * 60 * chance.choice((6, 8, 9, 9, 10)) // 10 // len(days) // 5 * 5
+    works = [_stint(stage, contract, week, day, minutes, chance.choice(NOTES)) for day in days]
     written = sa.select(TimeEntry.id).where(
         TimeEntry.contract_id == contract_id, TimeEntry.started_at >= works[0].started_at
     )
@@ -76,7 +87,7 @@ def _write_down(stage: Stage, contract_id: int, week: int) -> None:
         trying(stage.session, lambda: add_entries(stage.session, expert, public_id, works))
 
 
-def _stint(stage: Stage, contract: Contract, week: int, day: int, minutes: int) -> Work:
+def _stint(stage: Stage, contract: Contract, week: int, day: int, minutes: int, note: str) -> Work:
     """From nine o'clock where the expert lives."""
     date = stage.when(week, day).date()
     start = datetime(date.year, date.month, date.day, 9, tzinfo=ZoneInfo(contract.time_zone))
@@ -84,7 +95,7 @@ def _stint(stage: Stage, contract: Contract, week: int, day: int, minutes: int) 
         started_at=start,
         ended_at=start + timedelta(minutes=minutes),
         task_kind=contract.gig.task_kind or "review",
-        note=stage.chance.choice(NOTES),
+        note=note,
         items=minutes // 15,
     )
 

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
-from marketplace import clock
+from marketplace import clock, settings
 from marketplace.actor import Actor
 from marketplace.demo.stripe_server import hands
 from marketplace.payments import payouts, sending, tasks
@@ -84,6 +85,31 @@ def test_an_expert_sets_up_being_paid_on_stripes_pages(session, app, cast, gatew
     assert back.endswith("/pay/setup/return")
     seen = words(ana.get("/pay/setup/return"))
     assert "You are set up" in seen or "Stripe is checking" in seen
+
+
+def pressed_elsewhere(visitor: Visitor, path: str) -> TestResponse:
+    """A button pressed at a host that is not the site's, with the cookie of the site."""
+    cookie = visitor.client.get_cookie("session")
+    visitor.client.set_cookie("session", cookie.value, domain="elsewhere.example")
+    host = {"Host": "elsewhere.example"}
+    return visitor.client.post(path, data={"csrf_token": visitor.token}, headers=host)
+
+
+def test_stripe_sends_people_back_to_the_site_whatever_host_they_named(session, app, cast, stripe: Handle):
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    site = settings.current().base_url
+    carla, ana = enter(cast, app, client), enter(cast, app, cast.ana)
+    carla.post(f"/projects/{project.public_id}/funding", amount="1,000", rail="card")
+    lot = session.scalars(sa.select(Funding)).one()
+    assert pressed_elsewhere(carla, f"/fundings/{lot.public_id}/checkout").status_code == 303
+    opened = stripe.client().v1.checkout.sessions.retrieve(lot.session_id)
+    here = f"{site}/fundings/{lot.public_id}"
+    assert (opened.success_url, opened.cancel_url) == (f"{here}/return", here)
+    ana.get("/pay/setup")
+    link = pressed_elsewhere(ana, "/pay/setup").headers["Location"]
+    assert hands.onboard(link) == f"{site}/pay/setup/return"
+    assert hands.onboard(link) == f"{site}/pay/setup/again"
 
 
 def test_an_expert_sees_each_week_in_one_state_and_every_cent_of_a_deposit(

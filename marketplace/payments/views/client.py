@@ -17,7 +17,7 @@ from marketplace.payments.forms import FundForm
 from marketplace.payments.models import Funding
 from marketplace.payments.states import FundingState, Rail
 from marketplace.payments.tasks import gateway
-from marketplace.payments.views import bp
+from marketplace.payments.views import address, bp
 from marketplace.web import actor, db_session, guard, page, paged, try_form
 
 
@@ -64,10 +64,14 @@ def lot(funding_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.CLIENT_ADMIN)
 def checkout(funding_id: uuid.UUID) -> ResponseReturnValue:
     """On to Stripe's page, unless there is nothing to pay any more."""
-    here = url_for("payments.lot", funding_id=funding_id, _external=True)
-    back = url_for("payments.came_back", funding_id=funding_id, _external=True)
+    here = url_for("payments.lot", funding_id=funding_id)
     url = fundings.open_checkout(
-        db_session(), gateway(), actor(), funding_id, return_url=back, cancel_url=here
+        db_session(),
+        gateway(),
+        actor(),
+        funding_id,
+        return_url=address("payments.came_back", funding_id=funding_id),
+        cancel_url=address("payments.lot", funding_id=funding_id),
     )
     if url is None:
         flash(_("This payment needs nothing more from you."), "info")

@@ -13,7 +13,7 @@ from marketplace.contracts.models import Timesheet
 from marketplace.payments import connected_accounts, promises, queries
 from marketplace.payments.models import ConnectedPayout
 from marketplace.payments.tasks import gateway
-from marketplace.payments.views import bp
+from marketplace.payments.views import address, bp
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged
 
@@ -84,7 +84,7 @@ def _to_stripe() -> ResponseReturnValue:
         db_session(),
         gateway(),
         actor(),
-        return_url=url_for("payments.set_up_return", _external=True),
-        refresh_url=url_for("payments.set_up_again", _external=True),
+        return_url=address("payments.set_up_return"),
+        refresh_url=address("payments.set_up_again"),
     )
     return redirect(url, 303)

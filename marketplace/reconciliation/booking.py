@@ -5,19 +5,18 @@ from __future__ import annotations
 import uuid
 from enum import StrEnum
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger, settings, text
 from marketplace.actor import FINANCE, Actor
 from marketplace.db import use_case
-from marketplace.errors import Invalid, NotFound, Refused
+from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry
-from marketplace.reconciliation import matches
-from marketplace.reconciliation.models import BankAccount, BankStatement, StatementMatch, StatementMatchLine
-from marketplace.reconciliation.states import Leg, MatchState, StatementState
+from marketplace.reconciliation import bank_accounts, matches
+from marketplace.reconciliation.models import StatementMatch, StatementMatchLine
+from marketplace.reconciliation.states import Leg, MatchState
 
 
 class BookAs(StrEnum):
@@ -64,35 +63,35 @@ def book_line(
 
 @use_case
 def book_opening(session: Session, actor: Actor, account_public_id: uuid.UUID) -> JournalEntry:
-    """Book what the bank account held when its first statement began, as the operator's own money."""
+    """Book what the bank account held when its first statement began, as the operator's own money.
+
+    An earlier statement may come in later; then the difference is booked. Raises Refused when there is none.
+    """
     actor.require(*FINANCE)
-    account = session.scalar(sa.select(BankAccount).filter_by(public_id=account_public_id))
-    first = first_statement(session, account) if account else None
-    if account is None or first is None:
-        raise NotFound(_("There is no such bank account."))
-    zone = settings.current().books_zone.key
+    matches.alone(session)
+    account = bank_accounts.find_account(session, account_public_id)
+    first = bank_accounts.first_statement(session, account)
+    if first is None:
+        raise Refused(_("No statement of this account adds up yet. Import its first one."))
+    opening = bank_accounts.opening_of(session, account)
+    if not opening.rest:
+        raise Refused(_("There is nothing to book: the ledger begins with what the first statement says."))
+    source = bank_accounts.opening_source(account)
     entry = ledger.post(
         session,
         actor,
-        source=f"bank_account:{account.public_id}",
-        event="opened",
+        source=source,
+        event=_opened(session, source),
         currency=account.currency,
-        lines=[(chart.bank_operating(), first.opening or 0), (chart.owner_capital(), -(first.opening or 0))],
-        occurred_at=clock.midnight(first.from_on, zone),
+        lines=[(chart.bank_operating(), opening.rest.amount), (chart.owner_capital(), -opening.rest.amount)],
+        occurred_at=clock.midnight(first.from_on, settings.current().books_zone.key),
         memo=_("Opening balance of the bank account"),
     )
-    audit.record(session, actor, "opened", "bank_account", account.public_id, amount=first.opening)
+    audit.record(session, actor, "opened", "bank_account", account.public_id, amount=opening.rest.amount)
     return entry
 
 
-def first_statement(session: Session, account: BankAccount) -> BankStatement | None:
-    """The earliest accepted statement of the account."""
-    return session.scalar(
-        sa.select(BankStatement)
-        .where(
-            BankStatement.bank_account_id == account.id,
-            BankStatement.state.in_((StatementState.ACCEPTED, StatementState.GAP)),
-        )
-        .order_by(BankStatement.from_on, BankStatement.to_on, BankStatement.id)
-        .limit(1)
-    )
+def _opened(session: Session, source: str) -> str:
+    """`opened`; a number follows when it was booked before."""
+    times = sum(entry.event.startswith("opened") for entry in ledger.entries_for(session, source))
+    return f"opened {times + 1}" if times else "opened"

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from marketplace.ledger import chart, queries
 from marketplace.money import Money
 from marketplace.reconciliation import sql
-from marketplace.reconciliation.booking import first_statement
-from marketplace.reconciliation.models import BankAccount, BankStatement, StatementLine, StripeBalance
-from marketplace.reconciliation.states import Kind, LineState, StatementState
+from marketplace.reconciliation.bank_accounts import all_accounts, last_statement, opening_of, opening_source
+from marketplace.reconciliation.models import BankAccount, StatementLine, StripeBalance
+from marketplace.reconciliation.states import Kind, LineState
 
 Remainder = tuple[Kind, str, str, int]
 
@@ -169,9 +169,9 @@ def account_sides(session: Session) -> list[AccountSide]:
 def remainders(session: Session) -> list[Remainder]:
     """What no line explains, as open items: the opening of a bank account, and drift on any side."""
     openings = [
-        (Kind.MISSING_INTERNAL, f"bank_account:{account.public_id}", account.currency, opening)
-        for account in session.scalars(sa.select(BankAccount)).all()
-        if (opening := unbooked_opening(session, account))
+        (Kind.MISSING_INTERNAL, opening_source(account), account.currency, opening.rest.amount)
+        for account in all_accounts(session)
+        if (opening := opening_of(session, account)).rest
     ]
     drift = [
         (Kind.DRIFT, subject, side.currency, side.remainder)
@@ -183,35 +183,6 @@ def remainders(session: Session) -> list[Remainder]:
         if side.as_of and side.remainder
     ]
     return [*openings, *drift]
-
-
-def unbooked_opening(session: Session, account: BankAccount) -> int:
-    """What the account held when its first statement began, less what of it was booked."""
-    first = first_statement(session, account)
-    if first is None:
-        return 0
-    booked = session.scalar(
-        sa.text("""
-            SELECT sum(p.amount) FROM journal_entries e JOIN postings p ON p.entry_id = e.id
-            JOIN ledger_accounts a ON a.id = p.account_id AND a.code = '1010'
-            WHERE e.source = :source
-        """),
-        {"source": f"bank_account:{account.public_id}"},
-    )
-    return (first.opening or 0) - int(booked or 0)
-
-
-def last_statement(session: Session, account: BankAccount) -> BankStatement | None:
-    """The newest statement of the account that adds up."""
-    return session.scalar(
-        sa.select(BankStatement)
-        .where(
-            BankStatement.bank_account_id == account.id,
-            BankStatement.state.in_((StatementState.ACCEPTED, StatementState.GAP)),
-        )
-        .order_by(BankStatement.to_on.desc(), BankStatement.from_on.desc(), BankStatement.id.desc())
-        .limit(1)
-    )
 
 
 def _bank_side(session: Session, currency: str) -> BankSide:
@@ -227,7 +198,7 @@ def _bank_side(session: Session, currency: str) -> BankSide:
         ledger=_code(session, chart.bank_operating().code, currency),
         bank=sum(statement.closing or 0 for statement in last),
         unexplained=int(unexplained or 0),
-        opening=sum(unbooked_opening(session, account) for account in accounts),
+        opening=sum(opening_of(session, account).rest.amount for account in accounts),
         in_transit=_code(session, chart.payouts_in_transit().code, currency),
         as_of=min((statement.to_on for statement in last), default=None),
     )

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
-from marketplace.reconciliation import differences
+from marketplace.reconciliation import bank_accounts, differences
+from marketplace.reconciliation.bank_accounts import Opening
 from marketplace.reconciliation.differences import AccountSide, BankSide, StripeSide
-from marketplace.reconciliation.models import BankAccount, OpenItem, StatementMatch
+from marketplace.reconciliation.models import OpenItem, StatementMatch
 from marketplace.reconciliation.open_items import kind_name, what_to_do
 from marketplace.reconciliation.states import ItemState, Kind, MatchState
 
@@ -26,7 +27,7 @@ class Overview:
     accounts: list[AccountSide]
     open: dict[Kind, int]
     proposed: int
-    unbooked: list[tuple[BankAccount, int]]
+    unbooked: list[Opening]
 
     @property
     def off(self) -> list[AccountSide]:
@@ -53,14 +54,14 @@ def look(session: Session) -> Overview:
         .select_from(StatementMatch)
         .where(StatementMatch.state == MatchState.PROPOSED)
     )
-    accounts = session.scalars(sa.select(BankAccount).order_by(BankAccount.id)).all()
+    openings = [bank_accounts.opening_of(session, each) for each in bank_accounts.all_accounts(session)]
     return Overview(
         stripe=differences.stripe_sides(session),
         bank=differences.bank_sides(session),
         accounts=differences.account_sides(session),
         open=dict(counted.all()),
         proposed=int(proposed or 0),
-        unbooked=[(a, opening) for a in accounts if (opening := differences.unbooked_opening(session, a))],
+        unbooked=[opening for opening in openings if opening.rest],
     )
 
 

@@ -239,10 +239,45 @@ def test_what_the_account_held_before_is_booked_once(session: Session, people: P
 
     account = session.scalars(sa.select(BankAccount)).one()
     booking.book_opening(session, people[0], account.public_id)
-    booking.book_opening(session, people[0], account.public_id)
+    with pytest.raises(Refused, match="nothing to book"):
+        booking.book_opening(session, people[0], account.public_id)
     passes.run(session)
 
     assert items(session) == [(Kind.UNIDENTIFIED, 1)]
+    assert ledger.balance(session, chart.bank_operating(), "USD") == 1_000_000
+
+
+def test_an_opening_balance_of_zero_needs_no_entry(session: Session, people: People) -> None:
+    bank_says(session, people[0], Entry(1, "Interest"), opening=0)
+
+    with pytest.raises(Refused, match="nothing to book"):
+        booking.book_opening(session, people[0], session.scalars(sa.select(BankAccount)).one().public_id)
+
+
+def test_without_a_statement_that_adds_up_nothing_can_be_opened(session: Session, people: People) -> None:
+    wrong = Statement(NOON.date(), 5, [Entry(1, "B")], closing=9)
+    import_statement(session, people[0], "wrong.xml", document(wrong))
+
+    with pytest.raises(Refused, match="Import its first one"):
+        booking.book_opening(session, people[0], session.scalars(sa.select(BankAccount)).one().public_id)
+
+
+def test_an_earlier_statement_corrects_the_opening_balance(session: Session, people: People) -> None:
+    bank_says(session, people[0], opening=1_000_000)
+    account = session.scalars(sa.select(BankAccount)).one()
+    booking.book_opening(session, people[0], account.public_id)
+    bank_says(session, people[0], Entry(400, "Interest"), opening=999_600, on=NOON.date())
+    passes.run(session)
+    assert items(session) == [(Kind.MISSING_INTERNAL, -400), (Kind.UNIDENTIFIED, 400)]
+    assert drifts(session) == {}
+
+    entry = booking.book_opening(session, people[0], account.public_id)
+    booking.book_line(
+        session, people[0], line(session, "Interest").public_id, BookAs.CAPITAL, "Interest of the bank"
+    )
+    passes.run(session)
+    assert entry.event == "opened 2"
+    assert items(session) == []
     assert ledger.balance(session, chart.bank_operating(), "USD") == 1_000_000
 
 

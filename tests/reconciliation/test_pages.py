@@ -124,6 +124,22 @@ def test_a_charge_is_booked_on_the_page(session: Session, fin: Visitor, cast: Ca
     assert "Nothing is open" in words(fin.get("/reconciliation/items"))
 
 
+def test_an_opening_balance_is_offered_while_there_is_something_to_book(
+    session: Session, fin: Visitor, cast: Cast
+) -> None:
+    bank_says(session, cast.fin, opening=0)
+    path = f"/reconciliation/bank-accounts/{session.scalars(sa.select(BankAccount)).one().public_id}/opening"
+    assert "Book the opening balance" not in words(fin.get("/reconciliation/"))
+    assert "There is nothing to book" in words(fin.post(path))
+
+    bank_says(session, cast.fin, Entry(400, "Gift"), opening=-400, on=MONDAY)
+    assert "Account …2345 held -$4.00 before its first statement" in words(fin.get("/reconciliation/"))
+    assert "The opening balance is booked" in words(fin.post(path))
+
+    bank_says(session, cast.fin, Entry(500, "Gift"), opening=-900, on=MONDAY - timedelta(days=3))
+    assert "The opening balance of account …2345 is off by -$5.00" in words(fin.get("/reconciliation/"))
+
+
 def test_an_item_is_taken(session: Session, fin: Visitor, cast: Cast) -> None:
     bank_says(session, cast.fin, Entry(5, "Gift"))
     passes.run(session)

@@ -267,8 +267,14 @@ def _operator(session: Session, actor: Actor, currency: str) -> Desk:
     if appeals:
         sentence = ngettext("An appeal waits for a decision.", "%(n)s appeals wait for a decision.", appeals)
         tasks.append(Task(sentence, _("Decide"), "reasons.queue"))
-    experts = _count(session, ExpertProfile)
-    return Desk(_("The site"), tuple(tasks), (Figure(_("Experts"), f"{experts:,}"),))
+    companies = _count(session, Organization, Organization.kind == OrganizationKind.CLIENT)
+    figures = (
+        (_("Experts"), _count(session, ExpertProfile)),
+        (_("Companies"), companies),
+        (_("Gigs that are open"), _count(session, Gig, Gig.state == GigState.PUBLISHED)),
+        (_("Contracts"), _count(session, Contract, Contract.state == ContractState.ACTIVE)),
+    )
+    return Desk(_("The site"), tuple(tasks), tuple(Figure(label, f"{count:,}") for label, count in figures))
 
 
 def _works(session: Session, actor: Actor) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, get_timezone_location
 from babel.support import LazyProxy, NullTranslations, Translations
 
 FOLDER = Path(__file__).parent / "translations"
@@ -61,9 +61,22 @@ def day(value: date) -> str:
     return format_date(value, "EEE d MMM y", locale=_locale.get())
 
 
-def moment(value: datetime) -> str:
-    """`Tue 3 Nov 2026, 14:05`, in the reader's zone and language."""
-    return format_datetime(value, "EEE d MMM y, HH:mm", tzinfo=ZoneInfo(_zone.get()), locale=_locale.get())
+def moment(value: datetime, zone: str | None = None) -> str:
+    """`Tue 3 Nov 2026, 14:05`, in the reader's language, on the clock of `zone` (None: the reader's)."""
+    there = ZoneInfo(zone or _zone.get())
+    return format_datetime(value, "EEE d MMM y, HH:mm", tzinfo=there, locale=_locale.get())
+
+
+def zoned(value: datetime, zone: str | None = None) -> str:
+    """`Tue 3 Nov 2026, 14:05, New York time`: as `moment`, with its zone named."""
+    return f"{moment(value, zone)}, {zone_name(zone)}"
+
+
+def zone_name(zone: str | None = None) -> str:
+    """`New York time` for the IANA zone `America/New_York` (the reader's own, if None)."""
+    there = get_timezone_location(zone or _zone.get(), locale=_locale.get(), return_city=True)
+    place = there.rpartition("/")[2]
+    return place if place.startswith(("UTC", "GMT")) else gettext("%(place)s time", place=place)
 
 
 @cache

@@ -20,7 +20,7 @@ from marketplace.contracts.weeks import Week, split, to_minute, week_of
 from marketplace.db import use_case, violated
 from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
-from marketplace.i18n import moment as in_words
+from marketplace.i18n import zoned
 from marketplace.text import line, paragraph
 
 LONGEST = timedelta(hours=12)
@@ -178,14 +178,13 @@ def _refuse_overlap(session: Session, contract: Contract, work: Work) -> None:
     if other is None:
         return
     if other.ended_at is None:
-        raise Refused(
-            _("A timer is running since %(start)s. Stop it first.", start=in_words(other.started_at))
-        )
+        since = zoned(other.started_at, contract.time_zone)
+        raise Refused(_("A timer is running since %(start)s. Stop it first.", start=since))
     raise Refused(
         _(
             "Another entry already covers part of this time: %(start)s to %(end)s.",
-            start=in_words(other.started_at),
-            end=in_words(other.ended_at),
+            start=zoned(other.started_at, contract.time_zone),
+            end=zoned(other.ended_at, contract.time_zone),
         ),
         field="begins",
     )

@@ -15,7 +15,7 @@ from marketplace.credentials.gate import Requirement, Verdict, holds
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs.models import Gig
 from marketplace.i18n import gettext as _
-from marketplace.i18n import moment as in_words
+from marketplace.i18n import zoned
 
 
 def begins(contract: Contract) -> datetime:
@@ -57,14 +57,14 @@ def require_time(contract: Contract, start: datetime, end: datetime) -> None:
         raise Refused(
             _(
                 "This contract begins on %(when)s; earlier time cannot be entered.",
-                when=in_words(begins(contract)),
+                when=zoned(begins(contract), contract.time_zone),
             )
         )
     if contract.state is ContractState.ENDED and contract.ended_at is not None and end > contract.ended_at:
         raise Refused(
             _(
                 "This contract ended on %(when)s; later time cannot be entered.",
-                when=in_words(contract.ended_at),
+                when=zoned(contract.ended_at, contract.time_zone),
             )
         )
 
@@ -74,7 +74,8 @@ def require_open(contract: Contract, now: datetime) -> None:
     if contract.state is ContractState.ENDED:
         raise Refused(_("This contract has ended."))
     if now < begins(contract):
-        raise Refused(_("This contract begins on %(when)s.", when=in_words(begins(contract))))
+        begin = zoned(begins(contract), contract.time_zone)
+        raise Refused(_("This contract begins on %(when)s.", when=begin))
 
 
 def require_reserved(session: Session, contract: Contract, week: Week, minutes: int) -> None:

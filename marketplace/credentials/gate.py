@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from marketplace.credentials import types
 from marketplace.credentials.models import Attestation, Credential
 from marketplace.credentials.states import WAITING, Method, Standing
-from marketplace.i18n import day
 from marketplace.i18n import gettext as _
+from marketplace.i18n import zoned
 
 Interval = tuple[datetime, datetime | None]
 
@@ -198,7 +198,7 @@ def _held(requirement: Requirement, until: datetime | None) -> str:
     title = types.title(requirement.type, requirement.jurisdiction)
     if until is None:
         return _("%(title)s: verified.", title=title)
-    return _("%(title)s: verified until %(day)s.", title=title, day=day(until))
+    return _("%(title)s: verified until %(when)s.", title=title, when=zoned(until))
 
 
 def _awaited(requirement: Requirement) -> str:
@@ -210,5 +210,5 @@ def _missing(requirement: Requirement, meeting: list[Checked], at: datetime) -> 
     title = types.title(requirement.type, requirement.jurisdiction)
     ended = [c.end for c in meeting if c.end is not None and c.end <= at]
     if ended:
-        return _("%(title)s: the last check counted until %(day)s.", title=title, day=day(max(ended)))
+        return _("%(title)s: the last check counted until %(when)s.", title=title, when=zoned(max(ended)))
     return _("%(title)s: there is no check of it that counts here.", title=title)

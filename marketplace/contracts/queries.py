@@ -262,10 +262,9 @@ def _paid_line(line: ApprovedLine, started_at: datetime, contract: Contract, at:
     )
 
 
-def sheets_of(session: Session, contract: Contract) -> Sequence[Timesheet]:
-    """A contract's weeks, the newest first, a year of them at most."""
-    query = sa.select(Timesheet).filter_by(contract_id=contract.id).options(*_SHEET)
-    return session.scalars(query.order_by(Timesheet.week_start_at.desc()).limit(53)).all()
+def sheets_of(contract: Contract) -> sa.Select[Timesheet]:
+    """A contract's weeks."""
+    return sa.select(Timesheet).filter_by(contract_id=contract.id).options(*_SHEET)
 
 
 def held_weeks(session: Session, contract: Contract) -> Sequence[Reservation]:

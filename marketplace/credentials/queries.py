@@ -28,8 +28,6 @@ from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
 from marketplace.storage import Document, DocumentView
 
-QUEUE, BOARD = 50, 200
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -65,38 +63,32 @@ def one(session: Session, actor: Actor, public_id: uuid.UUID) -> Shown:
     return _shown(session, [_find(session, actor, public_id)])[0]
 
 
-def queue(session: Session, actor: Actor) -> tuple[Sequence[Credential], int]:
-    """The oldest that wait for somebody else's review, of this reviewer's; and how many there are in all."""
+def queue(actor: Actor) -> sa.Select[Credential]:
+    """What waits for this reviewer: nothing of their own, nor what they may not decide."""
     actor.require(Role.REVIEWER)
-    mine = sa.and_(
-        Credential.state == CredentialState.NEEDS_REVIEW,
-        Credential.person_id != actor.id,
-        Credential.barred_reviewer_id.is_distinct_from(actor.id),
+    return (
+        sa.select(Credential)
+        .where(Credential.state == CredentialState.NEEDS_REVIEW, Credential.person_id != actor.id)
+        .where(Credential.barred_reviewer_id.is_distinct_from(actor.id))
+        .options(joinedload(Credential.person))
     )
-    oldest = sa.select(Credential).where(mine).order_by(Credential.submitted_at, Credential.id).limit(QUEUE)
-    count = session.scalar(sa.select(sa.func.count()).select_from(Credential).where(mine))
-    return session.scalars(oldest.options(joinedload(Credential.person))).all(), count or 0
 
 
-def expiring(session: Session, actor: Actor, within_days: int) -> Sequence[Credential]:
-    """What ends within so many days, the soonest first."""
+def expiring(actor: Actor, within_days: int) -> sa.Select[Credential]:
+    """What ends within so many days."""
     actor.require(Role.REVIEWER, Role.OPERATOR)
     horizon = clock.today("UTC") + timedelta(days=within_days)
-    return session.scalars(
+    return (
         sa.select(Credential)
         .where(Credential.state.in_(COUNTING), Credential.expires_on <= horizon)
-        .order_by(Credential.expires_on, Credential.id)
-        .limit(BOARD)
         .options(joinedload(Credential.person))
-    ).all()
+    )
 
 
-def looks(session: Session, actor: Actor, credential: Credential) -> Sequence[DocumentView]:
-    """Each time somebody opened the document of one's own credential, newest first."""
-    if credential.document_id is None or credential.person_id != actor.id:
-        return []
-    query = sa.select(DocumentView).filter_by(document_id=credential.document_id)
-    return session.scalars(query.order_by(DocumentView.id.desc()).limit(QUEUE)).all()
+def looks(actor: Actor, credential: Credential) -> sa.Select[DocumentView]:
+    """Each time somebody opened the document of a credential; nothing for whoever does not own it."""
+    own = credential.person_id == actor.id
+    return sa.select(DocumentView).where(DocumentView.document_id == credential.document_id, sa.literal(own))
 
 
 @use_case

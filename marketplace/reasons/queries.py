@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -14,11 +13,9 @@ from marketplace.i18n import gettext as _
 from marketplace.reasons.models import Appeal, Statement
 
 
-def statements(session: Session, actor: Actor, limit: int = 50) -> Sequence[Statement]:
-    """What was decided about this person, newest first."""
-    return session.scalars(
-        sa.select(Statement).filter_by(person_id=actor.id).order_by(Statement.id.desc()).limit(limit)
-    ).all()
+def statements(actor: Actor) -> sa.Select[Statement]:
+    """What was decided about this person."""
+    return sa.select(Statement).filter_by(person_id=actor.id)
 
 
 def statement(session: Session, actor: Actor, public_id: uuid.UUID) -> Statement:
@@ -33,10 +30,9 @@ def statement(session: Session, actor: Actor, public_id: uuid.UUID) -> Statement
     return found
 
 
-def waiting(session: Session, actor: Actor, limit: int = 100) -> Sequence[Appeal]:
-    """Appeals to decide, the most urgent first, without those this operator may not decide."""
-    urgent = _with_people().where(_to_decide(actor)).order_by(Appeal.decide_by, Appeal.id)
-    return session.scalars(urgent.limit(limit)).all()
+def waiting(actor: Actor) -> sa.Select[Appeal]:
+    """Appeals to decide, without those this operator may not decide."""
+    return _with_people().where(_to_decide(actor))
 
 
 def waiting_count(session: Session, actor: Actor) -> int:

@@ -13,18 +13,19 @@ from marketplace.i18n import gettext as _
 from marketplace.reasons import appeals as use
 from marketplace.reasons import codes, queries
 from marketplace.reasons.forms import AppealForm, DecideForm
-from marketplace.reasons.models import Statement
+from marketplace.reasons.models import Appeal, Statement
 from marketplace.reasons.words import title
-from marketplace.web import actor, db_session, guard, page, try_form
+from marketplace.web import actor, db_session, guard, page, paged, try_form
 
 bp = Blueprint("reasons", __name__)
+URGENT = (Appeal.decide_by, Appeal.id)
 
 
 @bp.get("/decisions")
 @guard()
 def index() -> ResponseReturnValue:
     """What was decided against this person."""
-    found = queries.statements(db_session(), actor())
+    found = paged(db_session(), queries.statements(actor()), by=Statement.id)
     return page("reasons/index.html", statements=found, title=title, sentence=_sentence, now=clock.now())
 
 
@@ -51,7 +52,7 @@ def decision(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.OPERATOR)
 def queue() -> ResponseReturnValue:
     """Appeals that this operator may decide."""
-    found = queries.waiting(db_session(), actor())
+    found = paged(db_session(), queries.waiting(actor()), by=URGENT, size=50, rising=True)
     return page("reasons/queue.html", appeals=found, title=title, sentence=_sentence)
 
 

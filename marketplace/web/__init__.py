@@ -3,7 +3,7 @@
 from marketplace.web.access import actor, db_session, guard, public, safe_path
 from marketplace.web.forms import Form, day_field, money_field, try_form
 from marketplace.web.pages import file_response, page
-from marketplace.web.paging import Page, paged
+from marketplace.web.paging import Page, how_many, paged
 
 __all__ = [
     "Form",
@@ -13,6 +13,7 @@ __all__ = [
     "db_session",
     "file_response",
     "guard",
+    "how_many",
     "money_field",
     "page",
     "paged",

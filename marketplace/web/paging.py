@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -30,29 +31,56 @@ class Page(Generic[R]):
         return bool(self.rows)
 
 
-def paged(session: Session, query: sa.Select[R], *, by: Any, size: int = 25) -> Page[R]:
-    """One page of `query`, newest first by the unique, indexed column `by`; `?after=` says where to go on."""
-    after = _decode(request.args.get("after"))
+def paged(session: Session, query: sa.Select[R], *, by: Any, size: int = 25, rising: bool = False) -> Page[R]:
+    """One page of `query`, the newest (`rising`: the lowest) first; `?after=` says where to go on.
+
+    `by` is an indexed column, or several in their order. None may be empty, and the last is unique.
+    """
+    columns: tuple[Any, ...] = by if isinstance(by, tuple) else (by,)
+    after = _decode(request.args.get("after"), columns)
     if after is not None:
-        query = query.where(by < after)
-    rows = session.scalars(query.order_by(by.desc()).limit(size + 1)).unique().all()
+        here, there = sa.tuple_(*columns), sa.tuple_(*after)
+        query = query.where(here > there if rising else here < there)
+    order = [column if rising else column.desc() for column in columns]
+    rows = session.scalars(query.order_by(*order).limit(size + 1)).unique().all()
     more = len(rows) > size
-    return Page(rows[:size], _next_url(getattr(rows[size - 1], by.key)) if more else None)
+    return Page(rows[:size], _next_url(rows[size - 1], columns) if more else None)
 
 
-def _next_url(last: Any) -> str:
-    args = {**request.args.to_dict(), **(request.view_args or {}), "after": _encode(last)}
+def how_many(session: Session, query: sa.Select[Any]) -> int:
+    """How many rows `query` has in all."""
+    rows = query.order_by(None).subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+
+
+def _next_url(last: Any, columns: Sequence[Any]) -> str:
+    key = [getattr(last, column.key) for column in columns]
+    args = {**request.args.to_dict(), **(request.view_args or {}), "after": _encode(key)}
     return url_for(request.endpoint or "", **args)
 
 
-def _encode(value: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+def _encode(key: Sequence[Any]) -> str:
+    plain = [value.isoformat() if isinstance(value, date) else value for value in key]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
-def _decode(text: str | None) -> int | None:
+def _decode(text: str | None, columns: Sequence[Any]) -> list[sa.BindParameter[Any]] | None:
     """The key in an address, or None when there is none or somebody made it up."""
     try:
-        value = json.loads(base64.urlsafe_b64decode((text or "") + "=="))
-    except (binascii.Error, ValueError, RecursionError):
+        values = json.loads(base64.urlsafe_b64decode((text or "") + "=="))
+        return [_bound(value, column) for value, column in zip(values, columns, strict=True)]
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         return None
-    return value if type(value) is int and abs(value) < 2**63 else None
+
+
+def _bound(value: Any, column: Any) -> sa.BindParameter[Any]:
+    """The value as the column has it. Raises ValueError or TypeError."""
+    kind = column.type.python_type
+    if issubclass(kind, date):
+        read = kind.fromisoformat(value)
+        if kind is datetime and read.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return sa.literal(read, column.type)
+    if type(value) is not int or abs(value) >= 2**63:
+        raise ValueError("not a key")
+    return sa.literal(value, column.type)

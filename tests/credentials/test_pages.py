@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 
 import pytest
 from flask.testing import FlaskClient
@@ -46,6 +48,25 @@ def test_a_mistyped_number_is_told(client: FlaskClient, session: Session, ana: A
     assert page.status_code == 422
     assert "check digit does not fit" in words(page)
     assert "Issued in" not in words(page)
+
+
+def test_the_queue_and_the_board_go_on_until_their_end(
+    client: FlaskClient, session: Session, ana: Actor, rev: Actor
+) -> None:
+    waiting = [a_claim(session, ana) for _n in range(52)]
+    # Several end on one day, and that day lies across the end of a page.
+    ending = [a_verified_credential(session, ana, rev, expires_on=in_days(9 + n // 7)) for n in range(53)]
+    reviewer = browser(client, session, rev)
+    for path, all_of in (("/credentials/queue", waiting), ("/credentials/expiring?within=60", ending)):
+        numbers = [str(each.identifier_mask) for each in all_of]
+        first = reviewer.get(path)
+        assert f"{len(all_of)} {'wait in all' if all_of is waiting else 'in all'}" in words(first)
+        further = re.search(r'rel="next"\s+href="([^"]+)"', first.text)
+        assert further
+        second = reviewer.get(html.unescape(further.group(1)))
+        assert 'rel="next"' not in second.text
+        seen = [mask for page in (first, second) for mask in re.findall(r'class="sub">([^<]+)', page.text)]
+        assert seen == numbers
 
 
 @pytest.mark.parametrize("kind", types.ALL, ids=lambda kind: kind.code)

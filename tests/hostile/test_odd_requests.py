@@ -14,6 +14,14 @@ from marketplace.payments import webhooks
 from marketplace.web.access import referring_path
 from tests.cast import Cast
 
+# No moment, one without a zone, one that is too late for a number, and a number too many.
+KEYS = (
+    '["x", 1]',
+    '["2026-01-05", 1]',
+    '["2026-01-05T00:00:00+00:00", 1e400]',
+    '["2026-01-05T00:00:00+00:00", 1, 2]',
+)
+ODD_KEYS = [base64.urlsafe_b64encode(each.encode()).decode().rstrip("=") for each in KEYS]
 DEEP = base64.urlsafe_b64encode(b"[" * 2_900).decode().rstrip("=")
 
 
@@ -29,10 +37,11 @@ def test_a_signature_of_odd_characters_is_refused_like_any_forged_one(
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("after", [DEEP, "1" * 300, "\xe9", "WzFd", "bnVsbA", "-1"])
+@pytest.mark.parametrize("after", [DEEP, "1" * 300, "\xe9", "WzFd", "bnVsbA", "-1", *ODD_KEYS])
 def test_an_invented_place_in_a_list_is_the_first_page(app: Flask, cast: Cast, after: str):
-    ana = cast.visitor(app, cast.ana)
+    ana, rev = cast.visitor(app, cast.ana), cast.visitor(app, cast.rev)
     assert ana.client.get("/contracts", query_string={"after": after}).status_code == 200
+    assert rev.client.get("/credentials/queue", query_string={"after": after}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_a_dismissed_appeal_undoes_nothing(session: Session, cast: Cast, undone:
 
 def test_who_decided_first_does_not_decide_the_appeal(session: Session, cast: Cast) -> None:
     opened = reasons.appeal(session, cast.ana, stated(session, cast.opa, cast.ana).public_id, TEXT)
-    assert queries.waiting(session, cast.opa) == []
+    assert session.scalars(queries.waiting(cast.opa)).all() == []
     with pytest.raises(Refused, match="Somebody else"):
         reasons.decide(session, cast.opa, opened.public_id, "dismissed", ANSWER)
 
@@ -166,7 +166,7 @@ def test_only_operators_decide_appeals(session: Session, cast: Cast, who: str) -
     with pytest.raises(NotAllowed):
         reasons.decide(session, getattr(cast, who), opened.public_id, "dismissed", ANSWER)
     with pytest.raises(NotAllowed):
-        queries.waiting(session, getattr(cast, who))
+        queries.waiting(getattr(cast, who))
 
 
 def test_nobody_appeals_for_somebody_else_or_reads_their_statement(session: Session, cast: Cast) -> None:

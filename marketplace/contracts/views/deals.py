@@ -11,7 +11,7 @@ from marketplace import reasons
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import ending, find, offers, queries, signing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
-from marketplace.contracts.models import Contract, Offer
+from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.views import bp
 from marketplace.gigs import find as find_gig
@@ -170,7 +170,7 @@ def _show(contract_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
         form=form,
         contract=contract,
         mine=mine,
-        sheets=queries.sheets_of(db_session(), contract),
+        sheets=paged(db_session(), queries.sheets_of(contract), by=Timesheet.week_start_at),
         held=queries.held_weeks(db_session(), contract),
         active=contract.state is ContractState.ACTIVE,
         may_end=mine or actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id),

@@ -15,7 +15,8 @@ from marketplace.credentials.states import MOVES, CredentialState
 from marketplace.credentials.views import bp
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
-from marketplace.web import actor, db_session, file_response, guard, page, try_form
+from marketplace.storage import DocumentView
+from marketplace.web import actor, db_session, file_response, guard, page, paged, try_form
 
 
 @bp.get("/")
@@ -65,7 +66,7 @@ def show(public_id: uuid.UUID) -> ResponseReturnValue:
         shown=shown,
         mine=mine,
         me=actor().id,
-        looks=queries.looks(db_session(), actor(), shown.credential),
+        looks=paged(db_session(), queries.looks(actor(), shown.credential), by=DocumentView.id),
         may_send=CredentialState.NEEDS_REVIEW in can and not shown.credential.over,
         may_withdraw=CredentialState.WITHDRAWN in can,
         statement=reasons.about(db_session(), "credential", public_id) if mine else None,

@@ -12,21 +12,26 @@ from marketplace import clock
 from marketplace.actor import Role
 from marketplace.credentials import lapses, queries, reviews, types
 from marketplace.credentials.forms import AttestForm, LapseForm, QuestionForm, RejectForm
+from marketplace.credentials.models import Credential
 from marketplace.credentials.states import MOVES, CredentialState
 from marketplace.credentials.views import bp
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
-from marketplace.web import actor, db_session, guard, page, try_form
+from marketplace.web import actor, db_session, guard, how_many, page, paged, try_form
 
 WITHIN = (30, 60, 90)
+OLDEST = (Credential.submitted_at, Credential.id)
+SOONEST = (Credential.expires_on, Credential.id)
 
 
 @bp.get("/queue")
 @guard(Role.REVIEWER)
 def queue() -> ResponseReturnValue:
     """What waits, the oldest first."""
-    waiting, count = queries.queue(db_session(), actor())
-    return page("credentials/queue.html", waiting=waiting, count=count, now=clock.now(), me=actor().id)
+    waits = queries.queue(actor())
+    found = paged(db_session(), waits, by=OLDEST, size=50, rising=True)
+    count = how_many(db_session(), waits)
+    return page("credentials/queue.html", waiting=found, count=count, now=clock.now(), me=actor().id)
 
 
 @bp.get("/expiring")
@@ -35,8 +40,10 @@ def expiring() -> ResponseReturnValue:
     """What ends soon, the soonest first."""
     within = request.args.get("within", WITHIN[0], int)
     days = within if within in WITHIN else WITHIN[0]
-    found = queries.expiring(db_session(), actor(), days)
-    return page("credentials/expiring.html", found=found, within=days, choices=WITHIN)
+    ends = queries.expiring(actor(), days)
+    found = paged(db_session(), ends, by=SOONEST, size=50, rising=True)
+    count = how_many(db_session(), ends)
+    return page("credentials/expiring.html", found=found, count=count, within=days, choices=WITHIN)
 
 
 @bp.post("/<uuid:public_id>/claim")

@@ -14,7 +14,7 @@ from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry
-from marketplace.reconciliation import bank_accounts, matches
+from marketplace.reconciliation import bank_accounts, matches, open_items
 from marketplace.reconciliation.models import StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, MatchState
 
@@ -58,6 +58,7 @@ def book_line(
         memo=said,
     )
     audit.record(session, actor, "booked", "statement_line", line.public_id, book_as=book_as.value)
+    open_items.refresh(session)
     return match
 
 
@@ -88,6 +89,7 @@ def book_opening(session: Session, actor: Actor, account_public_id: uuid.UUID) -
         memo=_("Opening balance of the bank account"),
     )
     audit.record(session, actor, "opened", "bank_account", account.public_id, amount=opening.rest.amount)
+    open_items.refresh(session)
     return entry
 
 

@@ -18,6 +18,7 @@ from marketplace.ledger.chart import Account
 from marketplace.ledger.models import JournalEntry, Posting
 from marketplace.payments.models import Sweep
 from marketplace.payments.states import SweepState
+from marketplace.reconciliation import open_items
 from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, LineState, MatchState, move
 
@@ -37,6 +38,7 @@ def confirm_match(session: Session, actor: Actor, public_id: uuid.UUID) -> State
     match.confirmed_by = actor.id
     line, sweep = pair_of(match)
     _take(session, actor, match, line, sweep)
+    open_items.refresh(session)
     return match
 
 
@@ -53,7 +55,9 @@ def match_by_hand(
         raise NotFound(_("There is no such sweep."))
     if (line.amount, line.currency) != (sweep.amount, sweep.currency):
         raise Refused(_("The amounts differ, so the line cannot be this sweep."))
-    return confirm_new(session, actor, line, sweep, BY_HAND, ["by_hand", "amount"])
+    match = confirm_new(session, actor, line, sweep, BY_HAND, ["by_hand", "amount"])
+    open_items.refresh(session)
+    return match
 
 
 @use_case
@@ -68,6 +72,7 @@ def undo_match(session: Session, actor: Actor, public_id: uuid.UUID, note: str) 
         raise Invalid(_("Say why, for whoever reads this later."), field="note")
     _let_go(session, actor, match, text.line(note))
     match.undone_by = actor.id
+    open_items.refresh(session)
     return match
 
 

@@ -92,6 +92,11 @@ class RunResult:
     opened: int = 0
     resolved: int = 0
 
+    @property
+    def with_bank(self) -> int:
+        """How many bank lines were matched."""
+        return self.confirmed[3] + self.confirmed[4]
+
 
 Rule = Callable[[StatementLine, Sweep], list[str]]
 

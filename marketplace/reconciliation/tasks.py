@@ -8,8 +8,9 @@ from marketplace import jobs
 from marketplace.actor import FINANCE, Actor
 from marketplace.db import use_case
 from marketplace.payments.gateway import connect
-from marketplace.reconciliation import fetching, passes
+from marketplace.reconciliation import fetching, passes, statements
 from marketplace.reconciliation.passes import RunResult
+from marketplace.reconciliation.statements import Imported
 from marketplace.settings import current
 
 
@@ -31,6 +32,18 @@ def ask_to_fetch(session: Session, actor: Actor) -> None:
     """Have the worker fetch from Stripe, once however often it is asked."""
     actor.require(*FINANCE)
     jobs.defer(session, "reconciliation.fetch", once="reconciliation.fetch")
+
+
+@use_case
+def import_and_match(
+    session: Session, actor: Actor, name: str, data: bytes, *, new_account: bool = False
+) -> tuple[Imported, RunResult]:
+    """Take in a statement file and match what it brought, so that what stays open is known at once.
+
+    Raises Invalid as `import_statement` does; then nothing came in.
+    """
+    imported = statements.import_statement(session, actor, name, data, new_account=new_account)
+    return imported, RunResult() if imported.again else passes.run(session)
 
 
 @use_case

@@ -20,7 +20,6 @@ from marketplace.reconciliation import (
     open_items,
     overview,
     queries,
-    statements,
     tasks,
     tracing,
     words,
@@ -29,6 +28,7 @@ from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.differences import explained
 from marketplace.reconciliation.forms import BookForm, ImportForm, UndoForm
 from marketplace.reconciliation.models import BankStatement, OpenItem, StatementLine, StatementMatch
+from marketplace.reconciliation.passes import RunResult
 from marketplace.reconciliation.statements import Imported
 from marketplace.reconciliation.states import Kind, MatchState
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -106,8 +106,8 @@ def import_file() -> ResponseReturnValue:
     result = try_form(form, lambda: _import(form))
     if result is None:
         return page("reconciliation/import_file.html", form=form)
-    flash(_said(result), "success")
-    return redirect(url_for("reconciliation.file", public_id=result.file.public_id), 303)
+    flash(_said(*result), "success")
+    return redirect(url_for("reconciliation.file", public_id=result[0].file.public_id), 303)
 
 
 @bp.get("/files/<uuid:public_id>")
@@ -243,17 +243,21 @@ def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
     )
 
 
-def _import(form: ImportForm) -> Imported:
+def _import(form: ImportForm) -> tuple[Imported, RunResult]:
     upload = form.file.data
-    return statements.import_statement(
+    return tasks.import_and_match(
         db_session(), actor(), upload.filename or "", upload.read(), new_account=form.new_account.data
     )
 
 
-def _said(result: Imported) -> str:
-    if result.again:
+def _said(imported: Imported, run: RunResult) -> str:
+    if imported.again:
         return _("This very file was imported before. Nothing changed.")
-    return _("%(new)d new, %(known)d already here.", new=result.new, known=result.known)
+    matched = ngettext(
+        "One line was matched by itself.", "%(n)s lines were matched by themselves.", run.with_bank
+    )
+    came = _("%(new)d new, %(known)d already here.", new=imported.new, known=imported.known)
+    return f"{came} {matched}" if run.with_bank else came
 
 
 def _to(name: str, **values: object) -> Response:

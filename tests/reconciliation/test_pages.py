@@ -68,6 +68,18 @@ def test_a_statement_comes_in_twice(fin: Visitor) -> None:
     assert "0 new, 2 already here." in upload(fin, document(day, message="2"))
 
 
+def test_a_statement_that_comes_in_is_matched_at_once(session: Session, fin: Visitor, cast: Cast) -> None:
+    a_sweep(session, (cast.fin, cast.gil))
+    said = upload(
+        fin, document(Statement(MONDAY, 0, [Entry(90_000, "STRIPE TRACE TR0042"), Entry(5, "Gift")]))
+    )
+
+    assert "2 new, 0 already here. One line was matched by itself." in said
+    items = words(fin.get("/reconciliation/items"))
+    assert "$0.05" in items
+    assert "$900.00" not in items
+
+
 def test_what_is_wrong_with_a_file_is_said(fin: Visitor) -> None:
     assert "This is not a statement in a format known here (camt.053)." in upload(fin, b"hello", "a.txt")
     wrong = upload(fin, document(Statement(MONDAY, 0, [Entry(500)], closing=501)))
@@ -118,7 +130,6 @@ def test_a_charge_is_booked_on_the_page(session: Session, fin: Visitor, cast: Ca
     assert "Explained" in words(fin.post(f"{path}/booking", book_as="charge", reason="Monthly charge"))
     account = session.scalars(sa.select(BankAccount)).one()
     fin.post(f"/reconciliation/bank-accounts/{account.public_id}/opening")
-    fin.post("/reconciliation/matching")
 
     assert ledger.balance(session, chart.bank_operating(), "USD") == 998_500
     assert "Nothing is open" in words(fin.get("/reconciliation/items"))

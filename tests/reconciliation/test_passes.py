@@ -17,8 +17,8 @@ from marketplace.errors import Refused
 from marketplace.ledger import chart
 from marketplace.payments.gateway import Gateway
 from marketplace.reconciliation import fetching, matches, passes
-from marketplace.reconciliation.models import StatementMatch, StripeTransaction
-from marketplace.reconciliation.states import LineState, MatchState
+from marketplace.reconciliation.models import OpenItem, StatementMatch, StripeTransaction
+from marketplace.reconciliation.states import ItemState, Kind, LineState, MatchState
 from tests.factories.accounts import a_person
 from tests.ledger import journal
 from tests.reconciliation.camt import Entry
@@ -59,6 +59,10 @@ def fetch(session: Session, stripe: FakeStripe) -> int:
 
 def found(session: Session, state: MatchState = MatchState.CONFIRMED) -> list[StatementMatch]:
     return list(session.scalars(sa.select(StatementMatch).filter_by(state=state).order_by(StatementMatch.id)))
+
+
+def open_kinds(session: Session) -> list[Kind]:
+    return sorted(session.scalars(sa.select(OpenItem.kind).filter_by(state=ItemState.OPEN)))
 
 
 def test_fetching_twice_keeps_each_once(session: Session, stripe: FakeStripe) -> None:
@@ -168,8 +172,10 @@ def test_a_person_decides_a_tie(session: Session, people: People) -> None:
     bank_says(session, people[0], Entry(90_000, "STRIPE 0"), Entry(90_000, "STRIPE 1"))
     passes.run(session)
     first = found(session, MatchState.PROPOSED)[0]
+    assert open_kinds(session) == [*[Kind.TIMING] * 2, *[Kind.UNIDENTIFIED] * 2]
     matches.confirm_match(session, people[0], first.public_id)
 
+    assert open_kinds(session) == [Kind.TIMING, Kind.UNIDENTIFIED]
     assert ledger.balance(session, chart.bank_operating(), "USD") == 90_000
     (left,) = found(session, MatchState.PROPOSED)
     assert matches.pair_of(left)[1] is sweeps[1]
@@ -185,6 +191,7 @@ def test_undo_takes_the_arrival_back_and_is_remembered(session: Session, people:
 
     assert ledger.balance(session, chart.bank_operating(), "USD") == 0
     assert ledger.balance(session, chart.payouts_in_transit(), "USD") == 90_000
+    assert open_kinds(session) == [Kind.TIMING, Kind.UNIDENTIFIED]
     assert line(session, "STRIPE TRACE TR0042").state == LineState.IMPORTED
     assert passes.run(session).confirmed == {}
 
@@ -192,6 +199,7 @@ def test_undo_takes_the_arrival_back_and_is_remembered(session: Session, people:
         session, people[0], line(session, "STRIPE TRACE TR0042").public_id, sweep.public_id
     )
     assert by_hand.reasons == ["by_hand", "amount"]
+    assert open_kinds(session) == []
     assert ledger.balance(session, chart.payouts_in_transit(), "USD") == 0
 
 

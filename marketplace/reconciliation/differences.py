@@ -47,24 +47,71 @@ class StripeSide:
 
 
 @dataclass(frozen=True)
-class BankSide:
-    """Ledger 1010 against the closing balances of the last statements, up to `as_of`, in minor units.
+class BankPart:
+    """What ledger 1010 says of one bank account against the closing balance of its last statement.
 
-    `unexplained` are bank lines that nothing explains, `opening` what the accounts held before their first
-    statement and nobody booked, `in_transit` what left Stripe and is not on a statement.
+    In minor units, up to `as_of`. `unexplained` are bank lines that nothing explains, `opening` what the
+    account held before its first statement and nobody booked.
     """
 
-    currency: str
+    account: BankAccount
     ledger: int
     bank: int
     unexplained: int
     opening: int
-    in_transit: int
     as_of: date | None
+
+    @property
+    def currency(self) -> str:
+        return self.account.currency
 
     @property
     def difference(self) -> int:
         return self.ledger - self.bank
+
+    @property
+    def remainder(self) -> int:
+        """What no single line explains."""
+        return self.difference + self.unexplained + self.opening
+
+
+@dataclass(frozen=True)
+class BankSide:
+    """All of ledger 1010 in one currency against its bank accounts, in minor units.
+
+    `in_transit` is what left Stripe and is not on a statement.
+    """
+
+    currency: str
+    ledger: int
+    in_transit: int
+    parts: list[BankPart]
+
+    @property
+    def bank(self) -> int:
+        return sum(part.bank for part in self.parts)
+
+    @property
+    def unexplained(self) -> int:
+        return sum(part.unexplained for part in self.parts)
+
+    @property
+    def opening(self) -> int:
+        return sum(part.opening for part in self.parts)
+
+    @property
+    def as_of(self) -> date | None:
+        """Up to when every account with a statement is known."""
+        return min((part.as_of for part in self.parts if part.as_of), default=None)
+
+    @property
+    def difference(self) -> int:
+        return self.ledger - self.bank
+
+    @property
+    def of_no_account(self) -> int:
+        """What was booked at the bank and is on no account's statements."""
+        return self.ledger - sum(part.ledger for part in self.parts)
 
     @property
     def remainder(self) -> int:
@@ -118,6 +165,22 @@ ACCOUNTS = sa.text(f"""
     ORDER BY b.account, b.currency
 """)  # noqa: S608
 
+# By bank account: what the ledger says of its explained lines, and the sum of those that nothing explains.
+EXPLAINED = sa.text("""
+    SELECT s.bank_account_id, sum(p.amount)
+    FROM statement_match_lines m
+    JOIN postings p ON p.id = m.posting_id
+    JOIN statement_match_lines o ON o.match_id = m.match_id AND o.live
+    JOIN statement_lines s ON s.id = o.statement_line_id
+    WHERE m.leg = 'bank' AND m.live
+    GROUP BY s.bank_account_id
+""")
+UNEXPLAINED = (
+    sa.select(StatementLine.bank_account_id, sa.func.sum(StatementLine.amount))
+    .where(StatementLine.state != LineState.MATCHED)
+    .group_by(StatementLine.bank_account_id)
+)
+
 
 def currencies(session: Session) -> list[str]:
     """Every currency that any side speaks of."""
@@ -155,7 +218,16 @@ def stripe_sides(session: Session) -> list[StripeSide]:
 
 def bank_sides(session: Session) -> list[BankSide]:
     """One for each currency."""
-    return [_bank_side(session, currency) for currency in currencies(session)]
+    parts = _bank_parts(session)
+    return [
+        BankSide(
+            currency,
+            ledger=_code(session, chart.bank_operating().code, currency),
+            in_transit=_code(session, chart.payouts_in_transit().code, currency),
+            parts=[part for part in parts if part.currency == currency],
+        )
+        for currency in currencies(session)
+    ]
 
 
 def account_sides(session: Session) -> list[AccountSide]:
@@ -185,23 +257,23 @@ def remainders(session: Session) -> list[Remainder]:
     return [*openings, *drift]
 
 
-def _bank_side(session: Session, currency: str) -> BankSide:
-    accounts = session.scalars(sa.select(BankAccount).where(BankAccount.currency == currency)).all()
-    last = [statement for account in accounts if (statement := last_statement(session, account))]
-    unexplained = session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(StatementLine.amount), 0)).where(
-            StatementLine.currency == currency, StatementLine.state != LineState.MATCHED
+def _bank_parts(session: Session) -> list[BankPart]:
+    explained = {account: int(amount) for account, amount in session.execute(EXPLAINED)}
+    unexplained = {account: int(amount) for account, amount in session.execute(UNEXPLAINED)}
+    parts = []
+    for account in all_accounts(session):
+        last, opening = last_statement(session, account), opening_of(session, account)
+        parts.append(
+            BankPart(
+                account,
+                ledger=opening.booked + explained.get(account.id, 0),
+                bank=(last.closing or 0) if last else 0,
+                unexplained=unexplained.get(account.id, 0),
+                opening=opening.rest.amount,
+                as_of=last.to_on if last else None,
+            )
         )
-    )
-    return BankSide(
-        currency=currency,
-        ledger=_code(session, chart.bank_operating().code, currency),
-        bank=sum(statement.closing or 0 for statement in last),
-        unexplained=int(unexplained or 0),
-        opening=sum(opening_of(session, account).rest.amount for account in accounts),
-        in_transit=_code(session, chart.payouts_in_transit().code, currency),
-        as_of=min((statement.to_on for statement in last), default=None),
-    )
+    return parts
 
 
 def _code(session: Session, code: str, currency: str) -> int:
@@ -209,7 +281,7 @@ def _code(session: Session, code: str, currency: str) -> int:
     return next((line.amount for line in lines if line.code == code), 0)
 
 
-def explained(side: StripeSide | BankSide) -> Iterator[tuple[str, Money]]:
+def explained(side: StripeSide | BankSide | BankPart) -> Iterator[tuple[str, Money]]:
     """What the ledger says beyond the other side, in parts that are not zero, as codes for the page."""
     if isinstance(side, StripeSide):
         parts = {"newer": side.newer, "not_shown": side.not_shown, "not_booked": -side.not_booked}

@@ -114,7 +114,12 @@ def status(session: Session) -> dict[str, Any]:
         ],
         "bank": [
             {"currency": b.currency, "ledger": b.ledger, "bank": b.bank, "in_transit": b.in_transit,
-             "difference": b.difference, "unexplained": b.remainder, "as_of": _iso(b.as_of)}
+             "difference": b.difference, "unexplained": b.remainder, "as_of": _iso(b.as_of),
+             "accounts": [
+                 {"account": p.account.mask, "ledger": p.ledger, "bank": p.bank, "difference": p.difference,
+                  "unexplained": p.remainder, "as_of": _iso(p.as_of)}
+                 for p in b.parts
+             ]}
             for b in found.bank
         ],
         "connected_accounts": len(found.accounts),

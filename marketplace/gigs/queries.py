@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from marketplace.money import Money
 A = TypeVar("A", Application, Invitation)
 RANKED = 300
 PAGE = 20
+_SHOWN = (joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,15 @@ class Suited:
 
 @dataclass(frozen=True)
 class RankedPage:
-    """One page of ranked gigs, and the cursor of the next when there are more."""
+    """One page of ranked gigs, and the cursor of the next when there are more.
+
+    `total` gigs are ranked; `more` says that still others would suit the reader less well.
+    """
 
     rows: list[Suited]
     after: str | None
+    total: int
+    more: bool
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,16 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class CandidatePage:
+    """One page of ranked experts; `after`, `total` and `more` as in RankedPage."""
+
+    rows: list[Candidate]
+    after: str | None
+    total: int
+    more: bool
+
+
+@dataclass(frozen=True)
 class Funds:
     """Where a project's money is."""
 
@@ -84,13 +100,18 @@ def browse(session: Session, actor: Actor, filters: Filters, after: str | None =
     `after` is the cursor of the page before, `score-id`: rows are ordered by both, so that none is shown
     twice when scores change meanwhile.
     """
-    scores = {gig_id: match.score for gig_id, match in ranking.best_gigs(session, actor.id, RANKED)}
-    gigs = session.scalars(_published(filters).where(Gig.id.in_(scores))).all()
-    rows = sorted((Suited(gig, scores[gig.id]) for gig in gigs), key=_place)
+    among = _asked_for(filters).with_only_columns(Gig.id)
+    best = ranking.best_gigs(session, actor.id, RANKED + 1, among)
+    places = sorted((-match.score, gig_id) for gig_id, match in best[:RANKED])
     start = _cursor(after)
-    rest = [row for row in rows if start is None or _place(row) > start]
-    more = len(rest) > PAGE
-    return RankedPage(rest[:PAGE], _written(rest[PAGE - 1]) if more else None)
+    rest = [place for place in places if start is None or place > start]
+    shown = rest[:PAGE]
+    return RankedPage(
+        _suited(session, shown),
+        _written(shown[-1]) if len(rest) > PAGE else None,
+        total=len(places),
+        more=len(best) > RANKED,
+    )
 
 
 def newest(filters: Filters) -> sa.Select[Gig]:
@@ -99,11 +120,18 @@ def newest(filters: Filters) -> sa.Select[Gig]:
 
 
 def _published(filters: Filters) -> sa.Select[Gig]:
-    query = (
-        sa.select(Gig)
-        .where(Gig.state == GigState.PUBLISHED)
-        .options(joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
-    )
+    return _asked_for(filters).options(*_SHOWN)
+
+
+def _suited(session: Session, places: Sequence[tuple[int, int]]) -> list[Suited]:
+    """The gigs in these places, in the same order."""
+    query = sa.select(Gig).where(Gig.id.in_([gig_id for _minus_score, gig_id in places])).options(*_SHOWN)
+    gigs = {gig.id: gig for gig in session.scalars(query)}
+    return [Suited(gigs[gig_id], -minus_score) for minus_score, gig_id in places if gig_id in gigs]
+
+
+def _asked_for(filters: Filters) -> sa.Select[Gig]:
+    query = sa.select(Gig).where(Gig.state == GigState.PUBLISHED)
     if filters.domain:
         query = query.where(Gig.domain.in_(_within(filters.domain)))
     if filters.at_least is not None:
@@ -124,10 +152,6 @@ def _within(domain: str) -> list[str]:
     return [domain, *inside] if domain in domains.groups() else [domain]
 
 
-def _place(row: Suited) -> tuple[int, int]:
-    return -(row.score or 0), row.gig.id
-
-
 def _cursor(after: str | None) -> tuple[int, int] | None:
     score, dash, gig_id = (after or "").partition("-")
     if not (dash and score.isdecimal() and gig_id.isdecimal()):
@@ -135,8 +159,9 @@ def _cursor(after: str | None) -> tuple[int, int] | None:
     return -int(score), int(gig_id)
 
 
-def _written(row: Suited) -> str:
-    return f"{row.score or 0}-{row.gig.id}"
+def _written(place: tuple[int, int]) -> str:
+    minus_score, gig_id = place
+    return f"{-minus_score}-{gig_id}"
 
 
 def explained_for(session: Session, gig: Gig, person_id: int) -> Explained | None:
@@ -206,19 +231,24 @@ def funds(session: Session, project: Project) -> Funds:
     return Funds(Money(-kept[free.key], project.currency), Money(-kept[reserved.key], project.currency))
 
 
-def candidates(session: Session, gig: Gig, limit: int = 50) -> list[Candidate]:
-    """The eligible experts for a gig, the best match first."""
-    ranked = ranking.best_experts(session, gig.id, limit)
-    ids = [person_id for person_id, _match in ranked]
-    profiles = {
-        profile.person_id: profile
-        for profile in session.scalars(
-            sa.select(ExpertProfile)
-            .where(ExpertProfile.person_id.in_(ids))
-            .options(joinedload(ExpertProfile.person))
-        )
-    }
-    held = credentials_of(session, ids)
+def candidates(session: Session, gig: Gig, after: str | None = None) -> CandidatePage:
+    """The eligible experts for a gig, the best match first. `after` is the public id of the last one seen."""
+    ranked = ranking.best_experts(session, gig.id, RANKED + 1)
+    best = ranked[:RANKED]
+    profiles = profiles_of(session, [person_id for person_id, _match in best])
+    best = [each for each in best if each[0] in profiles]
+    places = [profiles[person_id].public_id.hex for person_id, _match in best]
+    start = places.index(after) + 1 if after in places else 0
+    shown = best[start : start + PAGE]
+    last = places[start + PAGE - 1] if len(best) > start + PAGE else None
+    rows = _candidates(session, gig, shown, profiles)
+    return CandidatePage(rows, last, total=len(best), more=len(ranked) > RANKED)
+
+
+def _candidates(
+    session: Session, gig: Gig, ranked: ranking.Ranked, profiles: Mapping[int, ExpertProfile]
+) -> list[Candidate]:
+    held = credentials_of(session, [person_id for person_id, _match in ranked])
     invited = _newest_of(session, sa.select(Invitation).filter_by(gig_id=gig.id))
     applied = _newest_of(session, sa.select(Application).filter_by(gig_id=gig.id))
     return [
@@ -231,7 +261,6 @@ def candidates(session: Session, gig: Gig, limit: int = 50) -> list[Candidate]:
             applied.get(person_id),
         )
         for person_id, match in ranked
-        if person_id in profiles
     ]
 
 
@@ -250,6 +279,7 @@ def applications_for(session: Session, gig: Gig) -> Sequence[Application]:
 def profiles_of(session: Session, person_ids: Sequence[int]) -> dict[int, ExpertProfile]:
     """Profiles by person."""
     query = sa.select(ExpertProfile).where(ExpertProfile.person_id.in_(person_ids))
+    query = query.options(joinedload(ExpertProfile.person))
     return {each.person_id: each for each in session.scalars(query)}
 
 

@@ -44,13 +44,18 @@ def best_experts(session: Session, gig_id: int, limit: int = 50) -> Ranked:
         return _best(found, gig_id, limit)
 
 
-def best_gigs(session: Session, person_id: int, limit: int = 50) -> Ranked:
-    """(gig's internal id, match) of the open gigs that suit the expert best, best first."""
+def best_gigs(
+    session: Session, person_id: int, limit: int = 50, among: sa.Select[int] | None = None
+) -> Ranked:
+    """(gig's internal id, match) of the open gigs that suit the expert best, best first; of all, or of those
+    whose internal ids `among` selects."""
     expert = _expert(session, person_id)
     if expert is None or expert.suspended or not expert.domains:
         return []
     today = clock.today("UTC")
-    with session.execute(_gigs_for(expert), execution_options={"yield_per": CHUNK}) as rows:
+    query = _gigs_for(expert)
+    query = query if among is None else query.where(MatchGig.gig_id.in_(among))
+    with session.execute(query, execution_options={"yield_per": CHUNK}) as rows:
         found = ((bound, id_, explain(facts.gig_from_json(kept), expert, today)) for bound, id_, kept in rows)
         return _best(found, person_id, limit)
 

@@ -147,14 +147,7 @@ def close(gig_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*CLIENT)
 def experts(gig_id: uuid.UUID) -> ResponseReturnValue:
     """The experts who fit, ranked, with reasons and without anything personal."""
-    gig = _own(gig_id)
-    return page(
-        "gigs/experts.html",
-        form=InviteForm(),
-        gig=gig,
-        candidates=queries.candidates(db_session(), gig),
-        may_write=_may_write(gig) and gig.state is GigState.PUBLISHED,
-    )
+    return _experts(_own(gig_id), InviteForm())
 
 
 @bp.post("/gigs/<uuid:gig_id>/experts/<uuid:profile>/invitation")
@@ -165,7 +158,8 @@ def invite(gig_id: uuid.UUID, profile: uuid.UUID) -> ResponseReturnValue:
     said = form.message.data or ""
     if try_form(form, lambda: invitations.invite(db_session(), actor(), gig_id, profile, said)):
         flash(_("%(who)s is invited.", who=_("Expert %(label)s", label=label_of(profile.hex))), "success")
-    return redirect(url_for("gigs.experts", gig_id=gig_id), 303)
+        return redirect(url_for("gigs.experts", gig_id=gig_id, after=request.args.get("after")), 303)
+    return _experts(_own(gig_id), form, profile)
 
 
 @bp.get("/gigs/<uuid:gig_id>/applications")
@@ -199,6 +193,22 @@ def decline(application_id: uuid.UUID) -> ResponseReturnValue:
         flash(_("The application is declined, and the expert knows why."), "success")
         return redirect(url_for("gigs.received", gig_id=application.gig.public_id), 303)
     return page("gigs/decline.html", form=form, application=application, label=_label(application))
+
+
+def _experts(gig: Gig, form: InviteForm, refused: uuid.UUID | None = None) -> ResponseReturnValue:
+    found = queries.candidates(db_session(), gig, request.args.get("after"))
+    next_url = url_for("gigs.experts", gig_id=gig.public_id, after=found.after) if found.after else None
+    return page(
+        "gigs/experts.html",
+        form=form,
+        untouched=InviteForm(formdata=None),
+        refused=refused,
+        gig=gig,
+        found=found,
+        after=request.args.get("after"),
+        next_url=next_url,
+        may_write=_may_write(gig) and gig.state is GigState.PUBLISHED,
+    )
 
 
 def _received(gig: Gig) -> ResponseReturnValue:

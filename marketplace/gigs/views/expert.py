@@ -17,7 +17,7 @@ from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.gigs.views import bp
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
-from marketplace.web import actor, db_session, guard, page, paged, try_form
+from marketplace.web import actor, db_session, guard, how_many, page, paged, try_form
 
 OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
 
@@ -41,17 +41,24 @@ def browse() -> ResponseReturnValue:
     form = FilterForm(request.args)
     shown: dict[str, Any] = {
         "filter": form,
+        "filtered": form.filters() != queries.Filters(),
         "has_profile": db_session().get(ExpertProfile, actor().id) is not None,
         "invitations": queries.invitations(db_session(), actor()),
     }
     if form.sort.data == "newest" or not shown["has_profile"]:
-        found = paged(db_session(), queries.newest(form.filters()), by=Gig.id)
-        rows = [queries.Suited(gig, None) for gig in found.rows]
-        return page("gigs/browse.html", rows=rows, next_url=found.next_url, **shown)
+        return _newest(form.filters(), shown)
     ranked = queries.browse(db_session(), actor(), form.filters(), request.args.get("after"))
     further: dict[str, Any] = {**request.args.to_dict(), "after": ranked.after}
     next_url = url_for("gigs.browse", **further) if ranked.after else None
-    return page("gigs/browse.html", rows=ranked.rows, next_url=next_url, **shown)
+    return page(
+        "gigs/browse.html",
+        rows=ranked.rows,
+        total=ranked.total,
+        cut=ranked.more,
+        ranked=True,
+        next_url=next_url,
+        **shown,
+    )
 
 
 @bp.get("/gigs/<uuid:gig_id>")
@@ -99,6 +106,18 @@ def withdraw(application_id: uuid.UUID) -> ResponseReturnValue:
     application = applications.withdraw_application(db_session(), actor(), application_id)
     flash(_("Your application is withdrawn."), "success")
     return redirect(url_for("gigs.show", gig_id=application.gig.public_id), 303)
+
+
+def _newest(filters: queries.Filters, shown: dict[str, Any]) -> ResponseReturnValue:
+    query = queries.newest(filters)
+    found = paged(db_session(), query, by=Gig.id)
+    return page(
+        "gigs/browse.html",
+        rows=[queries.Suited(gig, None) for gig in found],
+        total=how_many(db_session(), query),
+        next_url=found.next_url,
+        **shown,
+    )
 
 
 def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:

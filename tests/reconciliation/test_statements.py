@@ -100,6 +100,14 @@ def test_the_corrected_file_takes_the_place_of_the_wrong_one(session: Session, f
     assert count(session) == 1
 
 
+def test_a_corrected_amount_under_the_same_reference_is_another_line(session: Session, fin: Actor) -> None:
+    bring(session, fin, Statement(MONDAY, 1_000, [Entry(499, ref="R1"), Entry(1, ref="R1")], closing=1_501))
+    bring(session, fin, Statement(MONDAY, 1_000, [Entry(500, ref="R1"), Entry(1, ref="R1")]))
+
+    assert states(session)[MONDAY] == StatementState.ACCEPTED
+    assert sorted(session.scalars(sa.select(StatementLine.amount))) == [1, 499, 500]
+
+
 def test_a_missing_day_is_a_gap_until_it_comes(session: Session, fin: Actor) -> None:
     bring(session, fin, FIRST)
     bring(session, fin, Statement(WEDNESDAY, 1_500, [Entry(1)]))

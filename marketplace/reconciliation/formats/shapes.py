@@ -58,13 +58,14 @@ def minor_units(text: str, currency: str) -> int:
 def line_keys(lines: Sequence[ReadLine]) -> list[str]:
     """A key for each line of a statement, the same in every file that brings the line again.
 
-    The bank's own reference where there is one, else a hash of what the line says. Lines that are equal
-    within one statement are counted, because two coffees on a day are two lines.
+    The amount and the bank's own reference where there is one, else a hash of what the line says: a
+    corrected file may say another amount under the same reference. Lines that are equal within one
+    statement are counted, because two coffees on a day are two lines.
     """
     seen: dict[str, int] = {}
     keys = []
     for line in lines:
-        base = f"ref:{line.bank_ref}" if line.bank_ref else f"sha256:{_digest(line)}"
+        base = f"{line.amount}:ref:{line.bank_ref}" if line.bank_ref else f"sha256:{_digest(line)}"
         seen[base] = seen.get(base, 0) + 1
         keys.append(f"{base}#{seen[base]}")
     return keys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 # country: (zones, languages, first names, last names)
 PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str, str]] = {
     "US": (
@@ -70,3 +72,9 @@ CLIENTS = (
     "Saltmarsh AI",
     "Tessellate",
 )
+
+
+def a_name(chance: Random, country: str) -> str:
+    """A first and a last name as they are found in that country."""
+    _zones, _languages, first, last = PLACES[country]
+    return f"{chance.choice(first.split())} {chance.choice(last.split())}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from marketplace.demo.cast import LUMEN
-from marketplace.demo.names import CLIENTS, PLACES, WEIGHTS
+from marketplace.demo.names import CLIENTS, PLACES, WEIGHTS, a_name
 from marketplace.demo.templates import DATA_USE, GROUPS, GUIDELINES, Work
 from marketplace.matching import domains
 
@@ -147,13 +147,13 @@ def _lumen_gig(kind: str, title: str, domain: str, headcount: int, *, licensed: 
 
 def _expert(chance: Random, number: int) -> ExpertPlan:
     country = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    zones, languages, first, last = PLACES[country]
+    zones, languages, _first, _last = PLACES[country]
     group = chance.choice(domains.groups())
     occupation = chance.choice([each for each in domains.occupations().values() if each.group == group])
     work = GROUPS[group]
     return ExpertPlan(
         number=number,
-        name=f"{chance.choice(first.split())} {chance.choice(last.split())}",
+        name=a_name(chance, country),
         country=country,
         time_zone=chance.choice(zones),
         group=group,

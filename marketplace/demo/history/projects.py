@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from random import Random
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from marketplace.contracts.signing import accept_offer
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.demo.history.stage import WEEKS, Stage, trying
+from marketplace.demo.names import a_name
 from marketplace.demo.seed import actor_of
 from marketplace.demo.stripe_server import hands
 from marketplace.demo.world import GigPlan, ProjectPlan
@@ -42,20 +44,20 @@ def found_companies(stage: Stage) -> None:
     """Every company of the world, verified by the operator, with an admin and an approver."""
     with stage.at(0, hour=9):
         for number, name in enumerate(stage.world.clients):
-            organization = _found(stage.session, number, name)
+            organization = _found(stage.session, number, name, stage.chance("people of", name))
             if organization is not None:
                 verify_organization(stage.session, actor_of(stage.session, "opa"), organization)
 
 
 @use_case
-def _found(session: Session, number: int, name: str) -> uuid.UUID | None:
+def _found(session: Session, number: int, name: str, chance: Random) -> uuid.UUID | None:
     if session.scalar(sa.select(Organization.id).filter_by(name=name)):
         return None
     organization = new_organization(session, SITE, OrganizationKind.CLIENT, name, "US")
     for role, who in ((Role.CLIENT_ADMIN, "admin"), (Role.CLIENT_APPROVER, "approver")):
         email = f"{who}{number:02d}@example.com"
         add_person(
-            session, SITE, f"{who.title()} of {name}", email, "US", "America/New_York", [(role, organization)]
+            session, SITE, a_name(chance, "US"), email, "US", "America/New_York", [(role, organization)]
         )
     return organization.public_id
 

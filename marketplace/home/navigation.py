@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask, request, url_for
@@ -37,6 +38,37 @@ PERSON_LINKS = (
     ("reasons.index", lazy("Decisions about you"), "scroll-text"),
     ("accounts.security", lazy("Security"), "shield"),
 )
+# Where a page stands under another's link, or under one of several: the first that the reader has. By the
+# page, or by the slice for all of its other pages; else it is the reader's first link of the same slice.
+OF_THE_GIG = ("gigs.browse", "gigs.projects", "ledger.trial_balance", "accounts.organizations")
+OF_THE_WORK = ("contracts.work", "contracts.index", "ledger.trial_balance", "accounts.organizations")
+OF_THE_PROJECT = ("gigs.projects", "ledger.trial_balance", "accounts.organizations")
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "accounts": ("accounts.security",),
+    "accounts.person": ("accounts.people",),
+    "accounts.team": ("accounts.my_team", "accounts.organizations"),
+    "contracts": OF_THE_WORK,
+    "contracts.approval": ("contracts.waiting", *OF_THE_WORK),
+    "contracts.funds": OF_THE_PROJECT,
+    "contracts.made": OF_THE_PROJECT,
+    "contracts.new_offer": OF_THE_PROJECT,
+    "contracts.offer": ("contracts.work", *OF_THE_PROJECT),
+    "contracts.timesheet": ("contracts.waiting", *OF_THE_WORK),
+    "contracts.timesheets": ("contracts.waiting", *OF_THE_WORK),
+    "credentials.expiring": ("credentials.queue", "accounts.people"),
+    "credentials.lapse": ("credentials.queue",),
+    "credentials.review": ("credentials.queue",),
+    "credentials.show": ("credentials.index", "credentials.queue", "accounts.people"),
+    "gigs": ("gigs.projects",),
+    "gigs.own_applications": ("gigs.browse",),
+    "gigs.profile": ("gigs.browse",),
+    "gigs.show": OF_THE_GIG,
+    "payments.came_back": OF_THE_PROJECT,
+    "payments.fund": OF_THE_PROJECT,
+    "payments.lot": OF_THE_PROJECT,
+    "reasons.appeal": ("reasons.queue",),
+    "reasons.decision": ("reasons.index",),
+}
 
 
 @dataclass(frozen=True)
@@ -58,23 +90,32 @@ def _context() -> dict[str, object]:
     if not signed_in():
         return {"home_url": url_for("home.index"), "sign_in_url": url_for("accounts.sign_in")}
     who = actor()
+    mine = [rest for roles, *rest in LINKS if who.has(*roles)]
+    here = _section([endpoint for endpoint, *_rest in [*mine, *PERSON_LINKS]])
     return {
         "home_url": url_for("home.index"),
-        "nav": [_link(*rest) for roles, *rest in LINKS if who.has(*roles)],
+        "at_home": request.endpoint == "home.index",
+        "nav": [_link(endpoint, label, icon, here) for endpoint, label, icon in mine],
         "person": who,
         "person_role": _role(),
         "person_links": [
-            _link(endpoint, _counted(endpoint, label), icon) for endpoint, label, icon in PERSON_LINKS
+            _link(endpoint, _counted(endpoint, label), icon, here) for endpoint, label, icon in PERSON_LINKS
         ],
         "sign_out_url": url_for("accounts.sign_out"),
     }
 
 
-def _link(endpoint: str, label: str, icon: str) -> Link:
-    current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
-    same = (request.endpoint or "") == endpoint
-    alone = sum(each[1].startswith(endpoint.partition(".")[0] + ".") for each in LINKS) == 1
-    return Link(str(label), url_for(endpoint), same or (current and alone), icon)
+def _section(mine: list[str]) -> str | None:
+    """Which of the reader's links the page stands under."""
+    endpoint = request.endpoint or ""
+    slice_ = endpoint.partition(".")[0]
+    named = SECTIONS.get(endpoint, SECTIONS.get(slice_, ()))
+    nearest = [each for each in mine if each.startswith(f"{slice_}.")]
+    return next((each for each in (endpoint, *named, *nearest) if each in mine), None)
+
+
+def _link(endpoint: str, label: str, icon: str, here: str | None) -> Link:
+    return Link(str(label), url_for(endpoint), endpoint == here, icon)
 
 
 def _counted(endpoint: str, label: str) -> str:

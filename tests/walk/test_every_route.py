@@ -31,6 +31,7 @@ pytestmark = pytest.mark.committed
 INLINE = re.compile(r"<style\b|<script(?![^>]*\bsrc=)|\s(style|on[a-z]+)\s*=\s*[\"']", re.IGNORECASE)
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
 NOTHING = "default-src 'none';"
+MASTHEAD, MARK = re.compile(r'<header class="masthead">.*?</header>', re.DOTALL), 'aria-current="page"'
 STRANGERS = ("zed", "ben", "rival")
 
 
@@ -126,6 +127,23 @@ def test_every_page_keeps_its_promises(site: Flask, world: World, browsers: dict
             }
             wrong += [f"{rule.endpoint} as {name}: {what}" for what, kept in promises.items() if not kept]
     assert wrong == []
+
+
+def test_every_page_says_which_section_it_stands_in(
+    site: Flask, world: World, browsers: dict[str, FlaskClient]
+) -> None:
+    unmarked = []
+    for rule in rules(site, "GET"):
+        # The parts of the design belong to the people who build the site.
+        if rule.endpoint == "design.index":
+            continue
+        for name, browser in browsers.items():
+            answer = opened(site, world, browser, rule)
+            head = MASTHEAD.search(answer.text) if answer.mimetype == "text/html" else None
+            if answer.status_code == 200 and head and "site-nav" in head[0] and MARK not in head[0]:
+                unmarked.append(f"{rule.endpoint} as {name}")
+    # Whoever had a contract once may always read it; a reviewer has no such section otherwise.
+    assert unmarked == ["contracts.index as rev", "contracts.timesheets as rev"]
 
 
 def test_nothing_is_done_without_the_forms_token(

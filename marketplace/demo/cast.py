@@ -33,7 +33,7 @@ CAST = (
     ),
     Player(
         "ben", "Ben Baker", "ben@demo.example", "lanterns over water 2", (Role.EXPERT,), None,
-        "US", CHICAGO, "Lawyer whose licence has expired. Sees why he cannot start.",
+        "US", CHICAGO, "Lawyer whose licence has expired. Was paid until then, and sees why he cannot go on.",
     ),
     Player(
         "carla", "Carla Costa", "carla@demo.example", "gravel roads uphill 3", (Role.CLIENT_ADMIN,), LUMEN,

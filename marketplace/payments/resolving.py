@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -20,7 +21,8 @@ from marketplace.i18n import gettext as _
 from marketplace.payments import sending
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
-from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
+from marketplace.payments.outcomes import GatewayRefused, GatewayUnknown
+from marketplace.payments.rounds import Round
 from marketplace.payments.sending import Order
 from marketplace.payments.states import TransferState
 
@@ -36,15 +38,12 @@ def resolve_unknown(session: Session, gateway: Gateway) -> int:
     Also takes up what a worker that died left in `sending`. Stops when Stripe is busy or away.
     """
     session.rollback()
-    looked_at = silent = 0
-    touched = set()
-    while looked_at < AT_ONCE and silent < sending.ENOUGH_SILENCE and (lost := _next(session)):
+    looked_at, touched, turn = 0, set(), Round(session, gateway)
+    for lost in turn.over(islice(iter(lambda: _next(session), None), AT_ONCE)):
         touched.add(lost.batch)
         looked_at += 1
-        try:
-            silent = 0 if _resolve(session, gateway, lost) else silent + 1
-        except (GatewayBusy, GatewayClosed):
-            break
+        with turn.one(lost.order.public_id):
+            _resolve(session, gateway, lost)
     for batch in touched:
         sending.finish_batch(session, batch)
     return looked_at
@@ -60,25 +59,27 @@ class _Lost:
     was_sending: bool
 
 
-def _resolve(session: Session, gateway: Gateway, lost: _Lost) -> bool:
-    """Look the transfer up; when Stripe has none, send it again or call it off, by its age."""
+def _resolve(session: Session, gateway: Gateway, lost: _Lost) -> None:
+    """Look the transfer up; when Stripe has none, send it again or call it off, by its age.
+
+    A look-up that is refused says nothing about the transfer.
+    """
     order = lost.order
     try:
         found = gateway.find_transfer(order.group, order.destination)
         if found is not None and not sending.still_ours(order, found):
             raise GatewayUnknown("another_transfer", _("Stripe's transfer differs from what was asked for."))
-    except GatewayUnknown as error:
+    except (GatewayUnknown, GatewayRefused) as error:
         sending.record_unknown(session, order.transfer_id, error)
-        return False
+        raise
     if found is not None:
         sending.record_sent(session, order.transfer_id, found)
     elif lost.age < KEY_LIVES:
-        return sending.send(session, gateway, order)
+        sending.send(session, gateway, order)
     elif lost.was_sending or lost.age < SURELY_NOT_MADE:
         sending.record_unknown(session, order.transfer_id, GatewayUnknown("not_found", _("Stripe has none.")))
     else:
         sending.record_refused(session, order.transfer_id, "not_found_after_a_day")
-    return True
 
 
 @use_case

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -32,12 +33,11 @@ from marketplace.payments.outcomes import (
     GatewayRefused,
     GatewayUnknown,
 )
+from marketplace.payments.rounds import Round
 from marketplace.payments.states import BatchState, Blocker, ItemState, TransferState, move
 
 # A call gives up after twenty seconds; whoever holds a claim longer than this is gone.
 LEASE = timedelta(minutes=2)
-# This many calls in a row without an answer mean that Stripe is away: the rest waits, untouched.
-ENOUGH_SILENCE = 3
 NO_MONEY = "balance_insufficient"
 
 log = logging.getLogger(__name__)
@@ -58,26 +58,27 @@ class Order:
     source_type: str
 
 
+@dataclass(frozen=True)
 class Purse:
-    """What may still be sent in this run, by source type, and how far the run has come.
+    """What may still be sent in this run, in minor units by source type.
 
-    Stripe has the last word on what is available; this spares it the asking.
+    Stripe has the last word on what is available; this spares it the asking. It never changes, so that a
+    claim that the database undoes, and runs again, draws once.
     """
 
-    def __init__(self, spendable: dict[str, int]) -> None:
-        self._spendable = spendable
-        self.after = 0
+    spendable: Mapping[str, int] = field(default_factory=dict)
 
     def choose(self, amount: int) -> str | None:
         """The part of the balance that covers `amount` most tightly; None when no part does."""
-        enough = {kind: held for kind, held in self._spendable.items() if held >= amount}
+        enough = {kind: held for kind, held in self.spendable.items() if held >= amount}
         return min(enough, key=lambda kind: enough[kind]) if enough else None
 
-    def take(self, kind: str, amount: int) -> None:
-        self._spendable[kind] -= amount
+    def without(self, kind: str, amount: int) -> Purse:
+        """What is left after drawing `amount` on `kind`."""
+        return Purse({**self.spendable, kind: self.spendable.get(kind, 0) - amount})
 
     def short_of(self, amount: int) -> int:
-        return amount - max(self._spendable.values(), default=0)
+        return amount - max(self.spendable.values(), default=0)
 
 
 def send_batch(session: Session, gateway: Gateway, public_id: uuid.UUID) -> int:
@@ -90,22 +91,22 @@ def send_batch(session: Session, gateway: Gateway, public_id: uuid.UUID) -> int:
     if currency is None:
         return 0
     purse = Purse(gateway.balance().spendable(currency))
-    calls = silent = 0
-    while silent < ENOUGH_SILENCE and (order := claim(session, public_id, purse)):
-        try:
-            calls += 1
-            silent = 0 if send(session, gateway, order) else silent + 1
-        except (GatewayBusy, GatewayClosed):
-            break
-        gateway.breathe()
+    calls, turn = 0, Round(session, gateway)
+    for item in turn.over(_released(session, public_id)):
+        with turn.one(item):
+            order, purse = claim(session, item, purse)
+            if order is not None:
+                calls += 1
+                send(session, gateway, order)
     finish_batch(session, public_id)
     return calls
 
 
-def send(session: Session, gateway: Gateway, order: Order) -> bool:
-    """Make the call for a claimed transfer and record what became of it; False when nobody knows.
+def send(session: Session, gateway: Gateway, order: Order) -> None:
+    """Make the call for a claimed transfer and record what became of it.
 
-    GatewayBusy and GatewayClosed pass through, after the claim was given back.
+    GatewayUnknown passes through after that was recorded, GatewayBusy and GatewayClosed after the claim was
+    given back.
     """
     try:
         sent = gateway.send_transfer(
@@ -119,36 +120,35 @@ def send(session: Session, gateway: Gateway, order: Order) -> bool:
         )
     except GatewayUnknown as error:
         record_unknown(session, order.transfer_id, error)
-        return False
+        raise
     except GatewayRefused as error:
         record_refused(session, order.transfer_id, error.code)
         _look_again(session, gateway, order, error.code)
-        return True
     except (GatewayBusy, GatewayClosed):
         give_back(session, order.transfer_id)
         raise
-    record_sent(session, order.transfer_id, sent)
-    return True
+    else:
+        record_sent(session, order.transfer_id, sent)
 
 
 @use_case
-def claim(session: Session, batch: uuid.UUID, purse: Purse) -> Order | None:
-    """Take the next released item that the purse covers, and commit that its transfer is being sent.
+def claim(session: Session, item_id: int, purse: Purse) -> tuple[Order | None, Purse]:
+    """Commit that the item's transfer is being sent, when the purse covers it; with what is left in it.
 
-    What is passed over for want of money waits, with the shortfall named.
+    An item that waits for money names the shortfall. One that another worker holds is left to it.
     """
-    while item := _next_released(session, batch, purse.after):
-        purse.after = item.id
-        if not batches.is_unchanged(item):
-            _refuse_changed(session, item)
-            continue
-        kind = purse.choose(item.amount)
-        if kind is None:
-            _wait_for_money(item, purse.short_of(item.amount))
-            continue
-        purse.take(kind, item.amount)
-        return order_of(_start(session, item, kind))
-    return None
+    item = _free(session, item_id)
+    if item is None:
+        return None, purse
+    if not batches.is_unchanged(item):
+        _refuse_changed(session, item)
+        return None, purse
+    kind = purse.choose(item.amount)
+    if kind is None:
+        _wait_for_money(item, purse.short_of(item.amount))
+        return None, purse
+    order = order_of(_start(session, item, kind))
+    return order, purse.without(order.source_type, order.amount)
 
 
 @use_case
@@ -257,14 +257,23 @@ def _begin(session: Session, public_id: uuid.UUID) -> str | None:
     return batch.currency
 
 
-def _next_released(session: Session, batch: uuid.UUID, after: int) -> PayoutItem | None:
-    """The next released item that no other worker holds."""
+def _released(session: Session, batch: uuid.UUID) -> Sequence[int]:
+    """The internal ids of the batch's items that wait to be sent."""
+    ids = session.scalars(
+        sa.select(PayoutItem.id)
+        .join(PayoutItem.batch)
+        .where(PayoutBatch.public_id == batch, PayoutItem.state == ItemState.RELEASED)
+        .order_by(PayoutItem.id)
+    ).all()
+    session.rollback()
+    return ids
+
+
+def _free(session: Session, item_id: int) -> PayoutItem | None:
+    """The item, locked, while it still waits and no other worker holds it."""
     return session.scalars(
         sa.select(PayoutItem)
-        .join(PayoutItem.batch)
-        .where(PayoutBatch.public_id == batch, PayoutItem.state == ItemState.RELEASED, PayoutItem.id > after)
-        .order_by(PayoutItem.id)
-        .limit(1)
+        .where(PayoutItem.id == item_id, PayoutItem.state == ItemState.RELEASED)
         .with_for_update(of=PayoutItem, skip_locked=True)
     ).one_or_none()
 

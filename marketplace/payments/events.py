@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,13 +17,12 @@ from marketplace.errors import DomainError
 from marketplace.payments import connected_accounts, facts, fundings, payouts, sweeps
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import WebhookEvent
-from marketplace.payments.outcomes import GatewayBusy, GatewayClosed
+from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
+from marketplace.payments.rounds import Round
 
 AT_ONCE = 1_000
 # An event that comes before our own commit finds its row a moment later; one that is not ours never does.
 GIVE_UP_AFTER = 12
-
-log = logging.getLogger(__name__)
 
 
 class Source(StrEnum):
@@ -72,26 +70,24 @@ def store_event(session: Session, source: Source, notice: facts.Notice) -> bool:
 
 def drain_webhooks(session: Session, gateway: Gateway) -> int:
     """Apply what is waiting, each object once however many events named it; how many events were done."""
-    done = 0
     session.rollback()
-    for hint, events in _waiting(session).items():
-        try:
-            _applier(hint)(session, gateway, hint)
-        except (GatewayBusy, GatewayClosed):
-            break
-        except DomainError as error:
-            _put_off(session, events, error.sentence)
-        except Exception as error:
-            # One event that breaks our code must not keep the others from being applied.
-            log.exception(
-                "An event could not be applied", extra={"kind": hint.kind, "object": hint.object_id}
-            )
-            _put_off(session, events, type(error).__name__)
-        else:
+    done, turn = 0, Round(session, gateway)
+    for hint, events in turn.over(_waiting(session).items()):
+        with turn.one(f"{hint.kind} {hint.object_id}"):
+            _apply(session, gateway, hint, events)
             done += len(events)
-            _applied(session, events)
-        gateway.breathe()
     return done
+
+
+def _apply(session: Session, gateway: Gateway, hint: Hint, events: list[int]) -> None:
+    try:
+        _applier(hint)(session, gateway, hint)
+    except (GatewayBusy, GatewayClosed):
+        raise
+    except Exception as error:
+        _put_off(session, events, error)
+        raise
+    _applied(session, events)
 
 
 def _waiting(session: Session) -> Mapping[Hint, list[int]]:
@@ -132,13 +128,17 @@ def _applied(session: Session, events: list[int]) -> None:
 
 
 @use_case
-def _put_off(session: Session, events: list[int], error: str) -> None:
-    """Try again later, less and less often; after the last try the event stays listed with its error."""
+def _put_off(session: Session, events: list[int], error: Exception) -> None:
+    """Try again later, less and less often; after the last try the event stays listed with its error.
+
+    While Stripe does not answer, no try is the last.
+    """
+    most = GIVE_UP_AFTER - 1 if isinstance(error, GatewayUnknown) else GIVE_UP_AFTER
     for event in session.scalars(
         sa.select(WebhookEvent).where(WebhookEvent.id.in_(events)).with_for_update()
     ):
-        event.tries += 1
-        event.error = error
+        event.tries = min(event.tries + 1, most)
+        event.error = error.sentence if isinstance(error, DomainError) else type(error).__name__
         event.retry_at = clock.now() + timedelta(seconds=min(5 * 2**event.tries, 3_600))
 
 

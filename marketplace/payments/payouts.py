@@ -6,7 +6,6 @@ and after one more look.
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
@@ -34,15 +33,13 @@ from marketplace.payments.models import (
     PayoutItem,
     Transfer,
 )
-from marketplace.payments.outcomes import GatewayRefused
+from marketplace.payments.rounds import Round
 from marketplace.payments.states import ITEM, ItemState, TransferState, move
 
 SETTLES_AFTER = 5  # business days
 ENDED_BADLY = ("failed", "canceled")
 MONEY_PATH = "/pay"
 RECONCILED = "completed"
-
-log = logging.getLogger(__name__)
 
 
 def track_payout(session: Session, gateway: Gateway, account: str, payout_id: str) -> None:
@@ -62,14 +59,15 @@ def track_payouts(session: Session, gateway: Gateway, limit: int = 500) -> int:
     """
     accounts = _accounts_in_play(session, limit)
     session.rollback()
-    for account, since in accounts:
-        try:
-            _track(session, gateway, account, since)
-        except GatewayRefused:
-            log.exception("The payouts of an account cannot be seen", extra={"account": account})
-        gateway.breathe()
-    _seen(session, [account for account, _since in accounts])
-    return len(accounts)
+    seen, turn = [], Round(session, gateway)
+    for account, since in turn.over(accounts):
+        with turn.one(account):
+            _track(session, gateway, turn, account, since)
+        # One that fails goes to the end of the queue too: else those that always do would fill each round.
+        if not turn.away:
+            seen.append(account)
+    _seen(session, seen)
+    return len(seen)
 
 
 @use_case
@@ -97,15 +95,13 @@ def settle_items(session: Session, gateway: Gateway, limit: int = 500) -> int:
     """Settle what was paid five business days ago and, on one more look, still is; how many were seen."""
     due = _due_to_settle(session, limit)
     session.rollback()
-    for account, payout_id in due:
-        try:
+    seen, turn = 0, Round(session, gateway)
+    for account, payout_id in turn.over(due):
+        with turn.one(payout_id):
             track_payout(session, gateway, account, payout_id)
             _settle(session, payout_id)
-        except GatewayRefused:
-            # An account that was closed since must not keep all others from being settled.
-            log.exception("A payout cannot be looked at", extra={"payout": payout_id})
-        gateway.breathe()
-    return len(due)
+            seen += 1
+    return seen
 
 
 def settles_on(payout: ConnectedPayout) -> date:
@@ -113,10 +109,11 @@ def settles_on(payout: ConnectedPayout) -> date:
     return clock.add_business_days(payout.arrival_date, SETTLES_AFTER)
 
 
-def _track(session: Session, gateway: Gateway, account: str, since: datetime) -> None:
-    for payout in reversed(gateway.payouts(since, account)):
-        if _is_news(session, payout) or _lacks_links(session, account, payout):
-            record_payout(session, account, payout, _contents(session, gateway, account, payout))
+def _track(session: Session, gateway: Gateway, turn: Round, account: str, since: datetime) -> None:
+    for payout in turn.over(reversed(gateway.payouts(since, account))):
+        with turn.one(payout.id):
+            if _is_news(session, payout) or _lacks_links(session, account, payout):
+                record_payout(session, account, payout, _contents(session, gateway, account, payout))
 
 
 @use_case
@@ -340,7 +337,8 @@ def _due_to_settle(session: Session, limit: int) -> list[tuple[str, str]]:
             PayoutItem.state == ItemState.PAID,
         )
         .options(joinedload(ConnectedPayout.account))
-        .order_by(ConnectedPayout.arrival_date)
+        # In no order: else some that fail each time could take up every round.
+        .order_by(sa.func.random())
         .limit(limit)
     ).unique()
     today = clock.now().date()

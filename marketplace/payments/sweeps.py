@@ -23,8 +23,15 @@ from marketplace.payments import facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Sweep, SweepPosting
-from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayRefused, GatewayUnknown
+from marketplace.payments.outcomes import (
+    GatewayBusy,
+    GatewayClosed,
+    GatewayError,
+    GatewayRefused,
+    GatewayUnknown,
+)
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
+from marketplace.payments.rounds import Round
 from marketplace.payments.sending import LEASE, NO_MONEY, Purse
 from marketplace.payments.states import SweepState, move
 
@@ -89,14 +96,12 @@ def cancel_sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep:
 
 def send_sweeps(session: Session, gateway: Gateway) -> int:
     """Send what was released, and find out about what nobody knows; how many were taken up."""
-    done = 0
     session.rollback()
-    while order := _claim(session):
+    done, turn = 0, Round(session, gateway)
+    for order in turn.over(iter(lambda: _claim(session), None)):
         done += 1
-        try:
+        with turn.one(order.public_id):
             _send(session, gateway, order)
-        except (GatewayBusy, GatewayClosed):
-            break
     return done
 
 
@@ -104,9 +109,12 @@ def track_sweeps(session: Session, gateway: Gateway) -> int:
     """Fetch the payout of each sweep that has not arrived; how many."""
     ids = session.scalars(sa.select(Sweep.stripe_id).where(Sweep.state == SweepState.SENT)).all()
     session.rollback()
-    for payout in ids:
-        track_sweep(session, gateway, payout or "")
-    return len(ids)
+    seen, turn = 0, Round(session, gateway)
+    for payout in turn.over(ids):
+        with turn.one(payout):
+            track_sweep(session, gateway, payout or "")
+            seen += 1
+    return seen
 
 
 def track_sweep(session: Session, gateway: Gateway, payout_id: str) -> None:
@@ -209,22 +217,26 @@ def _claim(session: Session) -> _Order | None:
 
 
 def _send(session: Session, gateway: Gateway, order: _Order) -> None:
-    """Find the payout if it may exist, else make it; the key is used again only while Stripe keeps it."""
+    """Find the payout if it may exist, else make it; the key is used again only while Stripe keeps it.
+
+    GatewayUnknown, GatewayBusy and GatewayClosed pass through after they were recorded.
+    """
+    found = _look_up(session, gateway, order) if order.tried_before else None
+    age = clock.now() - order.first_tried_at
+    if found is None and age > SURELY_NOT_MADE and order.tried_before:
+        _record_refused(session, order, "not_found_after_a_day")
+    elif found is None and age < KEY_LIVES:
+        found = _make(session, gateway, order)
+    if found is not None:
+        _record(session, found, order.public_id)
+
+
+def _look_up(session: Session, gateway: Gateway, order: _Order) -> facts.Payout | None:
+    """A look-up that fails, or is refused, says nothing about the payout."""
     try:
-        found = _find(gateway, order) if order.tried_before else None
-        age = clock.now() - order.first_tried_at
-        if found is None and age > SURELY_NOT_MADE and order.tried_before:
-            _record_refused(session, order, "not_found_after_a_day")
-        elif found is None and age < KEY_LIVES:
-            found = _make(session, gateway, order)
-        if found is not None:
-            _record(session, found, order.public_id)
-    except GatewayUnknown as error:
+        return _find(gateway, order)
+    except GatewayError as error:
         _record_unknown(session, order, error.code)
-    except GatewayRefused as error:
-        _record_refused(session, order, error.code)
-    except (GatewayBusy, GatewayClosed):
-        _record_unknown(session, order, "busy")
         raise
 
 
@@ -235,15 +247,22 @@ def _find(gateway: Gateway, order: _Order) -> facts.Payout | None:
     return next((each for each in payouts if each.metadata.get("sweep") == str(order.public_id)), None)
 
 
-def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Payout:
-    source_type = order.source_type or _choose(session, gateway, order)
-    return gateway.send_payout(
-        order.key,
-        amount=order.amount,
-        currency=order.currency,
-        source_type=source_type,
-        metadata={"sweep": str(order.public_id)},
-    )
+def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Payout | None:
+    """The payout; None when Stripe said no, which is recorded."""
+    try:
+        return gateway.send_payout(
+            order.key,
+            amount=order.amount,
+            currency=order.currency,
+            source_type=order.source_type or _choose(session, gateway, order),
+            metadata={"sweep": str(order.public_id)},
+        )
+    except GatewayRefused as error:
+        _record_refused(session, order, error.code)
+        return None
+    except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
+        _record_unknown(session, order, error.code)
+        raise
 
 
 def _choose(session: Session, gateway: Gateway, order: _Order) -> str:

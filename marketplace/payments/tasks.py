@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -15,16 +13,15 @@ from marketplace import clock, jobs
 from marketplace.payments import connected_accounts, events, fundings, payouts, resolving, sending, sweeps
 from marketplace.payments.gateway import Gateway, connect
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, PayoutItem
-from marketplace.payments.outcomes import GatewayRefused
+from marketplace.payments.rounds import Round
 from marketplace.payments.states import FundingState, ItemState, TransfersState
 from marketplace.settings import current
 
 # What no webhook told of is found within this time; what changes by itself is looked at once a day.
 LOOK_AGAIN = timedelta(minutes=30)
 LOOK_DAILY = timedelta(days=1)
+# Taken in no order, so that some that fail each time do not take up every round.
 AT_ONCE = 100
-
-log = logging.getLogger(__name__)
 
 
 def gateway() -> Gateway:
@@ -41,8 +38,10 @@ def send_batch(session: Session, batch: str) -> None:
 @jobs.task("payments.send_waiting")
 def send_waiting(session: Session) -> None:
     """Go on with batches whose items still wait: for money, for Stripe, or because a worker died."""
-    for batch in _with_released_items(session):
-        sending.send_batch(session, gateway(), batch)
+    turn = Round(session, gateway())
+    for batch in turn.over(_with_released_items(session)):
+        with turn.one(batch):
+            sending.send_batch(session, gateway(), batch)
 
 
 @jobs.task("payments.resolve_unknown")
@@ -78,22 +77,15 @@ def drain_webhooks(session: Session) -> None:
 @jobs.task("payments.poll")
 def poll(session: Session) -> None:
     """Look at what should have changed by now, in case nobody told us. Cheap while nothing is outstanding."""
-    for session_id in _unsettled_fundings(session):
-        with _one_of_many(session_id):
+    turn = Round(session, gateway())
+    for session_id in turn.over(_unsettled_fundings(session)):
+        with turn.one(session_id):
             fundings.settle_funding(session, gateway(), session_id)
-    for account in _unready_accounts(session):
-        with _one_of_many(account):
+    for account in turn.over(_unready_accounts(session)):
+        with turn.one(account):
             connected_accounts.refresh_account(session, gateway(), account)
-    sweeps.track_sweeps(session, gateway())
-
-
-@contextmanager
-def _one_of_many(subject: str) -> Iterator[None]:
-    """What Stripe refuses for one object must not keep the others from being looked at."""
-    try:
-        yield
-    except (GatewayRefused, fundings.NotHereYet):
-        log.exception("Stripe could not be asked about an object", extra={"object": subject})
+    if not turn.away:
+        sweeps.track_sweeps(session, gateway())
 
 
 def _with_released_items(session: Session) -> Sequence[uuid.UUID]:
@@ -111,27 +103,28 @@ def _unsettled_fundings(session: Session) -> list[str]:
             Funding.state.in_((FundingState.OPEN, FundingState.PROCESSING)),
             sa.func.coalesce(Funding.looked_at, Funding.created_at) <= clock.now() - LOOK_AGAIN,
         )
-        .order_by(Funding.looked_at.nulls_first())
+        .order_by(sa.func.random())
         .limit(AT_ONCE)
     )
     return [session_id for session_id in rows if session_id]
 
 
 def _unready_accounts(session: Session) -> list[str]:
-    """Accounts that Stripe is checking often; the others once a day."""
+    """Accounts that Stripe is checking, or that were never looked at, often; the others once a day."""
     now = clock.now()
+    looked_at = sa.func.coalesce(ConnectedAccount.refreshed_at, ConnectedAccount.created_at)
     soon = sa.and_(
-        ConnectedAccount.transfers == TransfersState.PENDING,
-        ConnectedAccount.refreshed_at <= now - LOOK_AGAIN,
+        ConnectedAccount.transfers.in_((TransfersState.NEW, TransfersState.PENDING)),
+        looked_at <= now - LOOK_AGAIN,
     )
     rows = session.scalars(
         sa.select(ConnectedAccount.stripe_id)
         .where(
             ConnectedAccount.stripe_id.is_not(None),
             ConnectedAccount.ended_at.is_(None),
-            sa.or_(soon, ConnectedAccount.refreshed_at <= now - LOOK_DAILY),
+            sa.or_(soon, looked_at <= now - LOOK_DAILY),
         )
-        .order_by(ConnectedAccount.refreshed_at)
+        .order_by(sa.func.random())
         .limit(AT_ONCE)
     )
     return [stripe_id for stripe_id in rows if stripe_id]

@@ -106,7 +106,8 @@ def use_case(
 
     Reading done before is ended first, so that what is decided on is read inside. Serialization failures
     and deadlocks run the whole of `work` again, three times at most. Called inside another use case it
-    joins that one's transaction. Raises Refused or Unavailable when the database stays busy.
+    joins that one's transaction. Raises Refused when the database stays busy, and Unavailable when it goes
+    away: before it was told to keep the work nothing was changed, after that nobody knows.
     """
 
     @wraps(work)
@@ -116,12 +117,16 @@ def use_case(
         for _attempt in range(TRIES):
             session.rollback()
             session.info["use_case"] = work.__qualname__
+            told_to_keep = False
             try:
                 with session.begin():
-                    return work(session, *args, **kwargs)
+                    done = work(session, *args, **kwargs)
+                    session.flush()
+                    told_to_keep = True
+                return done
             except DBAPIError as error:
                 if sqlstate(error) not in (SERIALIZATION_FAILURE, DEADLOCK):
-                    raise _in_words(error) from error
+                    raise _in_words(error, told_to_keep) from error
             finally:
                 del session.info["use_case"]
         raise Refused(_("Somebody else changed this at the same moment. Look again, then retry."))
@@ -139,9 +144,13 @@ def violated(error: DBAPIError) -> str | None:
     return getattr(getattr(error.orig, "diag", None), "constraint_name", None)
 
 
-def _in_words(error: DBAPIError) -> Exception:
+def _in_words(error: DBAPIError, told_to_keep: bool) -> Exception:
     if sqlstate(error) == LOCK_TIMEOUT:
         return Refused(_("Somebody else is changing this right now. Wait a few seconds, then retry."))
+    if error.connection_invalidated and told_to_keep:
+        return Unavailable(
+            _("The database went away during saving. It may be saved or not: look before you retry.")
+        )
     if error.connection_invalidated:
         return Unavailable(_("The database went away for a moment. Nothing was changed; please retry."))
     return error

@@ -10,11 +10,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from procrastinate import App, PsycopgConnector, RetryStrategy
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.connector import BaseConnector
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import QUEUEING_LOCK_CONSTRAINT, JobManager
 from sqlalchemy.orm import Session
 
 from marketplace import clock, logs
@@ -28,6 +33,13 @@ Handler = Callable[..., Any]
 PRESENT, PAST = "present", "past"
 PAST_LOCK = 0x70617374
 STALLED_SECONDS = 30
+PUT_BACK = "* * * * * */10"
+# A job that was running each time when this many workers died is likely what kills them.
+DEATHS = 3
+TAKE_WAITING = """
+    DELETE FROM procrastinate_jobs
+    WHERE queueing_lock = %(name)s AND queue_name = %(queue)s AND status = 'todo' RETURNING priority
+"""
 RETRY = RetryStrategy(max_attempts=10, exponential_wait=3)
 
 log = logging.getLogger(__name__)
@@ -67,13 +79,15 @@ def defer(
 ) -> None:
     """Queue a job in the session's transaction. JSON arguments only.
 
-    `once` names the job: while one of that name is waiting, a second is not added. Jobs with the same
-    `lock` never run at the same time.
+    `once` names the job: while one of that name is waiting, a second is not added, and the first runs after
+    this transaction has ended. Jobs with the same `lock` never run at the same time.
     """
     if name not in _handlers:
         raise ValueError(f"no handler for {name}")
     session.flush()
     connection = session.connection()
+    if once is not None and _waits(connection, once):
+        return
     job = _writer.configure_task(
         name,
         allow_unknown=True,
@@ -82,8 +96,15 @@ def defer(
         lock=lock,
         connection=connection.connection.driver_connection,
     )
+    # The constraint has the last word: of two who look at the same moment both find nothing.
     with suppress(AlreadyEnqueued), connection.begin_nested():
         job.defer(**arguments)
+
+
+def _waits(connection: sa.Connection, once: str) -> bool:
+    """Does a job of that name wait? Held from the workers, which would not see what is not committed yet."""
+    query = "SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = :once AND status = 'todo' FOR SHARE"
+    return connection.scalar(sa.text(query), {"once": once}) is not None
 
 
 def wake(session: Session) -> None:
@@ -117,6 +138,26 @@ def run_due(session: Session, *, limit: int = 100_000) -> int:
         _handlers[job.task_name](session, **job.args)
         ran += 1
     return ran
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """Jobs of one kind that failed for good: each try of theirs raised an error, or killed its worker."""
+
+    name: str
+    count: int
+    last: datetime
+
+
+def given_up(connection: sa.Connection, since: timedelta) -> list[GivenUp]:
+    """What was given up within that time before now, by the database's clock."""
+    query = """
+        SELECT job.task_name AS name, count(*) AS count, max(event.at) AS last
+        FROM procrastinate_jobs AS job JOIN procrastinate_events AS event ON event.job_id = job.id
+        WHERE job.status = 'failed' AND event.type = 'failed' AND event.at > now() - :since
+        GROUP BY job.task_name ORDER BY job.task_name
+    """
+    return [GivenUp(*row) for row in connection.execute(sa.text(query), {"since": since})]
 
 
 def run_worker(url: str, *, concurrency: int = 2) -> None:
@@ -177,7 +218,7 @@ async def _work(url: str, concurrency: int) -> None:
 
 def _worker_app(url: str) -> App:
     dsn = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    app = App(connector=PsycopgConnector(conninfo=dsn, max_size=4))
+    app = _App(connector=PsycopgConnector(conninfo=dsn, max_size=4))
     for name, handler in _handlers.items():
         registered = app.task(name=name, retry=RETRY)(_in_session(name, handler, url))
         if name in _schedule:
@@ -206,17 +247,58 @@ def _in_session(name: str, handler: Handler, url: str) -> Handler:
 
 def _on_schedule(run: Handler) -> Handler:
     def tick(timestamp: int) -> None:
-        run()
+        # It was logged, and the next one comes by itself.
+        with suppress(Exception):
+            run()
 
     return tick
+
+
+class _Manager(JobManager):
+    """Tries a job again, unless one of the same name waits already: that one does its work."""
+
+    async def retry_job(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        try:
+            await super().retry_job(job, *args, **kwargs)
+        except UniqueViolation as error:
+            if error.constraint_name != QUEUEING_LOCK_CONSTRAINT:
+                raise
+            await self.finish_job(job, Status.SUCCEEDED, delete_job=True)
+
+
+class _App(App):
+    def __init__(self, *, connector: BaseConnector) -> None:
+        super().__init__(connector=connector)
+        self.job_manager = _Manager(connector)
 
 
 def _put_back_stalled(app: App) -> None:
     """A job whose worker died goes back into the queue; its handler looks at the state again."""
 
-    @app.periodic(cron="* * * * * */10")
+    @app.periodic(cron=PUT_BACK)
     @app.task(name="jobs.put_back", queue=PRESENT, queueing_lock="jobs.put_back")
     async def put_back(timestamp: int) -> None:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
-        for job in stalled:
-            await app.job_manager.retry_job(job)
+        for nth, job in enumerate(stalled):
+            try:
+                await _put_back(app, job, after=timedelta(seconds=nth * STALLED_SECONDS / 3))
+            except Exception:
+                log.exception("A job could not be put back", extra={"job": job.task_name, "id": job.id})
+
+
+async def _put_back(app: App, job: Job, after: timedelta) -> None:
+    """Try the job again, or give it up: it may be what killed its worker, each time.
+
+    Its priority counts the workers that died with it, so that it also comes after all others. What died
+    together does not start together, so that the next time it hits only the one to blame.
+    """
+    twins = await app.connector.execute_query_all_async(TAKE_WAITING, name=job.queueing_lock, queue=job.queue)
+    # Whoever asked again meanwhile is served by this one, which goes on counting.
+    deaths = 1 - min([job.priority, *(twin["priority"] for twin in twins)])
+    about = {"job": job.task_name, "id": job.id, "deaths": deaths}
+    if deaths >= DEATHS:
+        log.error("A job was given up: its worker died each time", extra=about)
+        await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+        return
+    log.warning("A job is put back: its worker died", extra=about)
+    await app.job_manager.retry_job(job, retry_at=datetime.now(UTC) + after, priority=-deaths)

@@ -8,12 +8,13 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from marketplace import embedded, schema, settings
+from marketplace import embedded, jobs, schema, settings
 from marketplace.embedded import Server, roles
 from marketplace.settings import Settings
 
@@ -103,6 +104,19 @@ def look_at_time(chosen: Settings) -> Iterator[Finding]:
     )
 
 
+def look_at_jobs(connection: sa.Connection) -> Iterator[Finding]:
+    lost = jobs.given_up(connection, since=timedelta(days=7))
+    for each in lost:
+        yield Finding(
+            Verdict.WRONG,
+            "jobs",
+            f"{each.name} was given up {each.count} times in the last week, the last at "
+            f"{each.last:%Y-%m-%d %H:%M}: the worker's log says why.",
+        )
+    if not lost:
+        yield Finding(Verdict.FINE, "jobs", "None was given up in the last week.")
+
+
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     look_at_machine,
     look_at_database,
@@ -125,6 +139,7 @@ def _look_into(server: Server, chosen: Settings) -> Iterator[Finding]:
         at, newest = schema.revisions(connection)
         if at == newest:
             yield Finding(Verdict.FINE, "schema", f"At {at}, the newest migration.")
+            yield from look_at_jobs(connection)
         else:
             yield Finding(
                 Verdict.WRONG, "schema", f"At {at or 'nothing'}, not {newest}: run marketplace db upgrade."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import croniter
 import pytest
@@ -16,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
+from marketplace.cli import doctor
 from tests.conftest import Committed
 
 seen: list[str] = []
@@ -52,6 +56,39 @@ def test_the_same_waiting_job_is_queued_once(session: Session) -> None:
     assert seen == ["first"]
 
 
+def test_asking_again_for_a_waiting_job_is_no_error_in_the_database(session: Session) -> None:
+    undone: list[str] = []
+    jobs.defer(session, "test.note", once="one", word="first")
+    sa.event.listen(session.connection(), "rollback_savepoint", lambda *about: undone.append(str(about)))
+    jobs.defer(session, "test.note", once="one", word="second")
+    assert undone == []
+
+
+def test_two_who_ask_at_the_same_moment_ask_once(committed: Committed) -> None:
+    with committed.session() as session, committed.session() as other:
+        jobs.defer(session, "test.note", once="one", word="first")
+        asking = Thread(
+            target=jobs.defer, args=(other, "test.note"), kwargs={"once": "one", "word": "second"}
+        )
+        asking.start()
+        until(lambda: session.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+        session.commit()
+        asking.join(10)
+        other.commit()
+        jobs.run_due(session)
+    assert seen == ["first"]
+
+
+def test_a_waiting_job_sees_what_the_last_who_asked_for_it_changed(committed: Committed) -> None:
+    with committed.session() as session, committed.session() as other:
+        jobs.defer(session, "test.note", once="one", word="first")
+        session.commit()
+        jobs.defer(other, "test.note", once="one", word="second")
+        assert jobs.run_due(session) == 0, "the change that asks for it is not committed yet"
+        other.commit()
+        assert jobs.run_due(session) == 1
+
+
 def test_jobs_of_a_set_back_clock_wait_for_whoever_set_it(session: Session) -> None:
     with clock.at(datetime(2026, 1, 5, tzinfo=UTC)):
         jobs.defer(session, "test.note", word="past")
@@ -67,8 +104,8 @@ def test_nobody_can_queue_a_job_without_a_handler(session: Session) -> None:
 
 
 WORKER = """
-import pathlib, sys, time
-from marketplace import jobs
+import os, pathlib, signal, sys, time
+from marketplace import jobs, logs
 
 @jobs.task("test.write")
 def write(session, path, hang=False):
@@ -78,18 +115,44 @@ def write(session, path, hang=False):
         time.sleep(60)
     file.write_text("done")
 
-jobs.STALLED_SECONDS = 1
-jobs.run_worker(sys.argv[1])
+@jobs.task("test.kill")
+def kill(session):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@jobs.task("test.ask_and_fail")
+def ask_and_fail(session, path):
+    file = pathlib.Path(path)
+    if not file.exists():
+        file.write_text("asked for another")
+        jobs.defer(session, "test.ask_and_fail", once="ask", path=path)
+        session.commit()
+        raise ValueError("the first try")
+    file.write_text("done")
+
+@jobs.task("test.tick")
+def tick(session):
+    pathlib.Path(sys.argv[2]).write_text("ticked")
+
+logs.start("WARNING")
+jobs.RETRY.exponential_wait = 1
+jobs.STALLED_SECONDS, jobs.PUT_BACK = 1, "* * * * * *"
+if sys.argv[2]:
+    jobs.periodic("0 0 1 1 *", "test.tick")
+jobs.run_worker(sys.argv[1], concurrency=1)
 """
+# What a worker runs that the test's own process only asks for.
+ELSEWHERE = ("test.write", "test.kill", "test.ask_and_fail")
+
+
+@pytest.fixture(autouse=True)
+def only_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ELSEWHERE:
+        monkeypatch.setitem(jobs._handlers, name, lambda _session: pytest.fail("only the worker runs it"))
 
 
 def test_a_worker_does_the_work_and_another_finishes_what_a_killed_one_left(
     committed: Committed, tmp_path: Path
 ) -> None:
-    @jobs.task("test.write")
-    def write(session: Session, path: str, hang: bool = False) -> None:
-        raise AssertionError("only the worker's own handler runs")
-
     file = tmp_path / "out"
     with committed.session() as session:
         jobs.defer(session, "test.write", path=str(file), hang=True)
@@ -104,12 +167,101 @@ def test_a_worker_does_the_work_and_another_finishes_what_a_killed_one_left(
     finally:
         second.terminate()
         assert second.wait(30) == 0
+    assert waiting(committed) == []
+
+
+def test_a_job_that_kills_each_worker_is_given_up_and_named(committed: Committed, tmp_path: Path) -> None:
+    """Also when it is asked for once more after the first death: the count goes on."""
+    ask_to_kill(committed)
+    log = tmp_path / "log"
+    for death in range(jobs.DEATHS):
+        assert start_worker(committed.url, log=log).wait(30) == -signal.SIGKILL
+        if death == 0:
+            ask_to_kill(committed)
+    last = start_worker(committed.url, log=log)
+    try:
+        until(lambda: given_up(committed) == [("test.kill", 1)])
+    finally:
+        last.kill()
+        last.wait()
+    assert "A job was given up: its worker died each time" in log.read_text()
     with committed.session() as session:
-        assert session.scalar(sa.text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")) == 0
+        (finding,) = doctor.look_at_jobs(session.connection())
+    assert finding.verdict is doctor.Verdict.WRONG
+    assert "test.kill was given up" in finding.sentence
 
 
-def start_worker(url: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", WORKER, url])
+def test_a_turn_of_a_schedule_that_failed_is_over() -> None:
+    """The next comes by itself, so that it is no job that somebody has to look after."""
+
+    def fail() -> None:
+        raise ValueError("not this time")
+
+    jobs._on_schedule(fail)(timestamp=1)
+
+
+def ask_to_kill(committed: Committed) -> None:
+    with committed.session() as session:
+        jobs.defer(session, "test.kill", once="kill")
+        session.commit()
+
+
+def test_a_schedule_goes_on_after_its_worker_died_while_the_next_turn_waited(
+    committed: Committed, tmp_path: Path
+) -> None:
+    add = """
+        INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)
+        VALUES ('present', 'test.tick@', 'test.tick@', 'test.tick@', '{"timestamp": 1}', :status)
+    """
+    with committed.session() as session:
+        for status in ("doing", "todo"):
+            session.execute(sa.text(add), {"status": status})
+        session.commit()
+    file = tmp_path / "out"
+    worker = start_worker(committed.url, str(file))
+    try:
+        until(file.exists)
+        until(lambda: waiting(committed) == [])
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
+
+
+def test_a_job_that_fails_while_another_of_its_name_waits_leaves_the_work_to_that_one(
+    committed: Committed, tmp_path: Path
+) -> None:
+    file = tmp_path / "out"
+    with committed.session() as session:
+        jobs.defer(session, "test.ask_and_fail", once="ask", path=str(file))
+        session.commit()
+    worker = start_worker(committed.url)
+    try:
+        until(lambda: file.exists() and file.read_text() == "done")
+        until(lambda: waiting(committed) == [])
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
+
+
+def start_worker(url: str, tick: str = "", log: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
+    with log.open("ab") as said:
+        return subprocess.Popen([sys.executable, "-c", WORKER, url, tick], stderr=said)
+
+
+def waiting(committed: Committed) -> Sequence[str]:
+    """What waits or runs, besides the putting back."""
+    query = """
+        SELECT task_name FROM procrastinate_jobs
+        WHERE status IN ('todo', 'doing') AND task_name <> 'jobs.put_back'
+    """
+    with committed.session() as session:
+        return session.scalars(sa.text(query)).all()
+
+
+def given_up(committed: Committed) -> list[tuple[str, int]]:
+    with committed.session() as session:
+        lost = jobs.given_up(session.connection(), since=timedelta(days=7))
+    return [(each.name, each.count) for each in lost]
 
 
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:

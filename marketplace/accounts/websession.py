@@ -22,7 +22,7 @@ from marketplace.accounts.grants import actor_for
 from marketplace.accounts.models import SignIn, WebSession
 from marketplace.actor import FRESH, SECOND_FACTOR, Actor
 from marketplace.settings import Settings
-from marketplace.web import actor, db_session, safe_path
+from marketplace.web import actor, db_session, safe_path, unsent
 from marketplace.web.site import read_as
 
 KNOWN_FOR_SECONDS = 365 * 24 * 3600
@@ -173,7 +173,7 @@ def enter(sign_in: SignIn, *, with_factor: bool) -> None:
     row, token = sessions.begin(
         db_session(),
         request.user_agent.string,
-        {},
+        unsent.carried(here, sign_in.person_id),
         sign_in_id=sign_in.id,
         second_factor_at=factor_at,
         replaces=here.id,
@@ -189,7 +189,7 @@ def await_factor(sign_in: SignIn) -> None:
     """The password was right; remember for ten minutes whose, in a new session, until the factor comes."""
     here = current()
     until = (clock.now() + FRESH).isoformat()
-    data = {AWAITING: {"sign_in": sign_in.id, "until": until}}
+    data = {AWAITING: {"sign_in": sign_in.id, "until": until}, **unsent.carried(here, sign_in.person_id)}
     row, token = sessions.begin(db_session(), request.user_agent.string, data, replaces=here.id)
     _become(here, row, token)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, g, redirect, request, url_for
+from flask import Flask, abort, current_app, flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from marketplace.actor import Actor, Role
 from marketplace.errors import FreshFactorNeeded, NotFound
 from marketplace.i18n import gettext as _
+from marketplace.web import unsent
 
 V = TypeVar("V", bound=Callable[..., Any])
 ANONYMOUS = Actor(person_id=None, name="")
@@ -80,6 +81,7 @@ def install(
 ) -> None:
     """Guard every view of `app`; a session from `new_session` serves each request until `end_session`."""
     app.extensions.update(load_actor=load_actor, new_session=new_session, end_session=end_session)
+    app.jinja_env.globals["form_mark"] = lambda: unsent.mark(actor().person_id)
     app.before_request(_check)
     app.teardown_request(_close)
 
@@ -103,10 +105,25 @@ def _check() -> ResponseReturnValue | None:
     if rule is None or rule.public:
         return None
     if not signed_in():
-        return redirect(url_for("accounts.sign_in", next=safe_path(request.full_path.rstrip("?"))), 303)
+        return _to_sign_in()
     if rule.roles and not actor().has(*rule.roles):
         raise NotFound(_("There is no such page, or it is not yours to see."))
     return _check_fresh() if rule.fresh else None
+
+
+def _to_sign_in() -> ResponseReturnValue:
+    """To the sign-in, and then back to where the person was, with what they had typed if it can be kept."""
+    if request.method != "POST":
+        return redirect(url_for("accounts.sign_in", next=safe_path(request.full_path.rstrip("?"))), 303)
+    if unsent.keep():
+        flash(
+            _("You were signed out, so nothing was saved. Sign in, and what you typed is here again."), "info"
+        )
+        return redirect(url_for("accounts.sign_in", next=url_for("web.unsent_form")), 303)
+    if unsent.of_request():
+        abort(401)
+    flash(_("You were signed out, so nothing was done. Sign in, and do it again."), "info")
+    return redirect(url_for("accounts.sign_in", next=referring_path()), 303)
 
 
 def _check_fresh() -> Response | None:

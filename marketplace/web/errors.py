@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, flash, make_response, redirect, render_template, request
+from flask import Flask, flash, g, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
@@ -12,9 +12,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from marketplace.actor import Actor
 from marketplace.errors import DomainError, FreshFactorNeeded, Refused
 from marketplace.i18n import gettext as _
 from marketplace.logs import request_id
+from marketplace.web import unsent
 from marketplace.web.access import ask_for_factor, referring_path
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,9 @@ def _refusal(error: DomainError) -> ResponseReturnValue:
 
 
 def _forged(_error: CSRFError) -> Response:
-    return _page(400, _("This page was open for too long. Go back, reload it, and send it again."))
+    return _page(
+        400, _("This page was open for too long, so nothing was saved. Reload it, and send it again.")
+    )
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -73,7 +77,7 @@ def _broken(error: Exception) -> Response:
 
 def _page(status: int, sentence: str | None = None) -> Response:
     """The error page in its standing words, or with `sentence`; a bare one when even that fails."""
-    context = {"status": status, "sentence": sentence, "request_id": request_id()}
+    context = {"status": status, "sentence": sentence, "request_id": request_id(), "unsent": _typed()}
     try:
         text = render_template("errors/error.html", **context)
     except Exception:
@@ -82,3 +86,12 @@ def _page(status: int, sentence: str | None = None) -> Response:
     answer = make_response(text)
     answer.status_code = status
     return answer
+
+
+def _typed() -> unsent.Unsent | None:
+    """What was typed into the form that is refused; not the words that a stranger put into it."""
+    found = unsent.of_request()
+    who: Actor | None = g.get("actor")
+    if found is None or who is None or who.person_id not in (None, found.person_id):
+        return None
+    return found

@@ -15,6 +15,7 @@ from marketplace import money
 from marketplace.errors import DomainError, Invalid, Refused
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
+from marketplace.web import unsent
 
 R = TypeVar("R")
 
@@ -32,6 +33,13 @@ class _Words:
 
 class Form(FlaskForm):  # type: ignore[misc]
     """The base of every form: protected against forged requests, in the reader's language."""
+
+    def validate_on_submit(self, *args: Any) -> bool:
+        """As WTForms does it; not when the form is only to be shown again with what was typed before."""
+        if self.is_submitted() and unsent.only_shown():
+            self.form_errors.append(_("Nothing of this is saved yet. Look at it, and send it again."))
+            return False
+        return bool(super().validate_on_submit(*args))
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def get_translations(self, form: Any) -> _Words:

@@ -9,12 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import sqlalchemy as sa
-from flask import Blueprint, Flask, abort, g, request, send_file
+from flask import Blueprint, Flask, abort, g, redirect, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from marketplace import i18n, logs
-from marketplace.web.access import db_session, public
+from marketplace.web import unsent
+from marketplace.web.access import actor, db_session, guard, public
+from marketplace.web.pages import page
 
 bp = Blueprint("web", __name__)
 log = logging.getLogger(__name__)
@@ -54,6 +56,14 @@ def readyz() -> ResponseReturnValue:
     """The process can reach its database."""
     db_session().execute(sa.text("SELECT 1"))
     return {"status": "ready"}
+
+
+@bp.get("/unsent")
+@guard()
+def unsent_form() -> ResponseReturnValue:
+    """What was typed into a form before the person had to sign in again, and the way back to it."""
+    found = unsent.kept(actor().person_id)
+    return page("web/unsent_form.html", unsent=found) if found else redirect(url_for("home.index"), 303)
 
 
 @cache

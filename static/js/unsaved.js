@@ -1,5 +1,6 @@
 // A form with data-unsaved that was changed asks, in the browser's own words, before the page is left.
-const changed = new Set();
+// What is shown again after a refusal is as good as typed: data-unsaved="typed".
+const changed = new Set(document.querySelectorAll("form[data-unsaved=typed]"));
 
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-unsaved]");
@@ -10,5 +11,6 @@ document.addEventListener("submit", (event) => changed.delete(event.target));
 
 addEventListener("beforeunload", (event) => {
   const waiting = [...changed].some((form) => form.isConnected);
-  if (waiting) event.preventDefault();
+  // A browser refuses to ask, and complains, on a page that nobody has touched.
+  if (waiting && navigator.userActivation?.hasBeenActive !== false) event.preventDefault();
 });

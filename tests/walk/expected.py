@@ -106,4 +106,5 @@ OPEN = {
     "web.asset": NOBODY,
     "web.healthz": EVERYBODY,
     "web.readyz": EVERYBODY,
+    "web.unsent_form": SIGNED_IN,
 }

@@ -35,8 +35,9 @@ class Opening:
 
 
 def all_accounts(session: Session) -> Sequence[BankAccount]:
-    """The accounts, in the order in which they came in."""
-    return session.scalars(sa.select(BankAccount).order_by(BankAccount.id)).all()
+    """The accounts that count, in the order in which they came in."""
+    ours = sa.select(BankAccount).where(BankAccount.set_aside_at.is_(None))
+    return session.scalars(ours.order_by(BankAccount.id)).all()
 
 
 def find_account(session: Session, public_id: uuid.UUID) -> BankAccount:

@@ -93,6 +93,36 @@ def book_opening(session: Session, actor: Actor, account_public_id: uuid.UUID) -
     return entry
 
 
+@use_case
+def take_opening_back(
+    session: Session, actor: Actor, account_public_id: uuid.UUID, reason: str
+) -> list[JournalEntry]:
+    """Reverse what was booked as the account's opening balance, which may be booked again afterwards.
+
+    Raises Invalid without a reason, and Refused when nothing is booked.
+    """
+    actor.require(*FINANCE)
+    said = text.line(reason)
+    if not said:
+        raise Invalid(_("Say why, for whoever reads this later."), field="reason")
+    matches.alone(session)
+    account = bank_accounts.find_account(session, account_public_id)
+    entries = ledger.entries_for(session, bank_accounts.opening_source(account))
+    taken_back = {entry.reverses_id for entry in entries}
+    standing = [entry for entry in entries if entry.id not in taken_back and entry.reverses_id is None]
+    if not standing:
+        raise Refused(_("The opening balance is not booked, so there is nothing to take back."))
+    reversals = [
+        ledger.reverse(
+            session, actor, entry, source=entry.source, event=f"undone {entry.public_id}", memo=said
+        )
+        for entry in standing
+    ]
+    audit.record(session, actor, "took_back", "bank_account", account.public_id, reason=said)
+    open_items.refresh(session)
+    return reversals
+
+
 def _opened(session: Session, source: str) -> str:
     """`opened`; a number follows when it was booked before."""
     times = sum(entry.event.startswith("opened") for entry in ledger.entries_for(session, source))

@@ -14,7 +14,7 @@ from marketplace.money import Money
 from marketplace.reconciliation import sql
 from marketplace.reconciliation.bank_accounts import all_accounts, last_statement, opening_of, opening_source
 from marketplace.reconciliation.models import BankAccount, StatementLine, StripeBalance
-from marketplace.reconciliation.states import Kind, LineState
+from marketplace.reconciliation.states import NOT_EXPLAINED, Kind
 
 Remainder = tuple[Kind, str, str, int]
 
@@ -177,7 +177,7 @@ EXPLAINED = sa.text("""
 """)
 UNEXPLAINED = (
     sa.select(StatementLine.bank_account_id, sa.func.sum(StatementLine.amount))
-    .where(StatementLine.state != LineState.MATCHED)
+    .where(StatementLine.state.in_(NOT_EXPLAINED))
     .group_by(StatementLine.bank_account_id)
 )
 
@@ -186,7 +186,7 @@ def currencies(session: Session) -> list[str]:
     """Every currency that any side speaks of."""
     named = {*queries.currencies(session)}
     named |= set(session.scalars(sa.select(StripeBalance.currency).distinct()))
-    named |= set(session.scalars(sa.select(BankAccount.currency).distinct()))
+    named |= {account.currency for account in all_accounts(session)}
     return sorted(named)
 
 
@@ -218,7 +218,7 @@ def stripe_sides(session: Session) -> list[StripeSide]:
 
 def bank_sides(session: Session) -> list[BankSide]:
     """One for each currency."""
-    parts = _bank_parts(session)
+    parts = bank_parts(session)
     return [
         BankSide(
             currency,
@@ -257,7 +257,8 @@ def remainders(session: Session) -> list[Remainder]:
     return [*openings, *drift]
 
 
-def _bank_parts(session: Session) -> list[BankPart]:
+def bank_parts(session: Session) -> list[BankPart]:
+    """One for each bank account that counts."""
     explained = {account: int(amount) for account, amount in session.execute(EXPLAINED)}
     unexplained = {account: int(amount) for account, amount in session.execute(UNEXPLAINED)}
     parts = []

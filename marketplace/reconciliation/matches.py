@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from marketplace.ledger.chart import Account
 from marketplace.ledger.models import JournalEntry, Posting
 from marketplace.payments.models import Sweep
 from marketplace.payments.states import SweepState
-from marketplace.reconciliation import open_items
+from marketplace.reconciliation import open_items, sql
 from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, LineState, MatchState, move
 
@@ -93,6 +94,20 @@ def propose(session: Session, line: StatementLine, sweep: Sweep, number: int, re
     session.flush()
 
 
+def let_proposals_go(session: Session, actor: Actor, lines: Collection[int]) -> None:
+    """End what is proposed for these lines (internal ids). Needs a running transaction."""
+    proposed = session.scalars(
+        sa.select(StatementMatch)
+        .where(
+            _STATE == MatchState.PROPOSED,
+            StatementMatch.lines.any(sql.among(StatementMatchLine.statement_line_id, lines)),
+        )
+        .order_by(StatementMatch.id)
+    )
+    for match in proposed.all():
+        _let_go(session, actor, match, None)
+
+
 def rejected_pairs(session: Session) -> Pairs:
     """Lines and sweeps (internal ids) of which somebody said that they do not belong together."""
     return _pairs(session, sa.and_(_STATE == MatchState.UNDONE, StatementMatch.undone_by.is_not(None)))
@@ -162,6 +177,8 @@ def locked_line(session: Session, public_id: uuid.UUID) -> StatementLine:
         raise NotFound(_("There is no such line."))
     if line.state == LineState.MATCHED:
         raise Refused(_("This line is explained. Undo its match first."))
+    if line.state == LineState.SET_ASIDE:
+        raise Refused(_("This line was set aside with its statement. Bring that back first."))
     return line
 
 

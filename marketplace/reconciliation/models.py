@@ -7,8 +7,9 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
+from marketplace.accounts.models import Person
 from marketplace.db import Base, Key, Public, Word
 from marketplace.ledger.models import Posting
 from marketplace.money import Money
@@ -53,7 +54,20 @@ class StripeBalance(Base):
     fetched_at: Mapped[datetime]
 
 
-class BankAccount(Base, Public):
+class SetAside:
+    """Gives a table who set a row aside, when and why; all of it or nothing."""
+
+    set_aside_at: Mapped[datetime | None]
+    set_aside_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    set_aside_reason: Mapped[str | None]
+
+    @declared_attr
+    def set_aside_person(cls) -> Mapped[Person | None]:  # noqa: N805 (SQLAlchemy calls it with the class)
+        """Who did it."""
+        return relationship(foreign_keys=[cls.set_aside_by])  # type: ignore[list-item]
+
+
+class BankAccount(Base, Public, SetAside):
     """An account of the operator at a bank, known by the number that its statements carry."""
 
     __tablename__ = "bank_accounts"
@@ -70,24 +84,31 @@ class BankAccount(Base, Public):
 
 
 class StatementFile(Base, Public):
-    """A file that somebody imported; the same bytes come in once."""
+    """A file that somebody imported; the same bytes come in once.
+
+    `superseded` when they came in again, because what they had brought was set aside.
+    """
 
     __tablename__ = "statement_files"
 
     id: Mapped[Key]
-    sha256: Mapped[bytes] = mapped_column(unique=True)
+    sha256: Mapped[bytes]
     name: Mapped[str]
     format: Mapped[str]
     new_lines: Mapped[int]
     known_lines: Mapped[int]
     imported_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
     imported_at: Mapped[datetime]
+    superseded: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     statements: Mapped[list[BankStatement]] = relationship(back_populates="file", order_by="BankStatement.id")
 
 
-class BankStatement(Base, Public):
-    """A statement: opening balance, lines, closing balance. `problems` are sentences about what is wrong."""
+class BankStatement(Base, Public, SetAside):
+    """A statement: opening balance, lines, closing balance. `problems` are sentences about what is wrong.
+
+    `set_aside_from` is the state that it was set aside from. `lines` are those that it brought first.
+    """
 
     __tablename__ = "bank_statements"
 
@@ -101,17 +122,29 @@ class BankStatement(Base, Public):
     to_on: Mapped[date]
     state: Mapped[StatementState] = mapped_column(Word(StatementState))
     problems: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    set_aside_from: Mapped[StatementState | None] = mapped_column(Word(StatementState))
 
     file: Mapped[StatementFile] = relationship(back_populates="statements")
     account: Mapped[BankAccount] = relationship()
     lines: Mapped[list[StatementLine]] = relationship(back_populates="statement", order_by="StatementLine.id")
 
 
+class StatementContent(Base):
+    """A statement holds a line, whichever statement brought it first."""
+
+    __tablename__ = "statement_contents"
+
+    statement_id: Mapped[int] = mapped_column(sa.ForeignKey("bank_statements.id"), primary_key=True)
+    line_id: Mapped[int] = mapped_column(sa.ForeignKey("statement_lines.id"), primary_key=True, index=True)
+
+
 class StatementLine(Base, Public):
-    """One line, signed as the account sees it; `line_key` makes it the same line in every file."""
+    """One line, signed as the account sees it; `line_key` makes it the same line in every file.
+
+    The key is unique in the account among the lines that are not set aside.
+    """
 
     __tablename__ = "statement_lines"
-    __table_args__ = (sa.UniqueConstraint("bank_account_id", "line_key"),)
 
     id: Mapped[Key]
     statement_id: Mapped[int] = mapped_column(sa.ForeignKey("bank_statements.id"), index=True)

@@ -47,7 +47,7 @@ CURRENT = f"""
             AND NOT EXISTS (SELECT FROM statement_match_lines l WHERE l.sweep_id = s.id AND l.live)
         UNION ALL
         SELECT 'unidentified', 'statement_line:' || public_id, currency, amount, booked_on
-        FROM statement_lines WHERE state <> 'matched'
+        FROM statement_lines WHERE state IN ('imported', 'proposed')
         UNION ALL
         SELECT CASE state WHEN 'gap' THEN 'statement_gap' ELSE 'statement_contradiction' END,
             'bank_statement:' || s.public_id, a.currency, 0, s.from_on

@@ -22,7 +22,7 @@ from marketplace.payments.models import Sweep
 from marketplace.payments.states import SweepState
 from marketplace.reconciliation import matches, open_items, sql
 from marketplace.reconciliation.models import StatementLine
-from marketplace.reconciliation.states import LineState
+from marketplace.reconciliation.states import NOT_EXPLAINED
 
 AT_ONCE = 20_000
 LATEST = 5  # business days after the expected arrival
@@ -171,7 +171,7 @@ def _lines_of(session: Session, sweep: Sweep) -> Sequence[StatementLine]:
     return session.scalars(
         sa.select(StatementLine)
         .where(
-            StatementLine.state != LineState.MATCHED,
+            StatementLine.state.in_(NOT_EXPLAINED),
             StatementLine.amount == sweep.amount,
             StatementLine.currency == sweep.currency,
         )

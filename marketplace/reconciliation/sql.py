@@ -5,6 +5,19 @@ Each part is one equi-join, because an OR over several references would read eve
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+
+def among(column: Any, values: Collection[Any]) -> sa.ColumnElement[bool]:
+    """Is `column` one of these? They travel as one parameter, so there may be any number of them."""
+    found: sa.ColumnElement[bool] = column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
+    return found
+
+
 # Balance transactions that no live match explains against the ledger.
 WAITING = """
     waiting AS MATERIALIZED (

@@ -16,9 +16,15 @@ from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
-from marketplace.reconciliation import formats
+from marketplace.reconciliation import formats, sql
 from marketplace.reconciliation.formats.shapes import ReadStatement, line_keys
-from marketplace.reconciliation.models import BankAccount, BankStatement, StatementFile, StatementLine
+from marketplace.reconciliation.models import (
+    BankAccount,
+    BankStatement,
+    StatementContent,
+    StatementFile,
+    StatementLine,
+)
 from marketplace.reconciliation.states import LineState, StatementState
 
 IMPORT_LOCK = 700_702
@@ -36,32 +42,41 @@ class Imported:
 
 @dataclass(frozen=True)
 class _Arriving:
-    """A statement with its account, and the key and position of each line that is new."""
+    """A statement with its account, the key of each of its lines, and the positions of those that are new."""
 
     account: BankAccount
     read: ReadStatement
-    new: list[tuple[str, int]]
+    keys: list[str]
+    new: list[int]
+
+
+def alone(session: Session) -> None:
+    """Take the lock under which statements come in and are set aside, one person at a time."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(IMPORT_LOCK)))
 
 
 @use_case
 def import_statement(
     session: Session, actor: Actor, name: str, data: bytes, *, new_account: bool = False
 ) -> Imported:
-    """Take in a file. Lines that are here already are not doubled; the same bytes change nothing at all.
+    """Take in a file. Lines that are here already are not doubled; the same bytes change nothing at all,
+    unless what they had brought was set aside.
 
     A statement that does not add up is taken in too, and says what is wrong. Raises Invalid when the file
-    is no statement of a known format, or is of an account that no earlier file was of and `new_account` does
-    not say that this is meant.
+    is no statement of a known format, is of an account that was set aside, or is of one that no earlier file
+    was of and `new_account` does not say that this is meant.
     """
     actor.require(*FINANCE)
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(IMPORT_LOCK)))
+    alone(session)
     digest = hashlib.sha256(data).digest()
-    known = session.scalar(sa.select(StatementFile).where(StatementFile.sha256 == digest))
-    if known is not None:
-        return Imported(known, True, 0, known.new_lines + known.known_lines)
     form, statements = formats.read(data)
-    if not new_account:
-        _only_known(session, statements)
+    _only_known(session, statements, new_account)
+    known = session.scalar(sa.select(StatementFile).filter_by(sha256=digest, superseded=False))
+    if known is not None:
+        if not _was_set_aside(session, statements):
+            return Imported(known, True, 0, known.new_lines + known.known_lines)
+        known.superseded = True
+        session.flush()
     arriving = _sorted_out(session, statements)
     lines, new = sum(len(a.read.lines) for a in arriving), sum(len(a.new) for a in arriving)
     file = _file(session, actor, name, digest, form, new, lines - new)
@@ -98,22 +113,48 @@ def _sorted_out(session: Session, statements: Sequence[ReadStatement]) -> list[_
         account, keys = _account(session, read), line_keys(read.lines)
         known = here.setdefault(account.id, set())
         known |= _known(session, account, keys)
-        arriving.append(_Arriving(account, read, [(k, n) for n, k in enumerate(keys) if k not in known]))
+        arriving.append(_Arriving(account, read, keys, [n for n, key in enumerate(keys) if key not in known]))
         known |= set(keys)
     return arriving
 
 
-def _only_known(session: Session, statements: Sequence[ReadStatement]) -> None:
-    """Nothing takes a statement out again, so somebody else's must not come in by mistake."""
-    known = set(session.scalars(sa.select(BankAccount.number)))
-    strange = next((each.account for each in statements if each.account and each.account not in known), None)
-    if known and strange:
+def _only_known(session: Session, statements: Sequence[ReadStatement], new_account: bool) -> None:
+    """Somebody else's statement must not come in by mistake."""
+    named = {(each.account, each.currency) for each in statements if each.account}
+    accounts = session.scalars(sa.select(BankAccount)).all()
+    aside = sorted(named & {(each.number, each.currency) for each in accounts if each.set_aside_at})
+    if aside:
+        said = _(
+            "Account …%(mask)s was set aside. Bring it back first, on its own page.", mask=aside[0][0][-4:]
+        )
+        raise Invalid(said, field="file")
+    known = {each.number for each in accounts if not each.set_aside_at}
+    strange = sorted(number for number, _currency in named if number not in known)
+    if strange and known and not new_account:
         said = _(
             "This file is of account …%(mask)s, and no earlier file was. If the account is yours, choose the "
             "file again and say so below.",
-            mask=strange[-4:],
+            mask=strange[0][-4:],
         )
         raise Invalid(said, field="file")
+
+
+def _was_set_aside(session: Session, statements: Sequence[ReadStatement]) -> bool:
+    """Was a statement of the same days and account as one of these set aside?"""
+    days = [(each.account, each.currency, each.from_on, each.to_on) for each in statements]
+    return bool(
+        session.scalar(
+            sa.select(BankStatement.id)
+            .join(BankStatement.account)
+            .where(
+                BankStatement.state == StatementState.SET_ASIDE,
+                sa.tuple_(
+                    BankAccount.number, BankAccount.currency, BankStatement.from_on, BankStatement.to_on
+                ).in_(days),
+            )
+            .limit(1)
+        )
+    )
 
 
 def _account(session: Session, statement: ReadStatement) -> BankAccount:
@@ -139,13 +180,16 @@ def _account(session: Session, statement: ReadStatement) -> BankAccount:
     ).one()
 
 
-def _known(session: Session, account: BankAccount, keys: Sequence[str]) -> set[str]:
-    return set(
-        session.scalars(
-            sa.select(StatementLine.line_key).where(
-                StatementLine.bank_account_id == account.id, StatementLine.line_key.in_(keys)
-            )
-        )
+def _known(session: Session, account: BankAccount, keys: list[str]) -> set[str]:
+    return set(session.scalars(sa.select(StatementLine.line_key).where(*_standing(account.id, keys))))
+
+
+def _standing(account_id: int, keys: list[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    """Is a StatementLine one of these, and not set aside?"""
+    return (
+        StatementLine.bank_account_id == account_id,
+        sql.among(StatementLine.line_key, keys),
+        StatementLine.state != LineState.SET_ASIDE,
     )
 
 
@@ -194,19 +238,24 @@ def _add(session: Session, file: StatementFile, arriving: _Arriving) -> None:
 
 
 def _add_lines(session: Session, statement: BankStatement, arriving: _Arriving) -> None:
+    """The new lines, and that the statement holds these and the ones that were here before."""
     rows = [
         {
             "public_id": new_id(),
             "statement_id": statement.id,
             "bank_account_id": statement.bank_account_id,
-            "line_key": key,
+            "line_key": arriving.keys[number],
             "state": LineState.IMPORTED,
             **vars(arriving.read.lines[number]),
         }
-        for key, number in arriving.new
+        for number in arriving.new
     ]
     if rows:
         session.execute(sa.insert(StatementLine), rows)
+    held = sa.select(sa.literal(statement.id), StatementLine.id).where(
+        *_standing(statement.bank_account_id, arriving.keys)
+    )
+    session.execute(sa.insert(StatementContent).from_select(["statement_id", "line_id"], held))
 
 
 def _same_days(session: Session, arriving: _Arriving) -> Sequence[BankStatement]:
@@ -215,7 +264,7 @@ def _same_days(session: Session, arriving: _Arriving) -> Sequence[BankStatement]
             BankStatement.bank_account_id == arriving.account.id,
             BankStatement.from_on == arriving.read.from_on,
             BankStatement.to_on == arriving.read.to_on,
-            BankStatement.state != StatementState.REPLACED,
+            BankStatement.state.not_in((StatementState.REPLACED, StatementState.SET_ASIDE)),
         )
     ).all()
 

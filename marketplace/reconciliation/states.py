@@ -11,20 +11,23 @@ from marketplace.i18n import gettext as _
 
 class StatementState(StrEnum):
     """Accepted: it adds up and follows the one before. Gap: it does not follow. Contradicts: it does not
-    add up. Replaced: a later file brought it again, whole."""
+    add up. Replaced: a later file brought it again, whole. Set aside: it should not have come in."""
 
     ACCEPTED = "accepted"
     GAP = "gap"
     CONTRADICTS = "contradicts"
     REPLACED = "replaced"
+    SET_ASIDE = "set_aside"
 
 
 class LineState(StrEnum):
-    """A bank line that nothing explains yet, one that waits for a person, and one that is explained."""
+    """A bank line that nothing explains yet, one that waits for a person, one that is explained, and one
+    that no standing statement holds."""
 
     IMPORTED = "imported"
     PROPOSED = "proposed"
     MATCHED = "matched"
+    SET_ASIDE = "set_aside"
 
 
 class MatchState(StrEnum):
@@ -65,10 +68,12 @@ class Kind(StrEnum):
     ORPHAN_ACCOUNT_BALANCE = "orphan_account_balance"
 
 
+NOT_EXPLAINED = (LineState.IMPORTED, LineState.PROPOSED)
 LINE = {
-    LineState.IMPORTED: frozenset({LineState.PROPOSED, LineState.MATCHED}),
+    LineState.IMPORTED: frozenset({LineState.PROPOSED, LineState.MATCHED, LineState.SET_ASIDE}),
     LineState.PROPOSED: frozenset({LineState.IMPORTED, LineState.MATCHED}),
     LineState.MATCHED: frozenset({LineState.IMPORTED}),
+    LineState.SET_ASIDE: frozenset({LineState.IMPORTED}),
 }
 MATCH = {
     MatchState.PROPOSED: frozenset({MatchState.CONFIRMED, MatchState.UNDONE}),

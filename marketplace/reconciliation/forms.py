@@ -37,3 +37,9 @@ class UndoForm(Form):
     """Why a match was wrong."""
 
     note = StringField(_("Why is it wrong?"), validators=[InputRequired(_("Fill this in."))])
+
+
+class ReasonForm(Form):
+    """Why something is set aside or taken back."""
+
+    reason = StringField(_("Why?"), validators=[InputRequired(_("Fill this in."))])

@@ -15,22 +15,21 @@ from marketplace.payments.models import ConnectedAccount, ConnectedPayout, Sweep
 from marketplace.payments.states import SweepState
 from marketplace.reconciliation.matches import has_arrived
 from marketplace.reconciliation.models import (
+    BankAccount,
     BankStatement,
     OpenItem,
+    StatementContent,
     StatementFile,
     StatementLine,
     StatementMatch,
     StatementMatchLine,
 )
-from marketplace.reconciliation.states import ItemState, Kind, Leg, MatchState
+from marketplace.reconciliation.states import ItemState, Kind, Leg, MatchState, StatementState
 
 
 def find_file(session: Session, public_id: uuid.UUID) -> StatementFile:
-    """An imported file with its statements. Raises NotFound."""
-    query = sa.select(StatementFile).options(
-        selectinload(StatementFile.statements).joinedload(BankStatement.account)
-    )
-    file = session.scalar(query.where(StatementFile.public_id == public_id))
+    """An imported file. Raises NotFound."""
+    file = session.scalar(sa.select(StatementFile).where(StatementFile.public_id == public_id))
     if file is None:
         raise NotFound(_("There is no such file."))
     return file
@@ -49,9 +48,47 @@ def find_statement(session: Session, public_id: uuid.UUID) -> BankStatement:
     return statement
 
 
+def statements_in(file: StatementFile) -> sa.Select[BankStatement]:
+    """The statements that a file brought, for paging."""
+    return statements().where(BankStatement.file_id == file.id)
+
+
+def statements_of(account: BankAccount) -> sa.Select[BankStatement]:
+    """The statements of one account, for paging."""
+    return statements().where(BankStatement.bank_account_id == account.id)
+
+
 def lines_of(statement: BankStatement) -> sa.Select[StatementLine]:
-    """The lines that the statement brought first, for paging."""
-    return sa.select(StatementLine).where(StatementLine.statement_id == statement.id)
+    """The lines that the statement holds, whichever brought them first, for paging."""
+    held = sa.select(StatementContent.line_id).where(StatementContent.statement_id == statement.id)
+    return sa.select(StatementLine).where(StatementLine.id.in_(held))
+
+
+def sum_of(session: Session, statement: BankStatement) -> tuple[int, int]:
+    """How many lines the statement holds, and what they make together in minor units."""
+    lines = lines_of(statement).subquery()
+    count, total = session.execute(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(lines.c.amount), 0)).select_from(lines)
+    ).one()
+    return int(count), int(total)
+
+
+def statement_of(session: Session, line: StatementLine) -> BankStatement:
+    """The first statement that stands and holds the line; else the one that brought it."""
+    standing = session.scalar(
+        statements()
+        .join(StatementContent, StatementContent.statement_id == BankStatement.id)
+        .where(StatementContent.line_id == line.id, BankStatement.state != StatementState.SET_ASIDE)
+        .order_by(BankStatement.state == StatementState.REPLACED, BankStatement.id)
+        .limit(1)
+    )
+    return standing or line.statement
+
+
+def bank_accounts(session: Session) -> Sequence[BankAccount]:
+    """Every bank account, those that were set aside last."""
+    query = sa.select(BankAccount).order_by(BankAccount.set_aside_at.is_not(None), BankAccount.id)
+    return session.scalars(query).all()
 
 
 def find_line(session: Session, public_id: uuid.UUID) -> StatementLine:

@@ -15,18 +15,21 @@ from marketplace.ledger import sources
 from marketplace.ledger.sources import Link
 from marketplace.payments.models import ConnectedPayout
 from marketplace.reconciliation import (
+    bank_accounts,
     booking,
+    differences,
     matches,
     open_items,
     overview,
     queries,
+    setting_aside,
     tasks,
     tracing,
     words,
 )
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.differences import explained
-from marketplace.reconciliation.forms import BookForm, ImportForm, UndoForm
+from marketplace.reconciliation.forms import BookForm, ImportForm, ReasonForm, UndoForm
 from marketplace.reconciliation.models import BankStatement, OpenItem, StatementLine, StatementMatch
 from marketplace.reconciliation.passes import RunResult
 from marketplace.reconciliation.statements import Imported
@@ -56,8 +59,8 @@ def _statement_link(rest: str) -> Link:
     return Link(_("Bank statement"), url_for("reconciliation.statement", public_id=rest))
 
 
-def _account_link(_rest: str) -> Link:
-    return Link(_("Bank account"), url_for("reconciliation.statement_list"))
+def _account_link(rest: str) -> Link:
+    return Link(_("Bank account"), url_for("reconciliation.bank_account", public_id=rest))
 
 
 def _deposit_link(rest: str) -> Link:
@@ -114,7 +117,9 @@ def import_file() -> ResponseReturnValue:
 @guard(*FINANCE)
 def file(public_id: uuid.UUID) -> ResponseReturnValue:
     """What a file brought."""
-    return page("reconciliation/file.html", file=queries.find_file(db_session(), public_id))
+    found = queries.find_file(db_session(), public_id)
+    brought = paged(db_session(), queries.statements_in(found), by=BankStatement.id, size=50)
+    return page("reconciliation/file.html", file=found, statements=brought)
 
 
 @bp.get("/statements")
@@ -122,16 +127,36 @@ def file(public_id: uuid.UUID) -> ResponseReturnValue:
 def statement_list() -> ResponseReturnValue:
     """Statements, newest first."""
     found = paged(db_session(), queries.statements(), by=BankStatement.id, size=50)
-    return page("reconciliation/statement_list.html", statements=found)
+    accounts = queries.bank_accounts(db_session())
+    return page("reconciliation/statement_list.html", statements=found, accounts=accounts)
 
 
 @bp.get("/statements/<uuid:public_id>")
 @guard(*FINANCE)
 def statement(public_id: uuid.UUID) -> ResponseReturnValue:
     """A statement with its lines."""
-    found = queries.find_statement(db_session(), public_id)
-    lines = paged(db_session(), queries.lines_of(found), by=StatementLine.id, size=100)
-    return page("reconciliation/statement.html", statement=found, lines=lines)
+    return _statement_page(public_id, ReasonForm())
+
+
+@bp.post("/statements/<uuid:public_id>/setting-aside")
+@guard(*FINANCE)
+def set_statement_aside(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Let a statement that should not have come in count no more."""
+    form = ReasonForm()
+    done = try_form(
+        form,
+        lambda: setting_aside.set_statement_aside(db_session(), actor(), public_id, form.reason.data or ""),
+    )
+    return _to("statement", public_id=public_id) if done else _statement_page(public_id, form)
+
+
+@bp.post("/statements/<uuid:public_id>/return")
+@guard(*FINANCE)
+def bring_statement_back(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Let a statement that was set aside count again."""
+    setting_aside.bring_statement_back(db_session(), actor(), public_id)
+    flash(_("The statement counts again, with its lines."), "success")
+    return _to("statement", public_id=public_id)
 
 
 @bp.get("/lines/<uuid:public_id>")
@@ -206,6 +231,13 @@ def take(public_id: uuid.UUID) -> ResponseReturnValue:
     return _to("items")
 
 
+@bp.get("/bank-accounts/<uuid:public_id>")
+@guard(*FINANCE)
+def bank_account(public_id: uuid.UUID) -> ResponseReturnValue:
+    """A bank account: where it stands, what it began with, its statements."""
+    return _account_page(public_id, ReasonForm())
+
+
 @bp.post("/bank-accounts/<uuid:public_id>/opening")
 @guard(*FINANCE)
 def book_opening(public_id: uuid.UUID) -> ResponseReturnValue:
@@ -213,6 +245,39 @@ def book_opening(public_id: uuid.UUID) -> ResponseReturnValue:
     booking.book_opening(db_session(), actor(), public_id)
     flash(_("The opening balance is booked as the operator's own money."), "success")
     return _to("index")
+
+
+@bp.post("/bank-accounts/<uuid:public_id>/opening/undoing")
+@guard(*FINANCE)
+def take_opening_back(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Take the booked opening balance back."""
+    form = ReasonForm()
+    done = try_form(
+        form,
+        lambda: booking.take_opening_back(db_session(), actor(), public_id, form.reason.data or ""),
+    )
+    return _to("bank_account", public_id=public_id) if done else _account_page(public_id, form)
+
+
+@bp.post("/bank-accounts/<uuid:public_id>/setting-aside")
+@guard(*FINANCE)
+def set_account_aside(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Let a bank account that came in by mistake count no more."""
+    form = ReasonForm()
+    done = try_form(
+        form,
+        lambda: setting_aside.set_account_aside(db_session(), actor(), public_id, form.reason.data or ""),
+    )
+    return _to("bank_account", public_id=public_id) if done else _account_page(public_id, form)
+
+
+@bp.post("/bank-accounts/<uuid:public_id>/return")
+@guard(*FINANCE)
+def bring_account_back(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Let a bank account that was set aside count again."""
+    setting_aside.bring_account_back(db_session(), actor(), public_id)
+    flash(_("The account counts again, with its statements."), "success")
+    return _to("bank_account", public_id=public_id)
 
 
 @bp.get("/deposits")
@@ -230,11 +295,34 @@ def deposit(stripe_id: str) -> ResponseReturnValue:
     return page("reconciliation/deposit.html", deposit=tracing.deposit(db_session(), stripe_id))
 
 
+def _statement_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
+    found = queries.find_statement(db_session(), public_id)
+    count, total = queries.sum_of(db_session(), found)
+    lines = paged(db_session(), queries.lines_of(found), by=StatementLine.id, size=100)
+    return page(
+        "reconciliation/statement.html", form=form, statement=found, lines=lines, count=count, total=total
+    )
+
+
+def _account_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
+    found = bank_accounts.find_account(db_session(), public_id)
+    part = next((each for each in differences.bank_parts(db_session()) if each.account == found), None)
+    return page(
+        "reconciliation/bank_account.html",
+        form=form,
+        account=found,
+        part=part,
+        opening=bank_accounts.opening_of(db_session(), found),
+        statements=paged(db_session(), queries.statements_of(found), by=BankStatement.id, size=50),
+    )
+
+
 def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
     found = queries.find_line(db_session(), public_id)
     return page(
         "reconciliation/line.html",
         form=form,
+        statement=queries.statement_of(db_session(), found),
         undo_form=UndoForm(formdata=None),
         line=found,
         matches=queries.matches_of(db_session(), found),

@@ -18,8 +18,8 @@ from marketplace.ledger import chart
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import SweepPosting
 from marketplace.reconciliation import fetching, overview, passes
-from marketplace.reconciliation.models import BankAccount, OpenItem, StatementMatch
-from marketplace.reconciliation.states import MatchState
+from marketplace.reconciliation.models import BankAccount, BankStatement, OpenItem, StatementMatch
+from marketplace.reconciliation.states import MatchState, StatementState
 from tests.cast import Cast
 from tests.reconciliation.camt import Entry, Statement, document
 from tests.reconciliation.world import (
@@ -149,6 +149,70 @@ def test_an_opening_balance_is_offered_while_there_is_something_to_book(
 
     bank_says(session, cast.fin, Entry(500, "Gift"), opening=-900, on=MONDAY - timedelta(days=3))
     assert "The opening balance of account …2345 is off by -$5.00" in words(fin.get("/reconciliation/"))
+
+
+def test_a_wrong_copy_is_set_aside_on_its_page_and_comes_back(
+    session: Session, fin: Visitor, cast: Cast
+) -> None:
+    bank_says(session, cast.fin, Entry(500, "Gift"), on=MONDAY)
+    upload(fin, document(Statement(MONDAY, 0, [Entry(-500, "Wrong")], closing=500)))
+    wrong = session.scalars(sa.select(BankStatement).filter_by(state=StatementState.CONTRADICTS)).one()
+    path = f"/reconciliation/statements/{wrong.public_id}"
+    assert "-$5.00" in words(fin.get("/reconciliation/items"))
+
+    assert "Fill this in." in words(fin.post(f"{path}/setting-aside", reason=""))
+    aside = words(fin.post(f"{path}/setting-aside", reason="A wrong copy"))
+    assert "Set aside by Fin Farrell" in aside
+    assert "“A wrong copy”" in aside
+    assert "Set this statement aside" not in aside
+    assert "-$5.00" not in words(fin.get("/reconciliation/items"))
+    assert "Set aside" in words(fin.get("/reconciliation/statements"))
+
+    back = words(fin.post(f"{path}/return"))
+    assert "The statement counts again, with its lines." in back
+    assert "Contradicts itself" in back
+    assert "-$5.00" in words(fin.get("/reconciliation/items"))
+
+
+def test_a_bank_account_that_is_not_ours_is_set_aside_on_its_page(
+    session: Session, fin: Visitor, cast: Cast
+) -> None:
+    bank_says(session, cast.fin, Entry(500, "Gift"), opening=700)
+    path = f"/reconciliation/bank-accounts/{session.scalars(sa.select(BankAccount)).one().public_id}"
+    shown = words(fin.get(path))
+    assert "Opening balance that is not booked $7.00 Lines that nobody explained $5.00" in shown
+    assert "Closing balance of the bank $12.00" in shown
+    fin.post(f"{path}/opening")
+    assert "Set this account aside" not in words(fin.get(path))
+    assert "Book $7.00" in words(fin.post(f"{path}/opening/undoing", reason="Not ours"))
+
+    aside = words(fin.post(f"{path}/setting-aside", reason="Of another company"))
+    assert "Set aside by Fin Farrell" in aside
+    assert "…2345" not in words(fin.get("/reconciliation/"))
+    assert "The account counts again" in words(fin.post(f"{path}/return"))
+    assert "…2345" in words(fin.get("/reconciliation/"))
+
+
+def test_a_bank_account_that_begins_with_nothing_says_so(session: Session, fin: Visitor, cast: Cast) -> None:
+    bank_says(session, cast.fin, Entry(500, "Gift"))
+    path = f"/reconciliation/bank-accounts/{session.scalars(sa.select(BankAccount)).one().public_id}"
+
+    shown = words(fin.get(path))
+    assert "begins with $0.00, so there is nothing to book" in shown
+    assert "as the operator’s own money" not in shown
+
+
+def test_a_statement_shows_lines_that_another_brought_first(
+    session: Session, fin: Visitor, cast: Cast
+) -> None:
+    bank_says(session, cast.fin, Entry(500, "Gift"), on=MONDAY)
+    wrong = Statement(MONDAY, 0, [Entry(500, "Gift")], closing=700)
+    upload(fin, document(wrong))
+    found = session.scalars(sa.select(BankStatement).filter_by(state=StatementState.CONTRADICTS)).one()
+
+    shown = words(fin.get(f"/reconciliation/statements/{found.public_id}"))
+    assert "One line $5.00 Closing balance $7.00" in shown
+    assert "Gift" in shown
 
 
 def test_an_item_is_taken(session: Session, fin: Visitor, cast: Cast) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, mail
 from marketplace.accounts import limits, passwords
 from marketplace.accounts.grants import actor_for, give
-from marketplace.accounts.links import drop_links, find_link, new_link
+from marketplace.accounts.links import drop_links, find_link, mark_verified, new_link
 from marketplace.accounts.models import EmailLink, LinkPurpose, OrganizationKind, Person, SignIn
 from marketplace.accounts.people import address, new_organization, new_person, new_sign_in
 from marketplace.actor import SITE, Role
@@ -97,7 +97,7 @@ def verify_email(session: Session, token: str, password: str) -> SignIn:
             field="password",
         )
     link.used_at = clock.now()
-    sign_in.email_verified_at = sign_in.email_verified_at or clock.now()
+    mark_verified(session, sign_in)
     actor = actor_for(session, sign_in.person_id)
     audit.record(session, actor, "verify_email", "sign_in", sign_in.public_id)
     return sign_in

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, jobs, mail
 from marketplace.accounts import limits, passwords, sessions
 from marketplace.accounts.grants import actor_for
-from marketplace.accounts.links import drop_links, find_link, new_link
+from marketplace.accounts.links import drop_links, find_link, mark_verified, new_link
 from marketplace.accounts.models import LinkPurpose, SignIn
 from marketplace.accounts.people import address
 from marketplace.accounts.registering import send_verification_again
@@ -98,7 +98,7 @@ def reset_password(session: Session, token: str, password: str) -> SignIn:
     sign_in = link.sign_in
     link.used_at = clock.now()
     # Whoever opened the link reads this address.
-    sign_in.email_verified_at = sign_in.email_verified_at or clock.now()
+    mark_verified(session, sign_in)
     _set_password(session, actor_for(session, sign_in.person_id), sign_in, password)
     sessions.end_all(session, sign_in.id)
     return sign_in

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.accounts import sessions
-from marketplace.accounts.models import Person, SecondFactor, SignIn, WebSession
+from marketplace.accounts.links import new_link
+from marketplace.accounts.models import LinkPurpose, Person, SecondFactor, SignIn, WebSession
+from marketplace.db import use_case
 from tests.accounts.test_registering import mailed, token_in
 from tests.cast import Cast
 from tests.factories.accounts import PASSWORD, a_sign_in
@@ -77,6 +79,21 @@ def test_signing_in_with_a_second_factor(session: Session, visitor: Visitor, cas
     assert visitor.post("/second-factor", code="000000").status_code == 422
     visitor.post("/second-factor", code=pyotp.TOTP(SECRET).at(clock.now()))
     assert "Fin Farrell" in words(visitor.get("/security"))
+
+
+@use_case
+def link_to_confirm(session: Session, sign_in: SignIn) -> str:
+    return new_link(session, LinkPurpose.VERIFY, sign_in.email, sign_in_id=sign_in.id)
+
+
+def test_confirming_an_address_does_not_go_round_the_second_factor(
+    session: Session, visitor: Visitor, cast: Cast
+) -> None:
+    fin = a_sign_in(session, cast.person(cast.fin), totp_secret=SECRET)
+    link = f"/verify/{link_to_confirm(session, fin)}"
+    visitor.get(link)
+    assert "One more step" in words(visitor.post(link, password=PASSWORD))
+    assert "With the address you registered" in words(visitor.get("/security"))
 
 
 def test_the_second_factor_cannot_be_reached_without_the_password(visitor: Visitor) -> None:

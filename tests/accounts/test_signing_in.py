@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.accounts import limits, passwords, sessions
 from marketplace.accounts.models import SignIn
+from marketplace.accounts.registering import register, verify_email
 from marketplace.accounts.signing_in import change_password, check_password, request_reset, reset_password
 from marketplace.audit.models import AuditEvent
 from marketplace.errors import Invalid, Refused, TooMany
@@ -109,6 +110,18 @@ def test_a_reset_link_sets_a_new_password_once_and_ends_all_sessions(session: Se
     with pytest.raises(Refused):
         reset_password(session, token, PASSWORD)
     assert "password of this account was just changed" in mailed(session)
+
+
+def test_a_reset_leaves_no_link_that_confirms_the_address_and_signs_in(session: Session) -> None:
+    register(
+        session, "Ana Alvarez", "ana@example.com", PASSWORD, wants="expert", country="US", time_zone="UTC"
+    )
+    first = token_in(mailed(session))
+    request_reset(session, "ana@example.com")
+    jobs.run_due(session)
+    reset_password(session, token_in(mailed(session)), NEW)
+    with pytest.raises(Refused, match="used already or has run out"):
+        verify_email(session, first, NEW)
 
 
 def test_a_newer_reset_link_makes_the_older_useless_and_an_hour_ends_both(

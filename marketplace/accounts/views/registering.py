@@ -9,7 +9,7 @@ from marketplace.accounts import invitations, registering, websession
 from marketplace.accounts.forms import JoinForm, RegisterForm, VerifyForm, role_name
 from marketplace.accounts.models import SignIn
 from marketplace.accounts.views import bp
-from marketplace.accounts.views.signing_in import network
+from marketplace.accounts.views.signing_in import enter_or_ask, network
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, public, try_form
 
@@ -27,15 +27,15 @@ def register() -> ResponseReturnValue:
 @bp.route("/verify/<token>", methods=["GET", "POST"])
 @public
 def verify(token: str) -> ResponseReturnValue:
-    """The link from the mail: the password confirms it, and signs in."""
+    """The link from the mail: the password confirms it, and signs in as the form for it does."""
     email = registering.find_unverified(db_session(), token).email
     form = VerifyForm()
     found = try_form(form, lambda: registering.verify_email(db_session(), token, form.password.data))
     if found is None:
         return page("accounts/verify.html", form=form, token=token, email=email)
-    websession.enter(found, with_factor=False)
+    entered = enter_or_ask(found, "/")
     flash(_("Your address is confirmed. Welcome."), "success")
-    return redirect("/", 303)
+    return entered
 
 
 @bp.route("/invitation/<token>", methods=["GET", "POST"])

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.accounts import factors, limits, passkeys, people, websession
 from marketplace.accounts.forms import AddressForm, CodeForm, NewPasswordForm, PasskeyForm, SignInForm
+from marketplace.accounts.models import SignIn
 from marketplace.accounts.signing_in import check_password, find_reset, request_reset, reset_password
 from marketplace.accounts.views import bp
 from marketplace.i18n import gettext as _
@@ -29,11 +30,7 @@ def sign_in() -> ResponseReturnValue:
     )  # fmt: skip
     if found is None:
         return page("accounts/sign_in.html", form=form)
-    if factors.confirmed(db_session(), found.id):
-        websession.await_factor(found)
-        return redirect(url_for("accounts.second_factor", next=safe_path(form.next.data)), 303)
-    websession.enter(found, with_factor=False)
-    return redirect(safe_path(form.next.data), 303)
+    return enter_or_ask(found, safe_path(form.next.data))
 
 
 @bp.route("/second-factor", methods=["GET", "POST"])
@@ -136,6 +133,15 @@ def preferences() -> ResponseReturnValue:
 def network() -> str:
     """What tries are counted for, besides the address."""
     return limits.network(request.remote_addr)
+
+
+def enter_or_ask(found: SignIn, onward: str) -> ResponseReturnValue:
+    """The password was right: on to the second factor for who has one, else signed in."""
+    if factors.confirmed(db_session(), found.id):
+        websession.await_factor(found)
+        return redirect(url_for("accounts.second_factor", next=onward), 303)
+    websession.enter(found, with_factor=False)
+    return redirect(onward, 303)
 
 
 def _ask(template: str, form: CodeForm, sign_in_id: int) -> ResponseReturnValue:

@@ -88,6 +88,7 @@ def _approve_if_overdue(session: Session, timesheet_id: int) -> bool:
 
 
 def _approve(session: Session, actor: Actor, sheet: Timesheet) -> Approval:
+    timesheets.require_stopped(sheet)
     move(sheet, TimesheetState.APPROVED, TIMESHEET_MOVES)
     sheet.version += 1
     approval = _frozen(session, actor, sheet)

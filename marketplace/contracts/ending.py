@@ -64,7 +64,7 @@ def _unused(session: Session, contract: Contract) -> list[Reservation]:
     return [
         each
         for each in held
-        if not reservations.minutes_used(session, contract, week_of(each.week_start_at, contract.time_zone))
+        if not reservations.is_worked(session, contract, week_of(each.week_start_at, contract.time_zone))
         and each.week_end_at > clock.now()
     ]
 

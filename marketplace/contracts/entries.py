@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -23,7 +23,6 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import zoned
 from marketplace.text import line, paragraph
 
-LONGEST = timedelta(hours=12)
 WRITABLE = (TimesheetState.OPEN, TimesheetState.RETURNED)
 
 
@@ -145,7 +144,7 @@ def require_writable(sheet: Timesheet) -> None:
 def _enter(session: Session, contract: Contract, work: Work, version: int = 1) -> list[TimeEntry]:
     work = _tidy(work)
     limits.require_time(contract, work.started_at, work.ended_at)
-    if work.ended_at - work.started_at > LONGEST:
+    if work.ended_at - work.started_at > limits.LONGEST:
         raise Invalid(_("An entry may be twelve hours at most. Check the start and the end."), field="ends")
     _refuse_overlap(session, contract, work)
     if work.kind is TimeKind.PAID:

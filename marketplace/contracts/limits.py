@@ -8,14 +8,17 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.contracts import reservations
-from marketplace.contracts.models import Contract
-from marketplace.contracts.states import ContractState
+from marketplace.contracts.models import Contract, TimeEntry
+from marketplace.contracts.states import ContractState, TimeKind
 from marketplace.contracts.weeks import Week, to_minute, week_of
 from marketplace.credentials.gate import Requirement, Verdict, holds
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs.models import Gig
 from marketplace.i18n import gettext as _
 from marketplace.i18n import zoned
+
+# More than this at a stretch is a forgotten timer or a slip of the pen.
+LONGEST = timedelta(hours=12)
 
 
 def begins(contract: Contract) -> datetime:
@@ -92,14 +95,17 @@ def require_reserved(session: Session, contract: Contract, week: Week, minutes: 
         )
 
 
-def timer_end(session: Session, contract: Contract, start: datetime) -> tuple[datetime, str]:
-    """When a paid timer that began at `start` has to stop, and why: the reserved time is used up, or a
-    required credential ends."""
-    ends = [_reserved_end(session, contract, start)]
-    for requirement in requirements(contract.gig):
-        holding = holds(session, contract.person_id, requirement, start)
-        if holding.until is not None:
-            ends.append((to_minute(holding.until), holding.sentence))
+def timer_end(session: Session, entry: TimeEntry) -> tuple[datetime, str]:
+    """When a timer has to stop, and why: after twelve hours; a paid one also where the reserved time is
+    used up, or a required credential ends."""
+    start, contract = entry.started_at, entry.contract
+    ends = [(start + LONGEST, _("A timer runs for twelve hours at most. Enter by hand what came after."))]
+    if entry.kind is TimeKind.PAID:
+        ends.append(_reserved_end(session, contract, start))
+        for requirement in requirements(contract.gig):
+            holding = holds(session, contract.person_id, requirement, start)
+            if holding.until is not None:
+                ends.append((to_minute(holding.until), holding.sentence))
     return min(ends, key=lambda end: end[0])
 
 

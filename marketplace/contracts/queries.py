@@ -290,7 +290,7 @@ def _on(day: date, entries: Sequence[TimeEntry], contract: Contract) -> list[Tim
 def _stops_at(session: Session, contract: Contract, running: TimeEntry | None) -> datetime | None:
     if running is None or running.kind is not TimeKind.PAID:
         return None
-    return limits.timer_end(session, contract, running.started_at)[0]
+    return limits.timer_end(session, running)[0]
 
 
 def _sum(session: Session, key: str, currency: str, *where: sa.ColumnElement[bool]) -> int:

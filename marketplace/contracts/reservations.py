@@ -6,7 +6,7 @@ was not earned goes back to the project. So the reserved account of a project is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -85,14 +85,22 @@ def minutes_left(session: Session, contract: Contract, week: Week) -> int:
 
 
 def minutes_used(session: Session, contract: Contract, week: Week) -> int:
-    """Paid minutes entered for a week."""
-    entries = session.scalars(
+    """Paid minutes entered for a week; a running timer counts nothing until it stops."""
+    return sum(entry.minutes for entry in _paid(session, contract, week))
+
+
+def is_worked(session: Session, contract: Contract, week: Week) -> bool:
+    """Is there paid time in a week, or a timer that is still running in it?"""
+    return any(entry.minutes or entry.ended_at is None for entry in _paid(session, contract, week))
+
+
+def _paid(session: Session, contract: Contract, week: Week) -> Sequence[TimeEntry]:
+    return session.scalars(
         sa.select(TimeEntry)
         .join(TimeEntry.timesheet)
         .where(Timesheet.contract_id == contract.id, Timesheet.week_start_at == week.start)
         .where(TimeEntry.removed_at.is_(None), TimeEntry.kind == TimeKind.PAID)
-    )
-    return sum(entry.minutes for entry in entries)
+    ).all()
 
 
 def _require_cover(session: Session, contract: Contract, amount: int, weeks: int) -> None:

@@ -61,7 +61,7 @@ def _return_unused(session: Session, contract: Contract) -> bool:
         .filter_by(contract_id=contract.id, state=ReservationState.HELD)
         .where(Reservation.week_end_at <= clock.now() - LATE_ENTRY)
     ).all()
-    empty = [each for each in held if not reservations.minutes_used(session, contract, _week(contract, each))]
+    empty = [each for each in held if not reservations.is_worked(session, contract, _week(contract, each))]
     for reservation in empty:
         reservations.give_back(session, SITE, reservation)
     return bool(empty)

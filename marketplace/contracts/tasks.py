@@ -21,6 +21,12 @@ def approve_overdue(session: Session) -> None:
     approvals.approve_overdue(session)
 
 
+@jobs.task("contracts.submit_forgotten")
+def submit_forgotten(session: Session) -> None:
+    """Submit the weeks that their experts left open."""
+    timesheets.submit_forgotten(session)
+
+
 @jobs.task("contracts.stop_spent_timers")
 def stop_spent_timers(session: Session) -> None:
     """Stop timers where reserved time or a credential ends."""
@@ -35,6 +41,7 @@ def expire_offers(session: Session) -> None:
 
 jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
 jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
+jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit

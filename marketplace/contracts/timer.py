@@ -92,7 +92,7 @@ def stop_timer(session: Session, actor: Actor) -> Stopped:
 
 
 def stop_spent_timers(session: Session) -> int:
-    """Stop the timers whose reserved time or credential has ended; how many."""
+    """Stop the timers that have run as far as they may; how many."""
     return jobs.one_by_one(
         session, _stop_spent, session.scalars(sa.select(TimeEntry.id).where(_RUNNING)).all()
     )
@@ -118,9 +118,9 @@ def _stop_spent(session: Session, entry_id: int) -> bool:
     entry = session.get_one(TimeEntry, entry_id)
     contract = find.hold(session, entry.contract_id)
     session.refresh(entry)
-    if entry.ended_at is not None or entry.removed_at is not None or entry.kind is not TimeKind.PAID:
+    if entry.ended_at is not None or entry.removed_at is not None:
         return False
-    if limits.timer_end(session, contract, entry.started_at)[0] > clock.now():
+    if limits.timer_end(session, entry)[0] > clock.now():
         return False
     stopped = _stop(session, SITE, entry, clock.now())
     tell(
@@ -137,9 +137,9 @@ def _stop(session: Session, actor: Actor, entry: TimeEntry, moment: datetime) ->
     if entry.ended_at is not None or entry.removed_at is not None:
         raise Refused(_("This timer was already stopped."))
     end, why = to_minute(moment), None
-    if entry.kind is TimeKind.PAID:
-        limit, because = limits.timer_end(session, entry.contract, entry.started_at)
-        end, why = (limit, because) if limit < end else (end, None)
+    limit, because = limits.timer_end(session, entry)
+    if limit < end:
+        end, why = limit, because
     pieces = split(entry.started_at, end, entry.contract.time_zone)
     audit.record(session, actor, "timer.stopped", "time_entry", entry.public_id, at=end)
     if not pieces:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock
-from marketplace.actor import CLIENT, Actor, Role
-from marketplace.contracts import find
-from marketplace.contracts.models import Timesheet
+from marketplace import audit, clock, jobs
+from marketplace.actor import CLIENT, SITE, Actor, Role
+from marketplace.contracts import find, timer
+from marketplace.contracts.models import TimeEntry, Timesheet
 from marketplace.contracts.states import TIMESHEET_MOVES, TimeKind, TimesheetState, move
 from marketplace.contracts.terms import APPROVAL_DAYS
 from marketplace.db import use_case
 from marketplace.errors import NotAllowed, Refused
-from marketplace.gigs.members import tell_client
+from marketplace.gigs.members import tell, tell_client
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.reasons.models import Decision
 from marketplace.reasons.statements import state as state_reasons
 
 APPROVE_WITHIN = timedelta(days=APPROVAL_DAYS)
+# A week that its expert leaves open for so long after its end is submitted as it is.
+SUBMITTED_AFTER = timedelta(days=7)
 
 
 @use_case
@@ -33,18 +36,25 @@ def submit_timesheet(
     if sheet.contract.person_id != actor.person_id:
         raise NotAllowed(_("Only the expert submits a week."))
     require_seen(sheet, seen_version)
-    if any(entry.ended_at is None for entry in sheet.entries):
-        raise Refused(_("A timer is still running in this week. Stop it, then submit."))
+    require_stopped(sheet)
     if not any(entry.kind is TimeKind.PAID for entry in sheet.entries):
         raise Refused(_("There is no paid time in this week yet, so there is nothing to submit."))
-    move(sheet, TimesheetState.SUBMITTED, TIMESHEET_MOVES)
-    sheet.submitted_at = clock.now()
-    sheet.approve_by = clock.now() + APPROVE_WITHIN
-    sheet.version += 1
-    session.flush()
-    audit.record(session, actor, "timesheet.submitted", "timesheet", sheet.public_id, version=sheet.version)
+    _submit(session, actor, sheet)
     _tell_client(session, sheet)
     return sheet
+
+
+def submit_forgotten(session: Session) -> int:
+    """Submit, by the site, the weeks with paid time that their experts left open; how many.
+
+    Otherwise pay that was earned is never asked for, and the client's money stays set aside for ever.
+    """
+    forgotten = sa.select(Timesheet.id).where(
+        Timesheet.state == TimesheetState.OPEN,
+        Timesheet.week_end_at <= clock.now() - SUBMITTED_AFTER,
+        Timesheet.all_entries.any(sa.and_(TimeEntry.removed_at.is_(None), TimeEntry.kind == TimeKind.PAID)),
+    )
+    return jobs.one_by_one(session, _submit_forgotten, session.scalars(forgotten).all())
 
 
 @use_case
@@ -93,16 +103,55 @@ def require_seen(sheet: Timesheet, seen_version: int) -> None:
         raise Refused(_("This week was changed since you opened it. Look at it again, then decide."))
 
 
+def require_stopped(sheet: Timesheet) -> None:
+    """Raise Refused while a timer runs in the week."""
+    if any(entry.ended_at is None for entry in sheet.entries):
+        raise Refused(_("A timer is still running in this week. It has to be stopped first."))
+
+
 def resubmit(session: Session, actor: Actor, public_id: uuid.UUID) -> None:
-    """An appeal against returning a week was upheld: it is submitted again as it is."""
+    """An appeal against returning a week was upheld: it is submitted again as it is.
+
+    A timer that runs in it is stopped, so that what was worked is submitted too.
+    """
     sheet = find.timesheet_of_appeal(session, public_id)
     if sheet.state is not TimesheetState.RETURNED:
         return
+    if any(entry.ended_at is None for entry in sheet.entries):
+        timer.stop_at(session, actor, sheet.contract_id, clock.now())
+    _submit(session, actor, sheet)
+
+
+@use_case
+def _submit_forgotten(session: Session, timesheet_id: int) -> bool:
+    sheet = session.get_one(Timesheet, timesheet_id)
+    find.hold(session, sheet.contract_id)
+    session.refresh(sheet, with_for_update=True)
+    if sheet.state is not TimesheetState.OPEN:
+        return False
+    require_stopped(sheet)
+    _submit(session, SITE, sheet)
+    _tell_client(session, sheet)
+    tell(
+        session,
+        sheet.contract.person_id,
+        "timesheet.submitted",
+        f"/timesheets/{sheet.public_id}",
+        lambda: (
+            _("Your week was submitted for you"),
+            _("It was over for a week and not submitted, and what you worked should be paid."),
+        ),
+    )
+    return True
+
+
+def _submit(session: Session, actor: Actor, sheet: Timesheet) -> None:
     move(sheet, TimesheetState.SUBMITTED, TIMESHEET_MOVES)
     sheet.submitted_at = clock.now()
     sheet.approve_by = clock.now() + APPROVE_WITHIN
     sheet.version += 1
-    audit.record(session, actor, "timesheet.submitted", "timesheet", public_id, version=sheet.version)
+    session.flush()
+    audit.record(session, actor, "timesheet.submitted", "timesheet", sheet.public_id, version=sheet.version)
 
 
 def _tell_client(session: Session, sheet: Timesheet) -> None:

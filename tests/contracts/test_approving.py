@@ -15,12 +15,13 @@ from marketplace.actor import SITE, Role
 from marketplace.contracts import queries
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.entries import add_entries, change_entry, remove_entry
-from marketplace.contracts.models import Approval
+from marketplace.contracts.models import Approval, TimeEntry, Timesheet
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.rolling import roll_weeks
-from marketplace.contracts.states import TimesheetState
+from marketplace.contracts.states import Source, TimeKind, TimesheetState
 from marketplace.contracts.timer import start_timer
-from marketplace.contracts.timesheets import resubmit, return_timesheet, submit_timesheet
+from marketplace.contracts.timesheets import resubmit, return_timesheet, submit_forgotten, submit_timesheet
+from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.ledger import chart
 from marketplace.notifications.models import Notification
@@ -180,6 +181,68 @@ def test_an_upheld_appeal_submits_it_again(session: Session, deal: Deal) -> None
         resubmit(session, SITE, sheet.public_id)
         assert sheet.state is TimesheetState.SUBMITTED
         resubmit(session, SITE, sheet.public_id)
+
+
+def test_an_upheld_appeal_submits_what_a_running_timer_counted(session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        return_timesheet(
+            session, deal.client, sheet.public_id, sheet.version, "entry_wrong", "You worked on Monday."
+        )
+        start_timer(session, deal.expert, deal.contract.public_id, "review")
+    with clock.at(WEDNESDAY + timedelta(hours=2)):
+        use_case(resubmit)(session, SITE, sheet.public_id)
+        approval = approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+    assert approval.expert_amount == 3 * 150_00
+    no_drift(session)
+
+
+def test_a_week_in_which_a_timer_runs_is_not_approved(session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        session.add(_a_timer_beside_the_rules(sheet))
+        session.commit()
+        with pytest.raises(Refused, match="still running"):
+            approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+
+
+def _a_timer_beside_the_rules(sheet: Timesheet) -> TimeEntry:
+    return TimeEntry(
+        contract=sheet.contract,
+        timesheet=sheet,
+        person_id=sheet.contract.person_id,
+        started_at=clock.now(),
+        kind=TimeKind.PAID,
+        source=Source.TIMER,
+        task_kind="review",
+        note="",
+        version=1,
+    )
+
+
+def test_a_week_that_its_expert_forgets_is_submitted_for_them(session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        sheet = an_entry(session, deal, TUESDAY).timesheet
+    over = sheet.week_end_at
+    with clock.at(over + timedelta(days=7, minutes=-1)):
+        assert submit_forgotten(session) == 0
+    with clock.at(over + timedelta(days=7)):
+        assert submit_forgotten(session) == 1
+        assert submit_forgotten(session) == 0
+        assert sheet.state is TimesheetState.SUBMITTED
+        told = session.scalars(sa.select(Notification.title).filter_by(person_id=deal.expert.id)).all()
+        assert "Your week was submitted for you" in told
+    with clock.at(over + timedelta(days=12)):
+        assert approve_overdue(session) == 1
+    no_drift(session)
+
+
+def test_a_week_without_paid_time_is_not_submitted_by_anybody(session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        entry = an_entry(session, deal, TUESDAY)
+        remove_entry(session, deal.expert, entry.public_id, 1)
+    with clock.at(MONDAY + timedelta(days=30)):
+        assert submit_forgotten(session) == 0
 
 
 def test_the_deadline_approves(session: Session, deal: Deal) -> None:

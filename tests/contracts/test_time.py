@@ -14,6 +14,7 @@ from marketplace.actor import Actor, Role
 from marketplace.contracts.entries import Work, add_entries, add_entry, change_entry, remove_entry
 from marketplace.contracts.models import TimeEntry
 from marketplace.contracts.proofs import PROOFS
+from marketplace.contracts.rolling import roll_weeks
 from marketplace.contracts.states import Source, TimeKind
 from marketplace.contracts.timer import heartbeat, start_timer, stop_spent_timers, stop_timer
 from marketplace.credentials.claims import submit_credential
@@ -230,6 +231,34 @@ def test_a_timer_stops_where_the_reserved_hours_end(session: Session, deal: Deal
         assert stop_spent_timers(session) == 0
     [entry] = session.scalars(sa.select(TimeEntry)).all()
     assert entry.minutes == 10 * 60
+    no_drift(session)
+
+
+def test_a_timer_that_was_forgotten_stops_after_twelve_hours(session: Session) -> None:
+    with clock.at(MONDAY):
+        expert = an_expert(session, hours_per_week=40)
+        deal = a_deal(session, hours=40, funds=50_000_00, expert=expert)
+    for kind, start in ((TimeKind.PAID, TUESDAY), (TimeKind.UNPAID, TUESDAY + 24 * HOUR)):
+        with clock.at(start):
+            start_timer(session, deal.expert, deal.contract.public_id, "review", kind=kind)
+        with clock.at(start + 20 * HOUR):
+            assert stop_spent_timers(session) == 1
+    assert [entry.minutes for entry in session.scalars(sa.select(TimeEntry))] == [12 * 60, 12 * 60]
+    no_drift(session)
+
+
+def test_a_week_in_which_a_timer_runs_keeps_its_money_until_the_timer_is_stopped(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+    evening = datetime(2026, 6, 8, 2, 0, tzinfo=UTC)  # Sunday, 22:00
+    with clock.at(evening):
+        start_timer(session, deal.expert, deal.contract.public_id, "review")
+    with clock.at(evening + 60 * HOUR):
+        # As after days without a worker: the weeks roll before the timers are looked at.
+        roll_weeks(session)
+        assert stop_spent_timers(session) == 1
+    minutes = [entry.minutes for entry in session.scalars(sa.select(TimeEntry).order_by(TimeEntry.id))]
+    assert minutes == [2 * 60, 10 * 60]
     no_drift(session)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from marketplace import embedded, jobs, logs, settings, tasks
-from marketplace.contracts import approvals, rolling
+from marketplace.contracts import approvals, rolling, timesheets
 from marketplace.credentials.tasks import expire as expire_credentials
 from marketplace.db import new_session
 from marketplace.demo import world
@@ -52,7 +52,12 @@ def catch_up(stage: Stage) -> None:
     """What was asked for on the way and not done yet; then everything that time alone does."""
     with stage.at(WEEKS, 0, 0):
         jobs.run_due(stage.session)
-    for act in (expire_credentials, rolling.roll_weeks, approvals.approve_overdue):
+    for act in (
+        expire_credentials,
+        rolling.roll_weeks,
+        approvals.approve_overdue,
+        timesheets.submit_forgotten,
+    ):
         act(stage.session)
     money.catch_up(stage)
 

@@ -17,7 +17,7 @@ from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.entries import Work, add_entries
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimesheetState
-from marketplace.contracts.timesheets import return_timesheet, submit_timesheet
+from marketplace.contracts.timesheets import return_timesheet, submit_forgotten, submit_timesheet
 from marketplace.demo.history.stage import Stage, trying
 
 NOTES = (
@@ -52,6 +52,7 @@ def approve(stage: Stage, week: int) -> None:
         stage.each(_answer, _submitted(stage))
     with stage.at(week + 1, 6, 4):
         approve_overdue(stage.session)
+        submit_forgotten(stage.session)
 
 
 def _answer(stage: Stage, sheet_id: int) -> None:

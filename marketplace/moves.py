@@ -20,6 +20,8 @@ class Stateful(Protocol[S]):
 
 def change(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]], word: Callable[[S], str]) -> None:
     """Set `thing.state`. Raises Refused, naming both states by `word`, when the table does not allow it."""
+    if to == thing.state and to not in moves[thing.state]:
+        raise Refused(_("This is already %(now)s. Nothing was changed.", now=word(thing.state)))
     if to not in moves[thing.state]:
         raise Refused(
             _(

@@ -47,6 +47,7 @@ def test_a_mistyped_number_is_told(client: FlaskClient, session: Session, ana: A
     page = ana_there.post("/credentials/new/us_npi", identifier="1234567890", name_on_register="Ana Expert")
     assert page.status_code == 422
     assert "check digit does not fit" in words(page)
+    assert "choose it again" not in words(page), "this kind asks for no file"
     assert "Issued in" not in words(page)
 
 
@@ -67,6 +68,15 @@ def test_the_queue_and_the_board_go_on_until_their_end(
         assert 'rel="next"' not in second.text
         seen = [mask for page in (first, second) for mask in re.findall(r'class="sub">([^<]+)', page.text)]
         assert seen == numbers
+
+
+def test_a_file_that_the_browser_forgets_is_asked_for_again(
+    client: FlaskClient, session: Session, ana: Actor
+) -> None:
+    ana_there = browser(client, session, ana)
+    page = ana_there.post("/credentials/new/us_medical_license", identifier="", name_on_register="Ana E.")
+    assert "If you had chosen a file, choose it again" in words(page)
+    assert 'value="Ana E."' in page.text
 
 
 @pytest.mark.parametrize("kind", types.ALL, ids=lambda kind: kind.code)

@@ -202,7 +202,7 @@ def _experts(gig: Gig, form: InviteForm, refused: uuid.UUID | None = None) -> Re
         "gigs/experts.html",
         form=form,
         untouched=InviteForm(formdata=None),
-        refused=refused,
+        refused_profile=refused,
         gig=gig,
         found=found,
         after=request.args.get("after"),

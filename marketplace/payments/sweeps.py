@@ -35,8 +35,17 @@ from marketplace.payments.rounds import Round
 from marketplace.payments.sending import LEASE, NO_MONEY, Purse
 from marketplace.payments.states import SweepState, move
 
-# What we earn, and what Stripe has taken for it: all of it lies in, or came out of, the Stripe balance.
-OUR_OWN = (chart.client_fees(), chart.fees_recharged(), chart.processing_costs(), chart.connect_costs())
+# What we earn, and what Stripe has taken for it: all of it lies in, or came out of, the Stripe balance. What
+# the rounding of lines costs is ours to bear, or a client's money would be swept in its place.
+OUR_OWN = (
+    chart.client_fees(),
+    chart.fees_recharged(),
+    chart.processing_costs(),
+    chart.connect_costs(),
+    chart.rounding(),
+)
+# A payout may be shown as paid and still come back within five business days (Stripe, payout failures).
+COMES_BACK_WITHIN = timedelta(days=8)
 UNRESOLVED = (SweepState.SENDING, SweepState.UNKNOWN)
 ENDED_BADLY = ("failed", "canceled")
 
@@ -106,8 +115,10 @@ def send_sweeps(session: Session, gateway: Gateway) -> int:
 
 
 def track_sweeps(session: Session, gateway: Gateway) -> int:
-    """Fetch the payout of each sweep that has not arrived; how many."""
-    ids = session.scalars(sa.select(Sweep.stripe_id).where(Sweep.state == SweepState.SENT)).all()
+    """Fetch the payout of each sweep that has not arrived, or may still come back; how many."""
+    lately = Sweep.arrival_date >= (clock.now() - COMES_BACK_WITHIN).date()
+    moving = sa.or_(Sweep.state == SweepState.SENT, sa.and_(Sweep.state == SweepState.PAID, lately))
+    ids = session.scalars(sa.select(Sweep.stripe_id).where(moving)).all()
     session.rollback()
     seen, turn = 0, Round(session, gateway)
     for payout in turn.over(ids):

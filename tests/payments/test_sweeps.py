@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
+from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.entries import add_entries
+from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.errors import NotAllowed, Refused
 from marketplace.ledger import chart
 from marketplace.payments import sweeps
@@ -19,7 +22,7 @@ from marketplace.payments.outcomes import GatewayUnknown
 from marketplace.payments.proofs import PROOFS
 from marketplace.payments.states import SweepState
 from tests.demo.stripe_server.harness import KEY, Handle
-from tests.factories.contracts import MONDAY
+from tests.factories.contracts import MONDAY, a_deal, work
 from tests.factories.payments import Finance, a_paid_deal, an_approved_week, finance
 
 FRIDAY = MONDAY + timedelta(days=4)
@@ -31,6 +34,13 @@ class Cut(Gateway):
     def send_payout(self, *args: object, **kwargs: object) -> Payout:
         super().send_payout(*args, **kwargs)  # type: ignore[arg-type]
         raise GatewayUnknown("no_answer", "")
+
+
+class CameBack(Gateway):
+    """The bank has sent the payout back."""
+
+    def payout(self, payout: str, account: str | None = None) -> Payout:
+        return replace(super().payout(payout, account), status="failed", failure_code="account_closed")
 
 
 @pytest.fixture
@@ -68,6 +78,34 @@ def test_a_sweep_is_the_fees_earned_and_nothing_else(
     assert sweep.state == SweepState.PAID
     assert gateway.balance().total("USD") == balances(session)[0]
     assert [drift for proof in PROOFS for drift in proof.run(session)] == []
+
+
+def test_what_rounding_cost_is_not_swept_out_of_clients_money(session: Session):
+    with clock.at(MONDAY):
+        deal = a_deal(session, rate=133_35, funds=10_000_00)
+    with clock.at(FRIDAY):
+        # 300 entries of two minutes: 600 minutes, and 150 cents of pay and fee more than ten hours cost.
+        works = [work(MONDAY + timedelta(days=1, minutes=2 * n), 2) for n in range(300)]
+        sheet = add_entries(session, deal.expert, deal.contract.public_id, works)[0].timesheet
+        submit_timesheet(session, deal.expert, sheet.public_id, sheet.version)
+        approval = approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+        reserved = 10 * 133_35 * 12 // 10
+        assert approval.expert_amount + approval.fee_amount > reserved
+        assert sweeps.prepare_sweep(session, finance(session).fin).amount == reserved - approval.expert_amount
+
+
+def test_a_sweep_that_comes_back_is_noticed_without_a_webhook(
+    session: Session, gateway: Gateway, stripe: Handle, desk: Finance
+):
+    with clock.at(FRIDAY):
+        sweep = released(session, desk)
+        sweeps.send_sweeps(session, gateway)
+        stripe.settle()
+        sweeps.track_sweeps(session, gateway)
+        assert sweep.state == SweepState.PAID
+        sweeps.track_sweeps(session, CameBack(KEY, stripe.url))
+        assert sweep.state == SweepState.FAILED
+    assert balances(session)[1] == 0
 
 
 def test_a_fee_is_swept_once(session: Session, gateway: Gateway, desk: Finance):

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
+from marketplace.accounts.links import drop_invitations_of
 from marketplace.accounts.models import Organization, OrganizationKind, Person, RoleGrant
 from marketplace.actor import CLIENT, SECOND_FACTOR, Actor, Grant, Role
 from marketplace.db import new_id, use_case
@@ -58,7 +59,10 @@ def grant_role(
 
 @use_case
 def end_role(session: Session, actor: Actor, grant_public_id: uuid.UUID) -> RoleGrant:
-    """End a role from this moment on. An organization keeps at least one admin, the site one operator."""
+    """End a role from this moment on. An organization keeps at least one admin, the site one operator.
+
+    Invitations of the person that wait stop working, or an older one would bring the role back.
+    """
     grant = session.scalars(
         sa.select(RoleGrant).filter_by(public_id=grant_public_id, ended_at=None).with_for_update()
     ).first()
@@ -68,6 +72,8 @@ def end_role(session: Session, actor: Actor, grant_public_id: uuid.UUID) -> Role
         actor.require_fresh_factor()
     _require_another(session, grant)
     grant.ended_by, grant.ended_at = actor.person_id, clock.now()
+    if grant.organization_id is not None:
+        drop_invitations_of(session, grant.organization_id, grant.person_id)
     person = session.get_one(Person, grant.person_id)
     audit.record(session, actor, "end_role", "person", person.public_id, role=grant.role)
     return grant

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from marketplace import audit, clock, i18n, mail
 from marketplace.accounts import limits
 from marketplace.accounts.grants import actor_for, give
-from marketplace.accounts.links import find_link, new_link
+from marketplace.accounts.links import drop_invitations, drop_invitations_of, find_link, new_link
 from marketplace.accounts.models import EmailLink, LinkPurpose, Organization, Person, RoleGrant, SignIn
 from marketplace.accounts.people import address, new_person, new_sign_in
 from marketplace.actor import CLIENT, SITE, Actor, Role
@@ -25,7 +25,8 @@ def invite_member(
 ) -> EmailLink:
     """Mail a link by which a colleague joins the organization in `role`. Its admins only.
 
-    Whether the address has a sign-in here already is not said. Raises Invalid, NotFound, TooMany.
+    An invitation sent before to the same address stops working. Whether the address has a sign-in here
+    already is not said. Raises Invalid, NotFound, TooMany.
     """
     kept = address(email)
     limits.spend(session, limits.INVITATIONS, str(actor.id))
@@ -40,6 +41,7 @@ def _invite(
         raise Invalid(_("Choose a role from the list."), field="role")
     organization = _administered(session, actor, organization_public_id)
     _refuse_members(session, organization, email)
+    drop_invitations(session, organization.id, email)
     token = new_link(
         session, LinkPurpose.INVITE, email,
         organization_id=organization.id, role=role, invited_by=actor.id,
@@ -119,6 +121,7 @@ def _join(session: Session, link: EmailLink, person: Person) -> RoleGrant:
     if link.role is None or link.organization is None or inviter.id == person.id:
         raise Refused(_("Nobody gives a role to themselves. Ask a colleague."))
     link.used_at = clock.now()
+    drop_invitations_of(session, link.organization.id, person.id)
     return give(session, inviter, person, link.role, link.organization)
 
 

@@ -68,6 +68,26 @@ def drop_links(session: Session, sign_in_id: int, *purposes: LinkPurpose) -> Non
     )
 
 
+def drop_invitations(session: Session, organization_id: int, *emails: str) -> None:
+    """Make invitations of these addresses to an organization, that were not accepted yet, useless."""
+    session.execute(
+        sa.update(EmailLink)
+        .where(
+            EmailLink.purpose == LinkPurpose.INVITE,
+            EmailLink.organization_id == organization_id,
+            EmailLink.email.in_(emails),
+            EmailLink.used_at.is_(None),
+        )
+        .values(used_at=clock.now())
+    )
+
+
+def drop_invitations_of(session: Session, organization_id: int, person_id: int) -> None:
+    """The same for all addresses of a person: what they may do there was decided anew."""
+    emails = session.scalars(sa.select(SignIn.email).filter_by(person_id=person_id)).all()
+    drop_invitations(session, organization_id, *emails)
+
+
 def mark_verified(session: Session, sign_in: SignIn) -> None:
     """The address was shown to be this person's own, whichever way: no link has to confirm it any more."""
     sign_in.email_verified_at = sign_in.email_verified_at or clock.now()

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.accounts import invitations
 from marketplace.accounts.grants import actor_for, end_role, grant_role, verify_organization
-from marketplace.accounts.models import EmailLink, Organization, OrganizationKind, Person, RoleGrant
+from marketplace.accounts.links import new_link
+from marketplace.accounts.models import EmailLink, LinkPurpose, Organization, OrganizationKind, Person, RoleGrant
 from marketplace.accounts.people import add_person, create_platform
 from marketplace.actor import Actor, Role
+from marketplace.db import use_case
 from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, NotFound, Refused, TooMany
 from tests.accounts.test_registering import mailed, token_in
 from tests.cast import Cast
@@ -146,6 +148,42 @@ def test_an_invitation_ends_when_it_is_withdrawn_or_its_sender_leaves(session: S
         invitations.accept_as_new(
             session, token_in(mailed(session, DEE)), "Dee Day", "GB", "Europe/London", PASSWORD
         )
+
+
+def invited(session: Session, cast: Cast, role: Role) -> str:
+    """Carla invites Dee; the secret of the link that was mailed."""
+    invitations.invite_member(session, cast.carla, cast.lumen.public_id, DEE, role)
+    return token_in(mailed(session, DEE))
+
+
+def test_a_newer_invitation_makes_the_older_useless(session: Session, cast: Cast) -> None:
+    older = invited(session, cast, Role.CLIENT_ADMIN)
+    newer = invited(session, cast, Role.CLIENT_APPROVER)
+    with pytest.raises(Refused, match="used already or has run out"):
+        invitations.accept_as_new(session, older, "Dee Day", "GB", "Europe/London", PASSWORD)
+    assert invitations.accept_as_new(session, newer, "Dee Day", "GB", "Europe/London", PASSWORD)
+
+
+def an_older_link(session: Session, cast: Cast) -> str:
+    """An invitation of Dee from before newer ones made it useless."""
+    return use_case(new_link)(
+        session, LinkPurpose.INVITE, DEE,
+        organization_id=cast.lumen.id, role=Role.CLIENT_ADMIN, invited_by=cast.carla.id,
+    )  # fmt: skip
+
+
+def test_who_joined_or_was_removed_comes_back_by_no_older_invitation(session: Session, cast: Cast) -> None:
+    dee = a_person(session, "Dee Day", email=DEE)
+    a_sign_in(session, dee)
+    token, older = invited(session, cast, Role.CLIENT_ADMIN), an_older_link(session, cast)
+    invitations.accept(session, an_actor(session, dee), token)
+    with pytest.raises(Refused, match="used already or has run out"):
+        invitations.accept(session, an_actor(session, dee), older)
+    left_over = an_older_link(session, cast)
+    end_role(session, cast.carla, grant_of(session, dee.id, Role.CLIENT_ADMIN).public_id)
+    with pytest.raises(Refused, match="used already or has run out"):
+        invitations.accept(session, an_actor(session, dee), left_over)
+    assert not actor_for(session, dee.id).grants
 
 
 def test_who_may_invite_whom(session: Session, cast: Cast) -> None:

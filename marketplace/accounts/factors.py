@@ -52,12 +52,21 @@ def recovery_codes_left(session: Session, sign_in_id: int) -> int:
 
 
 @use_case
-def enrol_totp(session: Session, actor: Actor, sign_in_id: int, *, signed_in_at: datetime) -> SecondFactor:
-    """Begin to add an authenticator app: a secret to show. It counts when a code confirms it."""
+def enrol_totp(
+    session: Session,
+    actor: Actor,
+    sign_in_id: int,
+    begun_id: uuid.UUID | None = None,
+    *,
+    signed_in_at: datetime,
+) -> SecondFactor:
+    """Begin to add an authenticator app: a secret to show. It counts when a code confirms it.
+
+    `begun_id` is what was begun in the same browser session: looking again shows the same secret. No other
+    session ever sees it, or who knew the password before could keep the secret that the owner confirms.
+    """
     require_right_to_add(session, actor, sign_in_id, signed_in_at)
-    begun = session.scalars(
-        sa.select(SecondFactor).filter_by(sign_in_id=sign_in_id, kind=FactorKind.TOTP, confirmed_at=None)
-    ).first()
+    begun = session.scalars(_begun(sign_in_id, begun_id)).first()
     if begun is None:
         begun = SecondFactor(
             public_id=new_id(), sign_in_id=sign_in_id, kind=FactorKind.TOTP, label=_("Authenticator app"),
@@ -70,19 +79,22 @@ def enrol_totp(session: Session, actor: Actor, sign_in_id: int, *, signed_in_at:
 
 @use_case
 def confirm_totp(
-    session: Session, actor: Actor, sign_in_id: int, code: str, label: str = "", *, signed_in_at: datetime
+    session: Session,
+    actor: Actor,
+    sign_in_id: int,
+    begun_id: uuid.UUID | None,
+    code: str,
+    label: str = "",
+    *,
+    signed_in_at: datetime,
 ) -> list[str]:
-    """Make the app that was begun count, by a code from it.
+    """Make the app that was begun in this browser session count, by a code from it.
 
     The first factor brings recovery codes, which are returned and never shown again; otherwise the list is
     empty. Raises Invalid for a wrong code; Refused when none was begun.
     """
     require_right_to_add(session, actor, sign_in_id, signed_in_at)
-    begun = session.scalars(
-        sa.select(SecondFactor)
-        .filter_by(sign_in_id=sign_in_id, kind=FactorKind.TOTP, confirmed_at=None)
-        .with_for_update()
-    ).first()
+    begun = session.scalars(_begun(sign_in_id, begun_id).with_for_update()).first()
     if begun is None:
         raise Refused(_("Begin again: scan the new picture with your app."))
     if not _takes(session, begun, _spaceless(code)):
@@ -175,6 +187,12 @@ def require_right_to_add(session: Session, actor: Actor, sign_in_id: int, signed
         actor.require_fresh_factor()
     elif clock.now() - signed_in_at > FRESH:
         raise FreshFactorNeeded(_("Sign in again, then add the second factor."))
+
+
+def _begun(sign_in_id: int, begun_id: uuid.UUID | None) -> sa.Select[SecondFactor]:
+    return sa.select(SecondFactor).filter_by(
+        public_id=begun_id, sign_in_id=sign_in_id, kind=FactorKind.TOTP, confirmed_at=None
+    )
 
 
 @use_case

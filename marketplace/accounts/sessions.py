@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from marketplace import audit, clock, jobs, settings
-from marketplace.accounts.models import Person, SignIn, WebSession
+from marketplace.accounts.models import Person, SecondFactor, SignIn, WebSession
 from marketplace.accounts.tokens import new_token, token_hash
 from marketplace.actor import Actor
 from marketplace.db import new_id, use_case
@@ -43,7 +43,10 @@ def begin(
     session: Session, user_agent: str, data: dict[str, Any], *, sign_in_id: int | None = None,
     second_factor_at: datetime | None = None, replaces: int | None = None, request_id: str = "",
 ) -> tuple[WebSession, str]:  # fmt: skip
-    """A new session and the secret for its cookie. At sign-in it `replaces` the one before."""
+    """A new session and the secret for its cookie. At sign-in it `replaces` the one before.
+
+    A second factor that was begun in another session of the sign-in, and not confirmed, is forgotten.
+    """
     if replaces is not None:
         _end(session, WebSession.id == replaces)
     token, now = new_token(), clock.now()
@@ -61,6 +64,7 @@ def begin(
     session.add(begun)
     session.flush()
     if sign_in_id is not None:
+        _forget_begun_factors(session, sign_in_id)
         _record(session, "sign_in", sign_in_id, begun, request_id)
     return begun, token
 
@@ -112,7 +116,8 @@ def end_others(session: Session, actor: Actor, session_id: int) -> None:
 
 
 def end_all(session: Session, sign_in_id: int, *, except_id: int | None = None) -> None:
-    """End the sessions of a sign-in, in the running transaction."""
+    """End the sessions of a sign-in, in the running transaction, and forget the factors begun in them."""
+    _forget_begun_factors(session, sign_in_id)
     _end(session, WebSession.sign_in_id == sign_in_id, WebSession.id.is_distinct_from(except_id))
 
 
@@ -145,6 +150,10 @@ def _live() -> sa.ColumnElement[bool]:
         WebSession.ends_at > clock.now(),
         WebSession.last_seen_at > clock.now() - idle,
     )
+
+
+def _forget_begun_factors(session: Session, sign_in_id: int) -> None:
+    session.execute(sa.delete(SecondFactor).filter_by(sign_in_id=sign_in_id, confirmed_at=None))
 
 
 def _end(session: Session, *which: sa.ColumnElement[bool]) -> None:

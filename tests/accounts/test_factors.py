@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, jobs
 from marketplace.accounts import factors, limits, passkeys, sessions
 from marketplace.accounts.models import RecoveryCode, SecondFactor, SignIn
+from marketplace.accounts.signing_in import request_reset, reset_password
 from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, NotFound, Refused, TooMany
-from tests.accounts.test_registering import mailed
+from tests.accounts.test_registering import mailed, token_in
 from tests.cast import Cast
 from tests.factories.accounts import a_sign_in
 
@@ -74,7 +75,9 @@ def test_the_first_app_brings_ten_recovery_codes_each_good_once(session: Session
     ana = a_sign_in(session, cast.person(cast.ana))
     begun = factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())
     code = pyotp.TOTP(begun.secret or "").at(clock.now())
-    codes = factors.confirm_totp(session, cast.ana, ana.id, code, "my phone", signed_in_at=clock.now())
+    codes = factors.confirm_totp(
+        session, cast.ana, ana.id, begun.public_id, code, "my phone", signed_in_at=clock.now()
+    )
     assert len(set(codes)) == factors.recovery_codes_left(session, ana.id) == 10
     assert [f.label for f in factors.confirmed(session, ana.id)] == ["my phone"]
     factors.check_second_factor(session, ana.id, codes[3].lower())
@@ -89,10 +92,38 @@ def test_the_first_app_brings_ten_recovery_codes_each_good_once(session: Session
 
 def test_an_app_counts_only_after_a_right_code(session: Session, cast: Cast) -> None:
     ana = a_sign_in(session, cast.person(cast.ana))
-    factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())
+    begun = factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now()).public_id
     with pytest.raises(Invalid):
-        factors.confirm_totp(session, cast.ana, ana.id, "000000", signed_in_at=clock.now())
+        factors.confirm_totp(session, cast.ana, ana.id, begun, "000000", signed_in_at=clock.now())
     assert factors.confirmed(session, ana.id) == []
+
+
+def test_a_secret_is_shown_and_confirmed_only_in_the_session_that_began_it(
+    session: Session, cast: Cast
+) -> None:
+    ana = a_sign_in(session, cast.person(cast.ana))
+    theirs = factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())
+    mine = factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())
+    assert mine.secret != theirs.secret
+    again = factors.enrol_totp(session, cast.ana, ana.id, mine.public_id, signed_in_at=clock.now())
+    assert again.secret == mine.secret
+    code = pyotp.TOTP(theirs.secret or "").at(clock.now())
+    for begun in (mine.public_id, None):
+        with pytest.raises((Invalid, Refused)):
+            factors.confirm_totp(session, cast.ana, ana.id, begun, code, signed_in_at=clock.now())
+    assert factors.confirmed(session, ana.id) == []
+
+
+def test_what_was_begun_is_forgotten_at_sign_in_and_at_a_reset(session: Session, cast: Cast) -> None:
+    ana = a_sign_in(session, cast.person(cast.ana))
+    factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())
+    sessions.begin(session, "A browser", {}, sign_in_id=ana.id)
+    assert session.scalars(sa.select(SecondFactor)).all() == []
+    factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())
+    request_reset(session, ana.email)
+    jobs.run_due(session)
+    reset_password(session, token_in(mailed(session, ana.email)), "lanterns over the water")
+    assert session.scalars(sa.select(SecondFactor)).all() == []
 
 
 def test_the_secret_is_not_readable_in_the_database(session: Session, fin: SignIn) -> None:

@@ -125,6 +125,23 @@ def test_finance_without_a_second_factor_opens_nothing_until_one_is_added(
     assert "my phone" in words(visitor.get("/security"))
 
 
+def test_another_browser_is_shown_another_secret(
+    session: Session, visitor: Visitor, cast: Cast, app: Flask
+) -> None:
+    ana = a_sign_in(session, cast.person(cast.ana))
+    stranger = signed_in(Visitor(app.test_client()), ana.email)
+    stranger.get("/security/app")
+    known = session.scalars(sa.select(SecondFactor)).one().secret or ""
+    signed_in(visitor, ana.email)
+    assert known not in visitor.get("/security/app").text
+    own = session.scalars(sa.select(SecondFactor)).one().secret or ""
+    assert own in visitor.get("/security/app").text.replace(" ", "")
+    assert known not in stranger.get("/security/app").text
+    assert own not in stranger.get("/security/app").text.replace(" ", "")
+    answer = visitor.post("/security/app", code=pyotp.TOTP(own).at(clock.now()))
+    assert "Keep these recovery codes" in words(answer)
+
+
 def test_the_session_begins_anew_at_sign_in_and_ends_on_the_server(
     session: Session, visitor: Visitor, cast: Cast
 ) -> None:

@@ -14,7 +14,14 @@ from marketplace import clock
 from marketplace.accounts import invitations
 from marketplace.accounts.grants import actor_for, end_role, grant_role, verify_organization
 from marketplace.accounts.links import new_link
-from marketplace.accounts.models import EmailLink, LinkPurpose, Organization, OrganizationKind, Person, RoleGrant
+from marketplace.accounts.models import (
+    EmailLink,
+    LinkPurpose,
+    Organization,
+    OrganizationKind,
+    Person,
+    RoleGrant,
+)
 from marketplace.accounts.people import add_person, create_platform
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case

@@ -20,6 +20,8 @@ from marketplace.accounts.views import bp
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, safe_path, try_form
 
+BEGUN_APP = "begun_app"
+
 
 @bp.get("/security")
 @guard()
@@ -60,9 +62,7 @@ def new_app() -> ResponseReturnValue:
     codes = try_form(form, lambda: _confirm_app(form))
     if codes is not None:
         return _added(codes, form.next.data)
-    begun = factors.enrol_totp(
-        db_session(), actor(), websession.sign_in_id(), signed_in_at=websession.signed_in_at()
-    )
+    begun = _begin_app()
     return page(
         "accounts/new_app.html", form=form, secret=begun.secret, picture=_picture(begun),
         required=websession.needs_factor(),
@@ -130,11 +130,26 @@ def _change_password(form: ChangePasswordForm) -> bool:
     return True
 
 
+def _begin_app() -> SecondFactor:
+    """The app that this browser session began to add, or a new one."""
+    begun = factors.enrol_totp(
+        db_session(), actor(), websession.sign_in_id(), _begun_app(), signed_in_at=websession.signed_in_at()
+    )
+    websession.current()[BEGUN_APP] = str(begun.public_id)
+    return begun
+
+
+def _begun_app() -> uuid.UUID | None:
+    kept = websession.current().get(BEGUN_APP)
+    return uuid.UUID(kept) if kept else None
+
+
 def _confirm_app(form: NewAppForm) -> list[str]:
     return factors.confirm_totp(
         db_session(),
         actor(),
         websession.sign_in_id(),
+        _begun_app(),
         form.code.data,
         form.label.data or "",
         signed_in_at=websession.signed_in_at(),

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from marketplace import clock, settings, tasks
-from marketplace.app import create_app
-from marketplace.embedded import Server
-from marketplace.payments.gateway import connect
-from tests.cast import Cast
-from tests.conftest import Committed, clone
-from tests.demo.stripe_server.harness import KEY, start_stripe
-from tests.factories.accounts import enter
-from tests.stories.house import House, next_monday
 from tests.walk.expected import OPEN
-from tests.walk.world import World, made
+from tests.walk.visits import gets_in, opened, path_of, rules
+from tests.walk.world import World
 
 pytestmark = pytest.mark.committed
 
@@ -33,59 +21,6 @@ POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self
 NOTHING = "default-src 'none';"
 MASTHEAD, MARK = re.compile(r'<header class="masthead">.*?</header>', re.DOTALL), 'aria-current="page"'
 STRANGERS = ("zed", "ben", "rival")
-
-
-@pytest.fixture(scope="module")
-def world(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One world for all tests here: they look, and whoever may not do something changes nothing."""
-    with ExitStack() as stack:
-        stripe = start_stripe(tmp_path_factory.mktemp("walk"))
-        stack.callback(settings.current.cache_clear)
-        stack.callback(stripe.stop)
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("MARKETPLACE_CLOCK_FILE", str(stripe.clock_file))
-        patch.setenv("MARKETPLACE_STRIPE_API_BASE", stripe.url)
-        patch.setenv("MARKETPLACE_STRIPE_KEY", KEY)
-        settings.current.cache_clear()
-        tasks.register()
-        database = stack.enter_context(clone(server, f"walk_{uuid.uuid4().hex[:12]}"))
-        session = stack.enter_context(Committed(database).session())
-        house = House(session, connect(settings.current()), stripe, Cast(session), next_monday())
-        clock.advance(house.at(0, 12) - clock.now())
-        yield made(house)
-
-
-@pytest.fixture(scope="module")
-def site(world: World) -> Flask:
-    session = world.house.session
-    return create_app(
-        settings.current(), new_session=lambda: session, end_session=lambda each: each.rollback()
-    )
-
-
-@pytest.fixture(scope="module")
-def browsers(world: World, site: Flask) -> dict[str, FlaskClient]:
-    """Everybody at a browser of their own, signed in, and somebody who is not."""
-    session = world.house.session
-    people = {name: enter(site.test_client(), session, actor) for name, actor in world.everybody().items()}
-    return {**people, "anyone": site.test_client()}
-
-
-def rules(app: Flask, method: str) -> list[Rule]:
-    """The site's own rules for a method, in the order of their names."""
-    found = [rule for rule in app.url_map.iter_rules() if method in (rule.methods or ())]
-    return sorted(found, key=lambda rule: rule.endpoint)
-
-
-def opened(site: Flask, world: World, browser: FlaskClient, rule: Rule) -> TestResponse:
-    with site.test_request_context():
-        path = site.url_for(rule.endpoint, _external=False, **world.address(rule))
-    return browser.get(path, buffered=True)
-
-
-def gets_in(answer: TestResponse) -> bool:
-    """The page itself, or one that it leads to; not the sign-in."""
-    return answer.status_code < 400 and "/sign-in" not in answer.headers.get("Location", "")
 
 
 def policy(answer: TestResponse) -> str:
@@ -150,8 +85,7 @@ def test_nothing_is_done_without_the_forms_token(
     site: Flask, world: World, browsers: dict[str, FlaskClient]
 ) -> None:
     for rule in rules(site, "POST"):
-        with site.test_request_context():
-            path = site.url_for(rule.endpoint, _external=False, **world.address(rule))
+        path = path_of(site, world, rule)
         answers = {name: browser.post(path) for name, browser in browsers.items()}
         # Who has no business there is told so first; everybody else needs the token.
         others = {name: each for name, each in answers.items() if each.status_code != 400}
@@ -169,8 +103,7 @@ def test_strangers_change_nothing_of_anybodys(
     for rule in rules(site, "POST"):
         if not rule.arguments or rule.arguments <= {"token", "code", "which"}:
             continue
-        with site.test_request_context():
-            path = site.url_for(rule.endpoint, _external=False, **world.address(rule))
+        path = path_of(site, world, rule)
         for name in STRANGERS:
             answer = browsers[name].post(path, data={"csrf_token": _token(browsers[name])})
             allowed = {"gigs.apply": {"ben"}, "gigs.decline_invitation": {"ben"}}

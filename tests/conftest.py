@@ -16,6 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+# Databases are made and thrown away by the hundred, which takes a disk ten times as long as memory.
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 # Parallel workers inherit the name of the run, and with it the server that they share.
 RUN = os.environ.setdefault("PYTEST_MARKETPLACE_RUN", uuid.uuid4().hex[:12])
 DATA = Path(tempfile.gettempdir()) / f"marketplace-test-{RUN}"
@@ -28,11 +33,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.orm import Session
 
 from marketplace import embedded, schema, settings
 from marketplace.db import engine
 from marketplace.embedded import Server
+from marketplace.settings import Settings
 
 TEMPLATE = f"template_{RUN}"
 pytest_plugins = ("tests.cast",)
@@ -127,12 +134,19 @@ def committed(server: Server) -> Iterator[Committed]:
         yield Committed(made)
 
 
+def site_on(session: Session, chosen: Settings) -> Flask:
+    """The site on a session. Its templates are compiled once in a run, not once for each site."""
+    from marketplace.app import create_app
+
+    app = create_app(chosen, new_session=lambda: session, end_session=Session.rollback)
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(DATA))
+    return app
+
+
 @pytest.fixture
 def app(session: Session) -> Flask:
     """The site on the test's own session."""
-    from marketplace.app import create_app
-
-    return create_app(settings.current(), new_session=lambda: session, end_session=Session.rollback)
+    return site_on(session, settings.current())
 
 
 @pytest.fixture

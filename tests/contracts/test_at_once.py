@@ -33,14 +33,22 @@ def at_once(committed: Committed, acts: list[Callable[[Session], object]]) -> li
 
     def run(act: Callable[[Session], object]) -> str:
         with committed.session() as session, clock.at(WEDNESDAY):
-            try:
-                act(session)
-            except Refused as refusal:
-                return refusal.sentence
-            return "done"
+            said = answer(act, session)
+            # On a slow machine some wait for their turn longer than the database lets them, and are told so.
+            while said.endswith("then retry."):
+                said = answer(act, session)
+            return said
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(run, acts))
+
+
+def answer(act: Callable[[Session], object], session: Session) -> str:
+    try:
+        act(session)
+    except Refused as refusal:
+        return refusal.sentence
+    return "done"
 
 
 def accepting(expert: Actor, offer: UUID) -> Callable[[Session], object]:

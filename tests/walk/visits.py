@@ -15,11 +15,10 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from marketplace import clock, settings, tasks
-from marketplace.app import create_app
 from marketplace.embedded import Server
 from marketplace.payments.gateway import connect
 from tests.cast import Cast
-from tests.conftest import Committed, clone
+from tests.conftest import Committed, clone, site_on
 from tests.demo.stripe_server.harness import KEY, start_stripe
 from tests.factories.accounts import enter
 from tests.stories.house import House, next_monday
@@ -50,12 +49,7 @@ def a_world(server: Server, folder: Path) -> Iterator[World]:
 
 def site_of(world: World, environment: str = "test") -> Flask:
     """The site on the world's session; `demo` has the demonstration's pages and its strip too."""
-    session = world.house.session
-    return create_app(
-        replace(settings.current(), environment=environment),
-        new_session=lambda: session,
-        end_session=lambda each: each.rollback(),
-    )
+    return site_on(world.house.session, replace(settings.current(), environment=environment))
 
 
 def browsers_of(world: World, site: Flask) -> dict[str, FlaskClient]:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
@@ -134,12 +135,20 @@ def committed(server: Server) -> Iterator[Committed]:
         yield Committed(made)
 
 
-def site_on(session: Session, chosen: Settings) -> Flask:
-    """The site on a session. Its templates are compiled once in a run, not once for each site."""
+@cache
+def site(chosen: Settings) -> Flask:
+    """The site by these settings. Putting one together takes longer than most pages do."""
     from marketplace.app import create_app
 
-    app = create_app(chosen, new_session=lambda: session, end_session=Session.rollback)
+    app = create_app(chosen, new_session=Session, end_session=Session.rollback)
     app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(DATA))
+    return app
+
+
+def site_on(session: Session, chosen: Settings) -> Flask:
+    """The site by these settings, on this session from now on."""
+    app = site(chosen)
+    app.extensions["new_session"] = lambda: session
     return app
 
 

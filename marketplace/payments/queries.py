@@ -37,6 +37,7 @@ from marketplace.payments.states import ItemState
 
 IN_A_RUN = (ItemState.PREPARED, ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN)
 T = TypeVar("T")
+LEFT_OUT = (ItemState.BLOCKED, ItemState.CANCELLED)
 TROUBLE = (ItemState.UNKNOWN, ItemState.FAILED, ItemState.RETURNED)
 
 
@@ -185,7 +186,7 @@ def sizes(session: Session, ids: Iterable[int]) -> dict[int, tuple[int, int]]:
         sa.select(PayoutItem.batch_id, sa.func.count(), sa.func.sum(PayoutItem.amount))
         .where(
             PayoutItem.batch_id.in_(list(ids)),
-            PayoutItem.state.not_in((ItemState.BLOCKED, ItemState.CANCELLED)),
+            PayoutItem.state.not_in(LEFT_OUT),
         )
         .group_by(PayoutItem.batch_id)
     )
@@ -197,13 +198,14 @@ def batch(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutBatch:
     return _there(session.scalars(batches_for(actor).where(PayoutBatch.public_id == public_id)).one_or_none())
 
 
-def items_of(batch: PayoutBatch) -> sa.Select[PayoutItem]:
-    """A batch's items with who they are for."""
-    return (
-        sa.select(PayoutItem)
-        .where(PayoutItem.batch_id == batch.id)
-        .options(joinedload(PayoutItem.person), joinedload(PayoutItem.account))
-    )
+def paid_by(batch: PayoutBatch) -> sa.Select[PayoutItem]:
+    """The items that the batch pays, with who they are for."""
+    return _items_of(batch).where(PayoutItem.state.not_in(LEFT_OUT))
+
+
+def left_out_of(batch: PayoutBatch) -> sa.Select[PayoutItem]:
+    """The items that are only listed, with who they are for."""
+    return _items_of(batch).where(PayoutItem.state.in_(LEFT_OUT))
 
 
 def by_state(session: Session, batch: PayoutBatch) -> dict[ItemState, tuple[int, Money]]:
@@ -278,6 +280,11 @@ def sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep:
     return _there(session.scalars(sweeps_for(actor).where(Sweep.public_id == public_id)).one_or_none())
 
 
+def payout_of(session: Session, item: PayoutItem) -> ConnectedPayout | None:
+    """The latest payout to the expert's bank that carries the item."""
+    return _payouts_of(session, [item.id]).get(item.id)
+
+
 def payouts_status(session: Session) -> list[dict[str, object]]:
     """For the command line: batches that are not settled, with the number and sum of items by state."""
     rows = session.execute(
@@ -305,6 +312,14 @@ def payouts_status(session: Session) -> list[dict[str, object]]:
         }
         for batch, batch_state, currency, item_state, count, amount in rows
     ]
+
+
+def _items_of(batch: PayoutBatch) -> sa.Select[PayoutItem]:
+    return (
+        sa.select(PayoutItem)
+        .where(PayoutItem.batch_id == batch.id)
+        .options(joinedload(PayoutItem.person), joinedload(PayoutItem.account))
+    )
 
 
 def _client_side(actor: Actor) -> sa.ColumnElement[bool]:

@@ -31,20 +31,30 @@ class Page(Generic[R]):
         return bool(self.rows)
 
 
-def paged(session: Session, query: sa.Select[R], *, by: Any, size: int = 25, rising: bool = False) -> Page[R]:
+def paged(
+    session: Session,
+    query: sa.Select[R],
+    *,
+    by: Any,
+    size: int = 25,
+    rising: bool = False,
+    name: str = "after",
+) -> Page[R]:
     """One page of `query`, the newest (`rising`: the lowest) first; `?after=` says where to go on.
+
+    A second list on the same page goes on from a parameter of another `name`.
 
     `by` is an indexed column, or several in their order. None may be empty, and the last is unique.
     """
     columns: tuple[Any, ...] = by if isinstance(by, tuple) else (by,)
-    after = _decode(request.args.get("after"), columns)
+    after = _decode(request.args.get(name), columns)
     if after is not None:
         here, there = sa.tuple_(*columns), sa.tuple_(*after)
         query = query.where(here > there if rising else here < there)
     order = [column if rising else column.desc() for column in columns]
     rows = session.scalars(query.order_by(*order).limit(size + 1)).unique().all()
     more = len(rows) > size
-    return Page(rows[:size], _next_url(rows[size - 1], columns) if more else None)
+    return Page(rows[:size], _next_url(rows[size - 1], columns, name) if more else None)
 
 
 def how_many(session: Session, query: sa.Select[Any]) -> int:
@@ -53,9 +63,9 @@ def how_many(session: Session, query: sa.Select[Any]) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
 
 
-def _next_url(last: Any, columns: Sequence[Any]) -> str:
+def _next_url(last: Any, columns: Sequence[Any], name: str) -> str:
     key = [getattr(last, column.key) for column in columns]
-    args = {**request.args.to_dict(), **(request.view_args or {}), "after": _encode(key)}
+    args = {**request.args.to_dict(), **(request.view_args or {}), name: _encode(key)}
     return url_for(request.endpoint or "", **args)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,14 +14,29 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from marketplace import clock, settings
-from marketplace.actor import Actor
+from marketplace.actor import Actor, Role
 from marketplace.demo.stripe_server import hands
 from marketplace.payments import payouts, sending, tasks
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, Sweep
-from marketplace.payments.states import BatchState, FundingState, SweepState
+from marketplace.payments.models import (
+    ConnectedAccount,
+    ConnectedPayout,
+    Funding,
+    PayoutBatch,
+    PayoutItem,
+    Sweep,
+)
+from marketplace.payments.states import (
+    BatchState,
+    Blocker,
+    FundingState,
+    ItemState,
+    SweepState,
+    TransfersState,
+)
 from tests.cast import Cast
 from tests.demo.stripe_server.harness import Handle
+from tests.factories.accounts import a_person
 from tests.factories.contracts import MONDAY, Deal
 from tests.factories.gigs import a_client, a_project
 from tests.factories.payments import a_paid_deal, a_released_batch, an_approved_week, finance, hire
@@ -150,6 +167,83 @@ def test_two_people_pay_a_batch(session, app, cast, gateway, deal):
     assert batch.state == BatchState.RELEASED
     item = batch.items[0]
     assert "Payout released" in words(gil.get(f"/payouts/items/{item.public_id}"))
+
+
+def test_a_batch_says_first_who_is_paid_and_then_who_is_left_out_and_why(session, app, cast, gateway, deal):
+    with clock.at(MONDAY):
+        ben = hire(session, gateway, deal, "Ben Baker", set_up_too=False)
+    an_approved_week(session, ben, MONDAY)
+    fin = enter(cast, app, finance(session).fin)
+    shown = words(fin.post("/payouts", cut_off=clock.now().date().isoformat()))
+
+    paid, left_out = shown.split("Who is paid")[-1].split("Who is left out")[0], shown.split("and why")[-1]
+    assert "Ana Silva" in paid
+    assert "Together, one expert $150.00" in paid
+    assert "Ben Baker" not in paid
+    assert "Ben Baker Has not set up how to be paid $150.00" in left_out
+    assert "Still owed, one expert $150.00" in left_out
+
+
+def test_each_list_of_a_batch_is_paged_by_itself(session, app, cast, deal):
+    fin = enter(cast, app, finance(session).fin)
+    fin.post("/payouts", cut_off=clock.now().date().isoformat())
+    batch = session.scalars(sa.select(PayoutBatch)).one()
+    for n in range(51):
+        left_out(session, batch, f"Expert {n:02}")
+    first = fin.get(f"/payouts/{batch.public_id}")
+    assert "Expert 00" not in words(first)
+    assert "Still owed, 51 experts $51.00" in words(first)
+
+    (more,) = re.findall(r'href="([^"]+#left-out)"', first.text)
+    second = words(fin.get(html.unescape(more)))
+    assert "Expert 00" in second
+    assert "Expert 01" not in second
+    assert "Ana Silva" in second
+    assert "Still owed, 51 experts $51.00" in second
+
+
+def left_out(session, batch, name):
+    session.add(
+        PayoutItem(
+            batch_id=batch.id,
+            person_id=a_person(session, name, Role.EXPERT).id,
+            amount=100,
+            state=ItemState.BLOCKED,
+            blocker=Blocker.NO_ACCOUNT,
+            frozen_sha256=bytes(32),
+            changed_at=clock.now(),
+        )
+    )
+    session.commit()
+
+
+def test_a_batch_that_pays_nobody_says_what_to_do(session, app, cast, deal):
+    session.execute(sa.update(ConnectedAccount).values(transfers=TransfersState.RESTRICTED))
+    session.commit()
+    desk = finance(session)
+    shown = words(enter(cast, app, desk.fin).post("/payouts", cut_off=clock.now().date().isoformat()))
+    assert "Nobody in this batch can be paid now" in shown
+    assert "Cancel this batch" in shown
+    assert "Who is paid" not in shown
+    assert "Is there enough?" not in shown
+
+    batch = session.scalars(sa.select(PayoutBatch)).one()
+    assert "Release the batch" not in words(enter(cast, app, desk.gil).get(f"/payouts/{batch.public_id}"))
+
+
+def test_a_payment_leads_on_to_its_deposit(session, app, cast, gateway, stripe: Handle, deal):
+    with clock.at(FRIDAY):
+        batch = a_released_batch(session)
+        sending.send_batch(session, gateway, batch.public_id)
+    fin = enter(cast, app, finance(session).fin)
+    path = f"/payouts/items/{batch.items[0].public_id}"
+    assert "/reconciliation/deposits/" not in fin.get(path).text
+
+    stripe.settle()
+    payouts.track_payouts(session, gateway)
+    payout = session.scalars(sa.select(ConnectedPayout)).one()
+    assert f'href="/reconciliation/deposits/{payout.stripe_id}"' in fin.get(path).text
+    assert "Ana Silva" in words(fin.get(f"/reconciliation/deposits/{payout.stripe_id}"))
 
 
 def test_whoever_prepared_is_told_to_ask_a_colleague(session, app, cast, deal):

@@ -13,6 +13,7 @@ from marketplace.contracts.queries import lines_for_payable
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.ledger import chart
+from marketplace.ledger.sources import link_for
 from marketplace.money import Money
 from marketplace.payments import batches as use
 from marketplace.payments import queries
@@ -23,6 +24,8 @@ from marketplace.payments.tasks import gateway
 from marketplace.payments.views import bp
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged, try_form
+
+States = dict[ItemState, tuple[int, Money]]
 
 
 @bp.get("/payouts")
@@ -49,17 +52,22 @@ def batch(batch_id: uuid.UUID) -> ResponseReturnValue:
     """A batch: who is paid, who is not and why, and how far it is."""
     found = queries.batch(db_session(), actor(), batch_id)
     states = queries.by_state(db_session(), found)
-    prepared = found.state == BatchState.PREPARED
+    prepared, total = found.state == BatchState.PREPARED, _total(states, found.currency)
     return page(
         "payments/batch.html",
         batch=found,
-        items=paged(db_session(), queries.items_of(found), by=PayoutItem.id, size=50),
+        paid=paged(db_session(), queries.paid_by(found), by=PayoutItem.id, size=50),
+        left_out=paged(
+            db_session(), queries.left_out_of(found), by=PayoutItem.id, size=50, name="left_out_after"
+        ),
         states=states,
-        total=_total(states, found.currency),
+        total=total,
         people=_people(states),
-        cover=queries.cover(gateway(), _total(states, found.currency)) if prepared else None,
+        left_total=_total(states, found.currency, going=False),
+        left_people=_people(states, going=False),
+        cover=queries.cover(gateway(), total) if prepared and total else None,
         moving=found.state in (BatchState.RELEASED, BatchState.SENDING),
-        may_release=prepared and actor().has(Role.FINANCE_RELEASER) and found.prepared_by != actor().id,
+        may_release=_may_release(found) and bool(total),
         may_take_out=prepared and actor().has(Role.FINANCE_PREPARER),
     )
 
@@ -106,7 +114,11 @@ def item(item_id: uuid.UUID) -> ResponseReturnValue:
     found = queries.item(db_session(), actor(), item_id)
     lines = lines_for_payable(db_session(), [each.approval_id for each in found.approvals])
     entries = ledger.entries_for(db_session(), f"payout_item:{item_id}")
-    return page("payments/item.html", item=found, lines=lines, entries=entries)
+    payout = queries.payout_of(db_session(), found)
+    deposit = link_for(f"connected_payout:{payout.stripe_id}") if payout else None
+    return page(
+        "payments/item.html", item=found, lines=lines, entries=entries, payout=payout, deposit=deposit
+    )
 
 
 @bp.post("/payouts/items/<uuid:item_id>/cancel")
@@ -136,14 +148,18 @@ def _home(form: CutOffForm) -> ResponseReturnValue:
     )
 
 
-def _total(states: dict[ItemState, tuple[int, Money]], currency: str) -> Money:
-    return Money(sum(amount.amount for _count, amount in _going(states)), currency)
+def _may_release(batch: PayoutBatch) -> bool:
+    mine = batch.prepared_by == actor().id
+    return batch.state == BatchState.PREPARED and actor().has(Role.FINANCE_RELEASER) and not mine
 
 
-def _people(states: dict[ItemState, tuple[int, Money]]) -> str:
-    return ngettext("one expert", "%(n)s experts", sum(count for count, _amount in _going(states)))
+def _total(states: States, currency: str, *, going: bool = True) -> Money:
+    return Money(sum(amount.amount for _count, amount in _which(states, going)), currency)
 
 
-def _going(states: dict[ItemState, tuple[int, Money]]) -> list[tuple[int, Money]]:
-    listed_only = (ItemState.BLOCKED, ItemState.CANCELLED)
-    return [value for state, value in states.items() if state not in listed_only]
+def _people(states: States, *, going: bool = True) -> str:
+    return ngettext("one expert", "%(n)s experts", sum(count for count, _amount in _which(states, going)))
+
+
+def _which(states: States, going: bool) -> list[tuple[int, Money]]:
+    return [value for state, value in states.items() if (state not in queries.LEFT_OUT) is going]

@@ -14,6 +14,7 @@ from marketplace.ledger import chart, periods, queries
 from marketplace.ledger.forms import AsOfForm, JournalForm
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.ledger.sources import link_for, owner_of
+from marketplace.ledger.words import event_name
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged
 
@@ -22,7 +23,7 @@ bp = Blueprint("ledger", __name__, url_prefix="/books")
 
 @bp.context_processor
 def _words() -> dict[str, object]:
-    return {"link_for": link_for, "owner_of": owner_of}
+    return {"link_for": link_for, "owner_of": owner_of, "event_name": event_name}
 
 
 @bp.get("/")

@@ -1,0 +1,30 @@
+"""What happened, of which an entry is the record, in the reader's words."""
+
+from __future__ import annotations
+
+from marketplace.i18n import gettext as _
+
+
+def event_name(event: str) -> str:
+    """The event of an entry, such as `arrived 2`, in words. Ids are left out; a count is kept."""
+    verb, _space, rest = event.partition(" ")
+    said = _known().get(verb, verb.replace("_", " ").capitalize())
+    return f"{said} ({rest})" if rest.isdecimal() else said
+
+
+def _known() -> dict[str, str]:
+    return {
+        "approved": _("Approved by the client"),
+        "arrived": _("Arrived at our bank"),
+        "booked": _("Booked by hand"),
+        "created": _("On its way from Stripe to the expert's bank"),
+        "failed": _("Came back from the bank"),
+        "opened": _("Opening balance"),
+        "paid": _("Paid by the client"),
+        "refused": _("Refused by Stripe, and owed again"),
+        "released": _("Released to be sent"),
+        "reserved": _("Reserved for a week's work"),
+        "returned": _("Not used, and returned to the project"),
+        "sent": _("Sent by Stripe"),
+        "undone": _("Taken back"),
+    }

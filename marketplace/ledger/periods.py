@@ -59,14 +59,22 @@ def open_period(session: Session, actor: Actor, month: date) -> Period:
     return period
 
 
-@use_case
 def close(session: Session, actor: Actor, month: date) -> Period:
     """Close a month for good. Another person than who prepared it, with a fresh second factor.
 
-    Raises Refused when an earlier month is not closed, or when a proof does not hold, naming the first.
+    Raises Refused when an earlier month is not closed, or when a proof does not hold, naming the first. The
+    proofs run before anything is locked: they read all of the books, and a month on hold takes no more
+    postings meanwhile.
     """
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
+    session.rollback()
+    _refuse_drift(session)
+    return _close(session, actor, month)
+
+
+@use_case
+def _close(session: Session, actor: Actor, month: date) -> Period:
     period = _locked(session, month)
     if period.prepared_by == actor.id:
         raise NotAllowed(_("You prepared this month. Ask a colleague to close it."))
@@ -74,7 +82,6 @@ def close(session: Session, actor: Actor, month: date) -> Period:
         raise Refused(_("%(month)s is not closed. Close that one first.", month=_said(earlier)))
     move(period, PeriodState.CLOSED)
     period.closed_by, period.closed_at = actor.id, clock.now()
-    _refuse_drift(session)
     audit.record(session, actor, "closed", "period", period.public_id, month=month)
     return period
 

@@ -22,6 +22,7 @@ from marketplace.payments.facts import Balance, BalanceTransaction
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedAccount, ConnectedPayout, PayoutItem, Transfer
 from marketplace.payments.payouts import RECONCILED
+from marketplace.payments.rounds import Round
 from marketplace.payments.states import ItemState
 from marketplace.reconciliation.models import StripeBalance, StripeTransaction
 
@@ -36,17 +37,18 @@ def fetch_stripe(session: Session, gateway: Gateway, limit: int = 200) -> int:
     """Bring the mirror up to date: the platform, `limit` accounts that have money on its way (those looked at
     longest ago first), and the contents of their payouts. How many transactions were new.
 
-    Safe to repeat. Raises the gateway's errors; what was fetched until then is kept.
+    Safe to repeat. Raises the gateway's errors about the platform; an account that fails holds up no other.
     """
     new = _fetch(session, gateway, None, _since(session, None))
-    for account in _accounts_in_play(session, limit):
-        new += _fetch(session, gateway, account, _since(session, account))
-        gateway.breathe()
-    for payout, account in _payouts_without_contents(session, limit):
-        contents = gateway.payout_contents(payout, account)
-        new += keep_transactions(session, account, contents)
-        _keep_contents(session, payout, contents)
-        gateway.breathe()
+    turn = Round(session, gateway)
+    for account in turn.over(_accounts_in_play(session, limit)):
+        with turn.one(account):
+            new += _fetch(session, gateway, account, _since(session, account))
+    for payout, account in turn.over(_payouts_without_contents(session, limit)):
+        with turn.one(payout):
+            contents = gateway.payout_contents(payout, account)
+            new += keep_transactions(session, account, contents)
+            _keep_contents(session, payout, contents)
     return new
 
 

@@ -12,13 +12,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.actor import Actor
+from marketplace.actor import Actor, Role
 from marketplace.db import violated
 from marketplace.errors import FreshFactorNeeded, NotAllowed, Refused
 from marketplace.ledger import periods
 from marketplace.ledger.models import JournalEntry, Period
 from marketplace.ledger.states import PeriodState
+from marketplace.proof import Drift, Proof
 from tests.conftest import Committed
+from tests.factories.accounts import a_person, an_actor
 from tests.ledger.conftest import book
 
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
@@ -131,6 +133,27 @@ def test_the_database_refuses_a_closed_month(session: Session, fin: Actor, gil: 
             )
         )
     assert violated(refused.value) == "ck_journal_entries_period"
+
+
+def test_who_books_does_not_wait_while_the_proofs_of_a_close_run(
+    committed: Committed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def book_meanwhile(session: Session) -> Iterator[Drift]:
+        with committed.session() as other:
+            other.execute(sa.text("SET lock_timeout = '50ms'"))
+            book(other, "a:2", 5, IN_NOVEMBER)
+            other.commit()
+        yield from ()
+
+    monkeypatch.setattr(periods, "before_close", [Proof("X1", "Somebody books", book_meanwhile)])
+    with committed.session() as session:
+        fin = an_actor(session, a_person(session, "Fin Farrell", Role.FINANCE_PREPARER))
+        gil = an_actor(session, a_person(session, "Gil Garnier", Role.FINANCE_RELEASER))
+        book(session, "a:1", 5, IN_OCTOBER)
+        session.commit()
+        periods.hold(session, fin, OCTOBER)
+        closed = periods.close(session, replace(gil, second_factor_at=clock.now()), OCTOBER)
+        assert closed.state == PeriodState.CLOSED
 
 
 def test_holding_waits_for_who_is_booking(committed: Committed, fin: Actor) -> None:

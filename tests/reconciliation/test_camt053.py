@@ -61,12 +61,14 @@ def test_two_coffees_on_a_day_are_two_lines() -> None:
     assert len(set(line_keys(statement.lines))) == 2
 
 
-def test_a_broken_amount_is_named_and_the_rest_read() -> None:
-    data = document(Statement(DAY, 0, [Entry(500), Entry(700)])).replace(b">5.00<", b">5..00<", 1)
+# The exponents would take minutes to write out as integers, or more digits than a decimal may have.
+@pytest.mark.parametrize("amount", ["5..00", "-5", "5e2", "1E999990", "1E4000000", "NaN", "٥", "5" * 14])
+def test_a_broken_amount_is_named_and_the_rest_read(amount: str) -> None:
+    data = document(Statement(DAY, 0, [Entry(500), Entry(700)])).replace(b">5.00<", f">{amount}<".encode(), 1)
     _form, (statement,) = formats.read(data)
 
     assert [line.amount for line in statement.lines] == [700]
-    assert statement.problems == ["Line 1 cannot be read: “5..00”."]
+    assert statement.problems == [f"Line 1 cannot be read: “{amount}”."]
 
 
 @pytest.mark.parametrize(
@@ -78,9 +80,15 @@ def test_a_broken_amount_is_named_and_the_rest_read() -> None:
         document(Statement(DAY, 0))[:-20],
         document(),
         document().replace(b"?>\n", b'?>\n<!DOCTYPE x [<!ENTITY a "b">]>\n'),
+        document(Statement(DAY, 0, [Entry(500)])).replace(str(DAY).encode(), b"3rd of May"),
+        document(Statement(DAY, 0)).replace(b"UTF-8", b"foo"),
+        document(Statement(DAY, 0)).replace(b"UTF-8", b"utf-32"),
     ],
-    ids=["empty", "another file", "another message", "cut off", "without a statement", "with a DTD"],
-)
+    ids=[
+        "empty", "another file", "another message", "cut off", "without a statement", "with a DTD",
+        "without a readable date", "in an unknown encoding", "in an encoding that is not read",
+    ],
+)  # fmt: skip
 def test_what_is_no_statement_is_refused_in_a_sentence(data: bytes) -> None:
     with pytest.raises(Invalid) as refused:
         formats.read(data)

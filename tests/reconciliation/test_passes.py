@@ -17,7 +17,7 @@ from marketplace.errors import Refused
 from marketplace.ledger import chart
 from marketplace.payments.gateway import Gateway
 from marketplace.reconciliation import fetching, matches, passes
-from marketplace.reconciliation.models import OpenItem, StatementMatch, StripeTransaction
+from marketplace.reconciliation.models import OpenItem, StatementMatch, StripeBalance, StripeTransaction
 from marketplace.reconciliation.states import ItemState, Kind, LineState, MatchState
 from tests.factories.accounts import a_person
 from tests.ledger import journal
@@ -63,6 +63,16 @@ def found(session: Session, state: MatchState = MatchState.CONFIRMED) -> list[St
 
 def open_kinds(session: Session) -> list[Kind]:
     return sorted(session.scalars(sa.select(OpenItem.kind).filter_by(state=ItemState.OPEN)))
+
+
+def test_an_account_that_is_refused_holds_up_no_other(
+    session: Session, stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_accounts_in_play", lambda session, limit: ["acct_gone", "acct_here"])
+    stripe.refused.add("acct_gone")
+    stripe.moved("acct_here", "payment", "py_1", 500)
+    assert fetch(session, stripe) == 1
+    assert session.scalars(sa.select(StripeBalance.account)).all() == [None, "acct_here"]
 
 
 def test_fetching_twice_keeps_each_once(session: Session, stripe: FakeStripe) -> None:

@@ -16,6 +16,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.chart import Account
 from marketplace.payments.facts import Balance, BalanceTransaction
 from marketplace.payments.models import ConnectedAccount, ConnectedPayout, Sweep
+from marketplace.payments.outcomes import GatewayRefused
 from marketplace.payments.states import SweepState, TransfersState
 from marketplace.reconciliation import statements
 from marketplace.reconciliation.models import StatementLine
@@ -35,6 +36,7 @@ class FakeStripe:
     pending: int = 0
     contents: dict[str, list[BalanceTransaction]] = field(default_factory=dict)
     asked: list[tuple[str | None, datetime]] = field(default_factory=list)
+    refused: set[str | None] = field(default_factory=set)
 
     def moved(self, account: str | None, kind: str, source: str, net: int, at: datetime = NOON) -> str:
         """Something moves a balance; the transaction's id."""
@@ -54,6 +56,8 @@ class FakeStripe:
         return found.id
 
     def balance(self, account: str | None = None) -> Balance:
+        if account in self.refused:
+            raise GatewayRefused("account_invalid", "This account is closed.")
         total = sum(each.net for each in self.transactions.get(account, []))
         return Balance({"USD": {"card": total - self.pending}}, {"USD": self.pending})
 

@@ -28,9 +28,14 @@ def read(data: bytes) -> Sequence[ReadStatement]:
     """Every statement in the file. Raises Invalid when it is not well-formed or holds none."""
     try:
         root: Element = fromstring(data, forbid_dtd=True)
-    except (ParseError, DefusedXmlException):
+    except (ParseError, DefusedXmlException, LookupError, ValueError):
+        # A name of an encoding that nobody knows is a LookupError, one that is not read here a ValueError.
         raise Invalid(_("This file is damaged: it cannot be read to its end."), field="file") from None
-    found = [_statement(node) for node in root.findall("{*}BkToCstmrStmt/{*}Stmt")]
+    try:
+        found = [_statement(node) for node in root.findall("{*}BkToCstmrStmt/{*}Stmt")]
+    except ValueError as error:
+        said = _("A date in this file cannot be read: “%(what)s”.", what=str(error))
+        raise Invalid(said, field="file") from None
     if not found:
         raise Invalid(_("This file holds no statement."), field="file")
     return found
@@ -169,9 +174,12 @@ def _currency_inside(node: Element) -> str:
 
 
 def _day(node: Element, path: str) -> date | None:
-    """A day written as Dt or DtTm below the path, or at it."""
+    """A day written as Dt or DtTm below the path, or at it. ValueError, of what is written, when it is none."""
     text = _text(node, f"{path}/Dt") or _text(node, f"{path}/DtTm") or _text(node, path)
-    return date.fromisoformat(text[:10]) if text else None
+    try:
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError:
+        raise ValueError(text) from None
 
 
 def _text(node: Element, path: str) -> str:

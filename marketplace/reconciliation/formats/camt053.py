@@ -174,7 +174,7 @@ def _currency_inside(node: Element) -> str:
 
 
 def _day(node: Element, path: str) -> date | None:
-    """A day written as Dt or DtTm below the path, or at it. ValueError, of what is written, when it is none."""
+    """A day written as Dt or DtTm below the path, or at it. Raises ValueError with what is no day."""
     text = _text(node, f"{path}/Dt") or _text(node, f"{path}/DtTm") or _text(node, path)
     try:
         return date.fromisoformat(text[:10]) if text else None

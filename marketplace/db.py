@@ -90,8 +90,20 @@ def engine(url: str) -> sa.Engine:
         max_overflow=10,
         pool_timeout=10,
         pool_pre_ping=True,
+        # An error that is logged must not tell whose address or which secret was being written.
+        hide_parameters=True,
         connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10},
     )
+
+
+@sa.event.listens_for(sa.Engine, "handle_error")
+def _leave_out_the_row(context: sa.ExceptionContext) -> None:
+    """PostgreSQL adds the whole row to some errors, as a detail below the message; it is dropped."""
+    error, told = context.original_exception, context.sqlalchemy_exception
+    diagnosis = getattr(error, "diag", None)
+    if told is not None and diagnosis is not None and diagnosis.message_detail:
+        whole, error.args = str(error), (diagnosis.message_primary,)
+        told.args = tuple(str(each).replace(whole, str(error)) for each in told.args)
 
 
 def new_session(url: str) -> Session:

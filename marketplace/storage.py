@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -65,7 +66,7 @@ def keep(session: Session, owner_person_id: int, name: str, data: bytes) -> Docu
     """
     media_type = _recognised(data)
     public_id, key = new_id(), AESGCM.generate_key(256)
-    _write(_path(public_id), _encrypt(data, key, public_id))
+    _write(path_of(public_id), _encrypt(data, key, public_id))
     document = Document(
         public_id=public_id,
         owner_person_id=owner_person_id,
@@ -89,12 +90,12 @@ def read(session: Session, actor: Actor, document: Document) -> bytes:
     session.add(
         DocumentView(document_id=document.id, person_id=actor.id, at=clock.now(), request_id=actor.request_id)
     )
-    key = crypto.open_sealed(document.wrapped_key, f"documents.{document.public_id}")
     try:
-        data = _decrypt(_path(document.public_id).read_bytes(), key, document.public_id)
+        sealed = path_of(document.public_id).read_bytes()
     except FileNotFoundError:
         raise NotFound(_("This document is no longer kept.")) from None
-    if hashlib.sha256(data).digest() != document.sha256:
+    data = _opened(document, sealed)
+    if data is None or hashlib.sha256(data).digest() != document.sha256:
         raise NotFound(_("This document is damaged. Ask its owner to send it again."))
     return data
 
@@ -115,11 +116,17 @@ def _encrypt(data: bytes, key: bytes, public_id: uuid.UUID) -> bytes:
     return nonce + AESGCM(key).encrypt(nonce, data, public_id.bytes)
 
 
-def _decrypt(sealed: bytes, key: bytes, public_id: uuid.UUID) -> bytes:
-    return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], public_id.bytes)
+def _opened(document: Document, sealed: bytes) -> bytes | None:
+    """The content, or None when it does not open: changed, cut short, or its key was."""
+    try:
+        key = crypto.open_sealed(document.wrapped_key, f"documents.{document.public_id}")
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], document.public_id.bytes)
+    except (InvalidTag, ValueError, crypto.NotSealedHere):
+        return None
 
 
-def _path(public_id: uuid.UUID) -> Path:
+def path_of(public_id: uuid.UUID) -> Path:
+    """Where the encrypted content of a document lies."""
     return settings.current().data / "documents" / public_id.hex[-2:] / public_id.hex
 
 

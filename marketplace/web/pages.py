@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 from flask import make_response, render_template, request
 from werkzeug.wrappers import Response
 
 UNPROCESSABLE = 422
 _UNSAFE_NAME = re.compile(r"[^\w. -]+")
+_UNSAFE_PLAIN = re.compile(r"[^A-Za-z0-9_. -]+")
 
 
 def page(template: str, *, form: Any = None, status: int = 200, **context: Any) -> Response:
@@ -25,7 +28,16 @@ def file_response(data: bytes, name: str, media_type: str, *, inline: bool = Fal
     answer = make_response(data)
     kind = "inline" if inline and media_type.startswith("image/") else "attachment"
     answer.headers["Content-Type"] = media_type
-    answer.headers["Content-Disposition"] = f'{kind}; filename="{_UNSAFE_NAME.sub("_", name)}"'
+    answer.headers["Content-Disposition"] = f"{kind}; {_named(name)}"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _named(name: str) -> str:
+    """Headers hold ASCII: the nearest name in it, and the true one beside it (RFC 6266, RFC 8187)."""
+    whole = _UNSAFE_NAME.sub("_", name)
+    plain = _UNSAFE_PLAIN.sub("_", unicodedata.normalize("NFKD", whole).encode("ascii", "replace").decode())
+    if plain == whole:
+        return f'filename="{plain}"'
+    return f"filename=\"{plain}\"; filename*=UTF-8''{quote(whole, safe='')}"

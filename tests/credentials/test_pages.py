@@ -9,7 +9,9 @@ import re
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.http import parse_options_header
 
+from marketplace import storage
 from marketplace.actor import Actor
 from marketplace.credentials import claims, reviews, types
 from marketplace.credentials.models import Credential
@@ -40,6 +42,37 @@ def test_an_expert_adds_a_licence(client: FlaskClient, session: Session, ana: Ac
     assert "Waiting for review" in words(page)
     assert "123456" not in words(page)
     assert "US medical licence, California" in words(ana_there.get("/credentials/"))
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Диплом врача.pdf", "_ _.pdf"),
+        ("Zeugnis für Ärzte.pdf", "Zeugnis fu_r A_rzte.pdf"),
+        ("医師免許.pdf", "_.pdf"),
+    ],
+)
+def test_a_document_opens_under_its_own_name_in_any_script(
+    client: FlaskClient, session: Session, ana: Actor, name: str, plain: str
+) -> None:
+    credential = a_claim(session, ana, document=claims.Upload(name, PDF.data))
+    answer = browser(client, session, ana).get(f"/credentials/{credential.public_id}/document")
+    assert (answer.status_code, answer.data) == (200, PDF.data)
+    _kind, options = parse_options_header(answer.headers["Content-Disposition"])
+    assert options == {"filename": name}
+    assert f'filename="{plain}"' in answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("left", [b"", b"short", b"x" * 200])
+def test_a_damaged_document_is_not_found(
+    client: FlaskClient, session: Session, ana: Actor, left: bytes
+) -> None:
+    credential = a_claim(session, ana, document=PDF)
+    assert credential.document is not None
+    storage.path_of(credential.document.public_id).write_bytes(left)
+    answer = browser(client, session, ana).get(f"/credentials/{credential.public_id}/document")
+    assert answer.status_code == 404
+    assert "This document is damaged" in words(answer)
 
 
 def test_a_mistyped_number_is_told(client: FlaskClient, session: Session, ana: Actor) -> None:

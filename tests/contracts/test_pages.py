@@ -124,6 +124,16 @@ def test_a_mistyped_entry_comes_back_with_its_sentence(app: Flask, session: Sess
     assert "has not passed yet" in words(answer)
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30", "soon"])
+def test_a_week_at_the_end_of_time_is_no_accident(app: Flask, session: Session, deal: Deal, day: str) -> None:
+    expert = at_browser(app, session, deal.expert)
+    assert expert.get(f"/work/{deal.contract.public_id}?week={day}").status_code == 200
+    entered = expert.post(
+        f"/work/{deal.contract.public_id}/entries", day=day, begins="09:00", ends="10:00", **RANKED
+    )
+    assert entered.status_code == 422
+
+
 def test_equal_times_are_refused_and_midnight_is_said_beforehand(
     app: Flask, session: Session, deal: Deal
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -79,6 +80,15 @@ def test_a_gig_is_written_previewed_and_published(app: Flask, session: Session) 
     assert "The gig is published" in words(browser.post(f"/gigs/{gig.public_id}/publication"))
     session.refresh(gig)
     assert (gig.rate_min, gig.rate_max) == (100_00, 150_50)
+
+
+@pytest.mark.parametrize("organization", ["foo", "00000000-0000-0000-0000-000000000000"])
+def test_a_project_of_no_company_of_ones_own_is_not_started(
+    app: Flask, session: Session, organization: str
+) -> None:
+    client, _own = a_client(session)
+    browser = enter(app.test_client(), session, client)
+    assert browser.get(f"/projects/new?organization={organization}").status_code == 404
 
 
 def test_an_edit_form_shows_what_is_kept(app: Flask, session: Session) -> None:

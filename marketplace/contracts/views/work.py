@@ -19,6 +19,8 @@ from marketplace.contracts.weeks import week_of, week_on
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, try_form
 
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+
 
 @bp.get("/work")
 @guard(Role.EXPERT)
@@ -122,6 +124,8 @@ def _start(form: StartForm, contract_id: uuid.UUID) -> TimeEntry:
 def _week(
     contract: Contract, day: date, start_form: StartForm | None = None, entry_form: EntryForm | None = None
 ) -> ResponseReturnValue:
+    # The first and the last days that there are have no week before or after them.
+    day = min(max(day, EARLIEST), LATEST)
     shown = queries.week_view(db_session(), contract, week_on(day, contract.time_zone))
     return page(
         "contracts/week.html",

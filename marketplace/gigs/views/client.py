@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.accounts import queries as people
 from marketplace.actor import CLIENT, Role
+from marketplace.errors import NotFound
 from marketplace.gigs import applications, drafts, find, fit, invitations, publishing, queries
 from marketplace.gigs import projects as use
 from marketplace.gigs.forms import DeclineForm, GigForm, InviteForm, ProjectForm
@@ -39,15 +40,18 @@ def new_project() -> ResponseReturnValue:
     """Start a project."""
     form = ProjectForm()
     mine = people.administered(db_session(), actor())
-    chosen = request.values.get("organization", str(mine[0].public_id))
+    asked = request.values.get("organization")
+    chosen = next((each.public_id for each in mine if asked in (None, str(each.public_id))), None)
+    if chosen is None:
+        raise NotFound(_("There is no such company, or it is not yours."))
     currency = current_app.config["SETTINGS"].books_currency
     made = try_form(
         form,
-        lambda: use.create_project(db_session(), actor(), uuid.UUID(chosen), form.draft(currency)),
+        lambda: use.create_project(db_session(), actor(), chosen, form.draft(currency)),
     )
     if made:
         return redirect(url_for("gigs.project", project_id=made.public_id), 303)
-    return page("gigs/new_project.html", form=form, organizations=mine, chosen=chosen)
+    return page("gigs/new_project.html", form=form, organizations=mine, chosen=str(chosen))
 
 
 @bp.get("/projects/<uuid:project_id>")

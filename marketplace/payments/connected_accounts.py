@@ -15,6 +15,7 @@ from marketplace.db import use_case
 from marketplace.i18n import gettext as _
 from marketplace.notifications import notify
 from marketplace.payments import facts, words
+from marketplace.payments.asking import ask_once
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedAccount
@@ -92,13 +93,18 @@ def _keep_account(session: Session, actor: Actor) -> _Holder:
 
 
 def _make(session: Session, gateway: Gateway, holder: _Holder) -> str:
-    made = gateway.make_account(
+    asked = {
+        "email": holder.email,
+        "name": holder.name,
+        "country": holder.country,
+        "currency": current().books_currency,
+    }
+    metadata = {"connected_account": str(holder.public_id)}
+    made = ask_once(
+        session,
         f"account:{holder.public_id}",
-        email=holder.email,
-        name=holder.name,
-        country=holder.country,
-        currency=current().books_currency,
-        metadata={"connected_account": str(holder.public_id)},
+        asked,
+        lambda key, asked: gateway.make_account(key, **asked, metadata=metadata),
     )
     _made(session, holder.public_id, made)
     refresh_account(session, gateway, made)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from hashlib import sha256
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,6 +24,7 @@ from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.notifications import notify
 from marketplace.payments import facts, fees, words
+from marketplace.payments.asking import ask_once
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding, StripeCustomer
 from marketplace.payments.states import FundingState, Rail, move
@@ -66,33 +66,10 @@ def open_checkout(
     Raises NotFound, NotAllowed or the gateway's errors, after which it may be called again.
     """
     order = _order(session, actor, public_id)
-    if order.session_id is not None:
-        found = gateway.checkout(order.session_id)
-        record_checkout(session, found)
-        return found.url if found.status == "open" else None
-    customer = _customer(session, gateway, order)
-    opened = gateway.open_checkout(
-        _checkout_key(public_id, customer, order.title, return_url, cancel_url),
-        customer=customer,
-        reference=str(public_id),
-        title=order.title,
-        amount=order.charge_amount,
-        currency=order.currency,
-        rail=order.rail,
-        metadata={"funding": str(public_id)},
-        return_url=return_url,
-        cancel_url=cancel_url,
-    )
-    kept = _opened(session, public_id, opened)
-    return opened.url if kept == opened.id else gateway.checkout(kept).url
-
-
-def _checkout_key(public_id: uuid.UUID, *asked: str) -> str:
-    """A key for exactly these parameters, since Stripe refuses a key that comes back with others.
-
-    A page opened under a lost answer is never seen by anybody and runs out.
-    """
-    return f"funding:{public_id}:{sha256(chr(0).join(asked).encode()).hexdigest()[:16]}"
+    session_id = order.session_id or _open(session, gateway, order, return_url, cancel_url)
+    found = gateway.checkout(session_id)
+    record_checkout(session, found)
+    return found.url if found.status == "open" else None
 
 
 def settle_funding(session: Session, gateway: Gateway, session_id: str) -> Funding:
@@ -123,6 +100,7 @@ def record_checkout(session: Session, found: facts.Checkout) -> Funding:
 class _Order:
     """What the calls need, read before them, since no transaction stays open meanwhile."""
 
+    public_id: uuid.UUID
     organization_id: int
     organization: uuid.UUID
     payer: str
@@ -182,6 +160,7 @@ def _order(session: Session, actor: Actor, public_id: uuid.UUID) -> _Order:
     organization = session.get_one(Organization, funding.organization_id)
     customer = session.get(StripeCustomer, organization.id)
     return _Order(
+        public_id=public_id,
         organization_id=organization.id,
         organization=organization.public_id,
         payer=organization.name,
@@ -195,11 +174,41 @@ def _order(session: Session, actor: Actor, public_id: uuid.UUID) -> _Order:
     )
 
 
+def _open(session: Session, gateway: Gateway, order: _Order, return_url: str, cancel_url: str) -> str:
+    asked = {
+        "customer": order.customer or _customer(session, gateway, order),
+        "title": order.title,
+        "return_url": return_url,
+        "cancel_url": cancel_url,
+    }
+    reference = str(order.public_id)
+    opened = ask_once(
+        session,
+        f"funding:{reference}",
+        asked,
+        lambda key, asked: (
+            gateway.open_checkout(
+                key,
+                **asked,
+                reference=reference,
+                amount=order.charge_amount,
+                currency=order.currency,
+                rail=order.rail,
+                metadata={"funding": reference},
+            ).id
+        ),
+    )
+    _opened(session, order.public_id, opened)
+    return opened
+
+
 def _customer(session: Session, gateway: Gateway, order: _Order) -> str:
-    if order.customer is not None:
-        return order.customer
-    made = gateway.make_customer(
-        f"customer:{order.organization}", order.payer, order.email, {"organization": str(order.organization)}
+    metadata = {"organization": str(order.organization)}
+    made = ask_once(
+        session,
+        f"customer:{order.organization}",
+        {"name": order.payer, "email": order.email},
+        lambda key, asked: gateway.make_customer(key, **asked, metadata=metadata),
     )
     return _keep_customer(session, order.organization_id, made)
 
@@ -215,13 +224,11 @@ def _keep_customer(session: Session, organization_id: int, stripe_id: str) -> st
 
 
 @use_case
-def _opened(session: Session, public_id: uuid.UUID, opened: facts.Checkout) -> str:
-    """The session that belongs to the lot: this one, or the one that somebody opened a moment before."""
+def _opened(session: Session, public_id: uuid.UUID, session_id: str) -> None:
     funding = session.scalars(sa.select(Funding).filter_by(public_id=public_id).with_for_update()).one()
     if funding.session_id is None:
-        funding.session_id = opened.id
+        funding.session_id = session_id
         move(funding, FundingState.OPEN)
-    return funding.session_id
 
 
 def _follow(session: Session, funding: Funding, found: facts.Checkout) -> None:

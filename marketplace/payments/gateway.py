@@ -60,7 +60,7 @@ class Gateway:
 
     # Clients' money in
 
-    def make_customer(self, key: str, name: str, email: str, metadata: dict[str, str]) -> str:
+    def make_customer(self, key: str, *, name: str, email: str, metadata: dict[str, str]) -> str:
         """The id of a new customer, who is an organization."""
         made = _ask(
             lambda: self._stripe.v1.customers.create(
@@ -369,10 +369,10 @@ def _ask(call: Callable[[], R]) -> R:
     except stripe.IdempotencyError as error:
         raise GatewayUnknown("key_used", _("Stripe has seen this request with other contents.")) from error
     except (stripe.APIConnectionError, stripe.APIError) as error:
-        # 5xx, 409, a time-out, a cut connection, or an answer that is not Stripe's.
-        raise GatewayUnknown(
-            "no_answer", _("Stripe gave no clear answer. It will be looked into.")
-        ) from error
+        # 5xx, 409, a time-out, a cut connection, an answer that is not Stripe's, or a 5xx kept under its key.
+        stored = (error.headers or {}).get("Idempotent-Replayed")
+        said = _("Stripe gave no clear answer. It will be looked into.")
+        raise GatewayUnknown("stored_error" if stored else "no_answer", said) from error
     except stripe.StripeError as error:
         raise _refusal(error) from error
 

@@ -34,6 +34,18 @@ class StripeCustomer(Base):
     stripe_id: Mapped[str] = mapped_column(unique=True)
 
 
+class StripeRequest(Base):
+    """What Stripe was asked to make for `subject`, kept word by word until there is an `answer`, its id."""
+
+    __tablename__ = "stripe_requests"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    asked: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    answer: Mapped[str | None]
+    asked_at: Mapped[datetime]
+
+
 class Funding(Public, Base):
     """One lot of client money. `amount` was asked for the project, `charge_amount` was charged so that it
     arrives net of processing, and `net` did arrive; all in minor units of `currency`. `source_type` is the

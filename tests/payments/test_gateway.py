@@ -37,9 +37,9 @@ class Answering:
     def gateway(self) -> Gateway:
         return Gateway("sk_test_x", f"http://127.0.0.1:{self._socket.getsockname()[1]}")
 
-    def says(self, status: int, body: str, kind: str = "application/json") -> Gateway:
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-        self.raw = f"{head}Connection: close\r\n\r\n{body}".encode()
+    def says(self, status: int, body: str, header: str = "X-Nothing: more") -> Gateway:
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        self.raw = f"{head}{header}\r\nConnection: close\r\n\r\n{body}".encode()
         return self.gateway
 
     def stop(self) -> None:
@@ -91,6 +91,13 @@ def error(code: str, kind: str = "invalid_request_error") -> str:
 def test_an_answer_that_says_nothing_for_sure_is_unknown(answering: Answering, status: int, body: str):
     with pytest.raises(GatewayUnknown):
         send(answering.says(status, body))
+
+
+def test_an_error_that_stripe_keeps_under_its_key_is_told_from_silence(answering: Answering):
+    for header, code in (("Idempotent-Replayed: true", "stored_error"), ("X-Nothing: more", "no_answer")):
+        with pytest.raises(GatewayUnknown) as unknown:
+            send(answering.says(500, error("api", "api_error"), header))
+        assert unknown.value.code == code
 
 
 def test_a_cut_line_is_unknown(answering: Answering):

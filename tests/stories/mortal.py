@@ -37,9 +37,7 @@ def works(session: Session) -> None:
 
 def open_checkout(session: Session, person: int, funding: str) -> None:
     carla, stripe = _actor(session, person), connect(settings.current())
-    # The addresses of the site's own pages, as in the second try: one key has to mean one request.
-    back, cancelled = f"{SITE}/back", f"{SITE}/cancelled"
-    fundings.open_checkout(session, stripe, carla, UUID(funding), return_url=back, cancel_url=cancelled)
+    fundings.open_checkout(session, stripe, carla, UUID(funding), return_url=SITE, cancel_url=SITE)
 
 
 def settle(session: Session, session_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field
-from wtforms.validators import InputRequired, Optional
+from wtforms.validators import InputRequired, Optional, ValidationError
 from wtforms.widgets import TextInput
 
 from marketplace import money
@@ -110,7 +110,7 @@ def _presence(required: bool) -> InputRequired | Optional:
 
 def _sane_day(_form: Any, field: Field) -> None:
     if isinstance(field.data, date) and not 1900 <= field.data.year <= 2200:
-        raise ValueError(_("Check the year."))
+        raise ValidationError(_("Check the year."))
 
 
 def _or_value_error(read: Callable[[], R]) -> R:

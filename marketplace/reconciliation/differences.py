@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -121,9 +121,14 @@ class BankSide:
 
 @dataclass(frozen=True)
 class AccountSide:
-    """Memo 9110 of an expert against the balance of the connected account, in minor units."""
+    """Memo 9110 of an expert against the balance of the connected account, in minor units.
+
+    `key` names the ledger account; there is none before its first posting.
+    """
 
     account: str
+    name: str
+    key: str | None
     currency: str
     ledger: int
     stripe: int
@@ -147,23 +152,37 @@ UNSHOWN = sa.text(f"""
     FROM unconfirmed WHERE code = '1100' GROUP BY currency
 """)  # noqa: S608
 
-ACCOUNTS = sa.text(f"""
-    WITH {sql.UNCONFIRMED}, newer AS (
-        SELECT account_key, currency, sum(amount) AS amount FROM unconfirmed
-        WHERE code = '9110' AND occurred_at > fetched_at GROUP BY account_key, currency
-    ), held AS (
-        SELECT a.key, a.currency, sum(b.amount) AS amount FROM ledger_accounts a
-        JOIN ledger_balances b ON b.account_id = a.id WHERE a.code = '9110' GROUP BY a.id
+ACCOUNTS = (
+    sa.text(f"""
+        WITH {sql.UNCONFIRMED}, newer AS (
+            SELECT account_key, currency, sum(amount) AS amount FROM unconfirmed
+            WHERE code = '9110' AND occurred_at > fetched_at GROUP BY account_key, currency
+        ), held AS (
+            SELECT a.key, a.currency, sum(b.amount) AS amount FROM ledger_accounts a
+            JOIN ledger_balances b ON b.account_id = a.id WHERE a.code = '9110' GROUP BY a.id
+        )
+        SELECT b.id, b.account, p.full_name AS name, h.key, b.currency, coalesce(h.amount, 0) AS ledger,
+            b.available + b.pending AS stripe, coalesce(n.amount, 0) AS newer, b.fetched_at AS as_of
+        FROM stripe_balances b
+        JOIN connected_accounts c ON c.stripe_id = b.account
+        JOIN people p ON p.id = c.person_id
+        LEFT JOIN held h ON h.key = 'expert\\:' || p.public_id || '\\:held' AND h.currency = b.currency
+        LEFT JOIN newer n ON n.account_key = h.key AND n.currency = b.currency
+    """)  # noqa: S608
+    .columns(
+        sa.column("id", sa.BigInteger),
+        sa.column("account", sa.Text),
+        sa.column("name", sa.Text),
+        sa.column("key", sa.Text),
+        sa.column("currency", sa.Text),
+        sa.column("ledger", sa.BigInteger),
+        sa.column("stripe", sa.BigInteger),
+        sa.column("newer", sa.BigInteger),
+        sa.column("as_of", sa.DateTime(timezone=True)),
     )
-    SELECT b.account, b.currency, coalesce(h.amount, 0), b.available + b.pending, coalesce(n.amount, 0),
-        b.fetched_at
-    FROM stripe_balances b
-    JOIN connected_accounts c ON c.stripe_id = b.account
-    JOIN people p ON p.id = c.person_id
-    LEFT JOIN held h ON h.key = 'expert:' || p.public_id || '\\:held' AND h.currency = b.currency
-    LEFT JOIN newer n ON n.account_key = h.key AND n.currency = b.currency
-    ORDER BY b.account, b.currency
-""")  # noqa: S608
+    .subquery("accounts")
+)
+DIFFERS = ACCOUNTS.c.ledger - ACCOUNTS.c.newer != ACCOUNTS.c.stripe
 
 # By bank account: what the ledger says of its explained lines, and the sum of those that nothing explains.
 EXPLAINED = sa.text("""
@@ -230,12 +249,28 @@ def bank_sides(session: Session) -> list[BankSide]:
     ]
 
 
-def account_sides(session: Session) -> list[AccountSide]:
-    """One for each connected account and currency that was fetched, never summed over accounts."""
+def differing_accounts() -> sa.Select[StripeBalance]:
+    """Balances of connected accounts that are not as remembered, for paging."""
+    return sa.select(StripeBalance).where(StripeBalance.id.in_(sa.select(ACCOUNTS.c.id).where(DIFFERS)))
+
+
+def account_sides(session: Session, balances: Sequence[StripeBalance] | None = None) -> list[AccountSide]:
+    """Of these balances, or of all that differ; never summed over accounts."""
+    which = DIFFERS if balances is None else ACCOUNTS.c.id.in_([each.id for each in balances])
+    order = (ACCOUNTS.c.id.desc(),) if balances else (ACCOUNTS.c.account, ACCOUNTS.c.currency)
+    rows = session.execute(sa.select(ACCOUNTS).where(which).order_by(*order))
     return [
-        AccountSide(account, currency, int(ledger), int(stripe), int(newer), as_of)
-        for account, currency, ledger, stripe, newer, as_of in session.execute(ACCOUNTS)
+        AccountSide(account, name, key, currency, int(ledger), int(stripe), int(newer), as_of)
+        for _id, account, name, key, currency, ledger, stripe, newer, as_of in rows
     ]
+
+
+def count_accounts(session: Session) -> tuple[int, int]:
+    """How many connected accounts were looked at, and how many are not as remembered."""
+    looked_at, off = session.execute(
+        sa.select(sa.func.count(), sa.func.count().filter(DIFFERS)).select_from(ACCOUNTS)
+    ).one()
+    return int(looked_at), int(off)
 
 
 def remainders(session: Session) -> list[Remainder]:

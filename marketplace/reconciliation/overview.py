@@ -12,7 +12,7 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.reconciliation import bank_accounts, differences
 from marketplace.reconciliation.bank_accounts import Opening
-from marketplace.reconciliation.differences import AccountSide, BankSide, StripeSide
+from marketplace.reconciliation.differences import BankSide, StripeSide
 from marketplace.reconciliation.models import OpenItem, StatementMatch
 from marketplace.reconciliation.open_items import kind_name, what_to_do
 from marketplace.reconciliation.states import ItemState, Kind, MatchState
@@ -20,19 +20,18 @@ from marketplace.reconciliation.states import ItemState, Kind, MatchState
 
 @dataclass(frozen=True)
 class Overview:
-    """All sides as last fetched and imported. `open` counts open items by kind."""
+    """All sides as last fetched and imported. `open` counts open items by kind.
+
+    `accounts` is how many connected accounts were looked at, `off` how many are not as remembered.
+    """
 
     stripe: list[StripeSide]
     bank: list[BankSide]
-    accounts: list[AccountSide]
+    accounts: int
+    off: int
     open: dict[Kind, int]
     proposed: int
     unbooked: list[Opening]
-
-    @property
-    def off(self) -> list[AccountSide]:
-        """Connected accounts whose balance is not as remembered."""
-        return [side for side in self.accounts if side.difference]
 
     @property
     def ties_out(self) -> bool:
@@ -54,11 +53,13 @@ def look(session: Session) -> Overview:
         .select_from(StatementMatch)
         .where(StatementMatch.state == MatchState.PROPOSED)
     )
+    accounts, off = differences.count_accounts(session)
     openings = [bank_accounts.opening_of(session, each) for each in bank_accounts.all_accounts(session)]
     return Overview(
         stripe=differences.stripe_sides(session),
         bank=differences.bank_sides(session),
-        accounts=differences.account_sides(session),
+        accounts=accounts,
+        off=off,
         open=dict(counted.all()),
         proposed=int(proposed or 0),
         unbooked=[opening for opening in openings if opening.rest],
@@ -85,7 +86,7 @@ def headline(overview: Overview) -> tuple[str, str]:
             ngettext(
                 "An expert's Stripe balance is not what the ledger remembers.",
                 "%(n)s experts' Stripe balances are not what the ledger remembers.",
-                len(overview.off),
+                overview.off,
             ),
             _("Fetch from Stripe again. If it stays, look at what moved in the account."),
         )
@@ -122,8 +123,8 @@ def status(session: Session) -> dict[str, Any]:
              ]}
             for b in found.bank
         ],
-        "connected_accounts": len(found.accounts),
-        "connected_accounts_off": [side.account for side in found.off],
+        "connected_accounts": found.accounts,
+        "connected_accounts_off": [side.account for side in differences.account_sides(session)],
         "open_items": {kind.value: count for kind, count in found.open.items()},
         "proposed_matches": found.proposed,
     }  # fmt: skip

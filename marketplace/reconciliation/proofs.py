@@ -50,9 +50,8 @@ def bank_agrees(session: Session) -> Iterator[Drift]:
 def accounts_agree(session: Session) -> Iterator[Drift]:
     """P6: what we remember of each connected account is its Stripe balance, account by account."""
     for side in differences.account_sides(session):
-        if side.difference:
-            subject = f"9110 {side.account} {side.currency}, as of {moment(side.as_of)}"
-            yield Drift(subject, str(side.stripe), str(side.stripe + side.difference))
+        subject = f"9110 {side.account} {side.currency}, as of {moment(side.as_of)}"
+        yield Drift(subject, str(side.stripe), str(side.stripe + side.difference))
 
 
 def money_is_covered(session: Session) -> Iterator[Drift]:

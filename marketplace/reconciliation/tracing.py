@@ -29,15 +29,11 @@ from marketplace.reconciliation.states import MatchState
 
 @dataclass(frozen=True)
 class SweepTrace:
-    """A sweep, the bank line that shows it if one does, and the fee and cost postings that it took."""
+    """A sweep with how many fee and cost postings it took, and their sum."""
 
     sweep: Sweep
-    line: StatementLine | None
-    postings: Sequence[Posting]
-
-    @property
-    def total(self) -> Money:
-        return Money(-sum(posting.amount for posting in self.postings), self.sweep.currency)
+    count: int
+    total: Money
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Deposit:
 
 
 def sweep_behind(session: Session, line: StatementLine) -> SweepTrace | None:
-    """The sweep that a bank line shows, with what it took."""
+    """The sweep that a bank line shows."""
     sweep = session.scalar(
         sa.select(Sweep)
         .join(StatementMatchLine, StatementMatchLine.sweep_id == Sweep.id)
@@ -68,7 +64,24 @@ def sweep_behind(session: Session, line: StatementLine) -> SweepTrace | None:
             StatementMatch.lines.any(StatementMatchLine.statement_line_id == line.id),
         )
     )
-    return SweepTrace(sweep, line, _taken(session, sweep)) if sweep else None
+    if sweep is None:
+        return None
+    count, total = session.execute(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Posting.amount), 0))
+        .join(SweepPosting, SweepPosting.posting_id == Posting.id)
+        .where(SweepPosting.sweep_id == sweep.id)
+    ).one()
+    return SweepTrace(sweep, int(count), Money(-int(total), sweep.currency))
+
+
+def taken_by(trace: SweepTrace) -> sa.Select[Posting]:
+    """The postings that a sweep took, for paging."""
+    return (
+        sa.select(Posting)
+        .join(SweepPosting, SweepPosting.posting_id == Posting.id)
+        .where(SweepPosting.sweep_id == trace.sweep.id)
+        .options(joinedload(Posting.entry), joinedload(Posting.account))
+    )
 
 
 def deposit(session: Session, stripe_id: str) -> Deposit:
@@ -81,16 +94,6 @@ def deposit(session: Session, stripe_id: str) -> Deposit:
     if payout is None:
         raise NotFound(_("There is no such payout."))
     return Deposit(payout, _transfers(session, payout))
-
-
-def _taken(session: Session, sweep: Sweep) -> Sequence[Posting]:
-    return session.scalars(
-        sa.select(Posting)
-        .join(SweepPosting, SweepPosting.posting_id == Posting.id)
-        .where(SweepPosting.sweep_id == sweep.id)
-        .options(joinedload(Posting.entry), joinedload(Posting.account))
-        .order_by(Posting.id)
-    ).all()
 
 
 def _transfers(session: Session, payout: ConnectedPayout) -> Sequence[Transfer]:

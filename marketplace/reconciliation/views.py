@@ -12,6 +12,7 @@ from marketplace.actor import FINANCE
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.ledger import sources
+from marketplace.ledger.models import Posting
 from marketplace.ledger.sources import Link
 from marketplace.payments.models import ConnectedPayout
 from marketplace.reconciliation import (
@@ -30,7 +31,13 @@ from marketplace.reconciliation import (
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.differences import explained
 from marketplace.reconciliation.forms import BookForm, ImportForm, ReasonForm, UndoForm
-from marketplace.reconciliation.models import BankStatement, OpenItem, StatementLine, StatementMatch
+from marketplace.reconciliation.models import (
+    BankStatement,
+    OpenItem,
+    StatementLine,
+    StatementMatch,
+    StripeBalance,
+)
 from marketplace.reconciliation.passes import RunResult
 from marketplace.reconciliation.statements import Imported
 from marketplace.reconciliation.states import Kind, MatchState
@@ -79,7 +86,15 @@ def index() -> ResponseReturnValue:
     """Ledger, Stripe and bank side by side, and one sentence on top."""
     found = overview.look(db_session())
     sentence, advice = overview.headline(found)
-    return page("reconciliation/index.html", overview=found, sentence=sentence, advice=advice)
+    off = paged(db_session(), differences.differing_accounts(), by=StripeBalance.id, size=50)
+    return page(
+        "reconciliation/index.html",
+        overview=found,
+        sentence=sentence,
+        advice=advice,
+        off=differences.account_sides(db_session(), off.rows),
+        next_url=off.next_url,
+    )
 
 
 @bp.post("/fetching")
@@ -319,6 +334,7 @@ def _account_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
 
 def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
     found = queries.find_line(db_session(), public_id)
+    trace = tracing.sweep_behind(db_session(), found)
     return page(
         "reconciliation/line.html",
         form=form,
@@ -327,7 +343,8 @@ def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
         line=found,
         matches=queries.matches_of(db_session(), found),
         sweeps=queries.sweeps_of(db_session(), found),
-        trace=tracing.sweep_behind(db_session(), found),
+        trace=trace,
+        postings=paged(db_session(), tracing.taken_by(trace), by=Posting.id, size=50) if trace else None,
     )
 
 

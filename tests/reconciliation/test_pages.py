@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import cast as as_type
@@ -14,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
 from marketplace.accounts.models import Person
+from marketplace.actor import Role
 from marketplace.ledger import chart
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import SweepPosting
@@ -21,6 +24,7 @@ from marketplace.reconciliation import fetching, overview, passes
 from marketplace.reconciliation.models import BankAccount, BankStatement, OpenItem, StatementMatch
 from marketplace.reconciliation.states import MatchState, StatementState
 from tests.cast import Cast
+from tests.factories.accounts import a_person
 from tests.reconciliation.camt import Entry, Statement, document
 from tests.reconciliation.world import (
     MONDAY,
@@ -235,6 +239,51 @@ def test_from_the_bank_line_down_to_the_fees(session: Session, fin: Visitor, cas
 
     assert "4010 Client fees" in shown
     assert "Sum of one posting $900.00" in shown
+
+
+def test_the_fees_in_a_sweep_are_paged(session: Session, fin: Visitor, cast: Cast) -> None:
+    sweep = a_sweep(session, (cast.fin, cast.gil), 51 * 100)
+    for n in range(51):
+        source = f"approval:{n}"
+        post(session, source, "approved", [(chart.suspense(), 100), (chart.client_fees(), -100)])
+        fee = ledger.entries_for(session, source)[0].postings[1]
+        session.add(SweepPosting(sweep_id=sweep.id, posting_id=fee.id))
+        session.commit()
+    bank_says(session, cast.fin, Entry(5_100, "STRIPE TRACE TR0042"))
+    passes.run(session)
+    first = fin.get(f"/reconciliation/lines/{line(session, 'STRIPE TRACE TR0042').public_id}")
+    second = fin.get(next_of(first.text))
+
+    assert words(first).count("4010 Client fees") == 50
+    assert words(second).count("4010 Client fees") == 1
+    assert "Sum of 51 postings $51.00" in words(second)
+
+
+def test_experts_accounts_that_differ_are_named_and_paged(session: Session, fin: Visitor, cast: Cast) -> None:
+    stripe = FakeStripe()
+    experts = [cast.ana, *[a_person(session, f"Expert {n:02}", Role.EXPERT) for n in range(51)]]
+    for n, expert in enumerate(experts):
+        person = session.get_one(Person, expert.id)
+        an_account(session, person, f"acct_{n:02}")
+        held = chart.expert_held(person.public_id)
+        post(session, f"payout_item:{n}", "sent", [(held, 300), (chart.held_contra(), -300)])
+        stripe.moved(f"acct_{n:02}", "payment", f"py_{n}", 100 if n else 300)
+    fetching.fetch_stripe(session, as_type(Gateway, stripe))
+
+    first = fin.get("/reconciliation/")
+    assert "51 experts' Stripe balances are not what the ledger remembers." in words(first)
+    assert "Not as remembered: 51 of 52 accounts" in words(first)
+    second = words(fin.get(next_of(first.text)))
+    assert words(first).count("$3.00 $1.00 $2.00") == 50
+    assert second.count("$3.00 $1.00 $2.00") == 1
+    assert "Ana Alvarez" not in words(first) + second
+    assert overview.status(session)["connected_accounts_off"] == [f"acct_{n:02}" for n in range(1, 52)]
+
+
+def next_of(text: str) -> str:
+    """Where the list goes on."""
+    (more,) = re.findall(r'rel="next"\s+href="([^"]+)"', text)
+    return html.unescape(more)
 
 
 def test_from_an_experts_deposit(session: Session, fin: Visitor, cast: Cast) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from marketplace import clock, crypto, settings
+from marketplace import clock, crypto, jobs, settings
 from marketplace.actor import Actor
 from marketplace.db import Base, Key, Public, new_id
 from marketplace.errors import Invalid, NotFound
@@ -28,6 +30,7 @@ KINDS = {
     b"\xff\xd8\xff": "image/jpeg",
 }
 _NONCE = 12
+LOOKED_AT_FROM, LOOKED_AT_UNTIL = timedelta(days=1), timedelta(days=8)
 
 
 class Document(Public, Base):
@@ -62,7 +65,7 @@ def keep(session: Session, owner_person_id: int, name: str, data: bytes) -> Docu
     """Store `data` (PDF, PNG or JPEG, at most 10 MB) in the running transaction.
 
     Raises Invalid with a sentence when it is something else. A file whose transaction fails is left
-    unreadable, because its key is gone with the row.
+    unreadable, because its key is gone with the row, and is removed by `remove_nameless`.
     """
     media_type = _recognised(data)
     public_id, key = new_id(), AESGCM.generate_key(256)
@@ -100,6 +103,33 @@ def read(session: Session, actor: Actor, document: Document) -> bytes:
     return data
 
 
+@jobs.task("storage.remove_nameless")
+def remove_nameless(session: Session) -> None:
+    """Remove files that no document names, because what was to name them failed.
+
+    A week of files is looked at, every day: should a process ever run on the wrong database, the documents
+    of all the years before are out of its reach.
+    """
+    now = time.time()  # The clock of the files, which nobody moves.
+    for path in sorted(_folder().glob("??/*")):
+        # A draft may get its name at this very moment.
+        with suppress(FileNotFoundError):
+            age = timedelta(seconds=now - path.stat().st_mtime)
+            if LOOKED_AT_FROM < age < LOOKED_AT_UNTIL and not _is_named(session, path.stem):
+                path.unlink()
+
+
+jobs.periodic("0 7 3 * * *", "storage.remove_nameless")
+
+
+def _is_named(session: Session, name: str) -> bool:
+    try:
+        public_id = uuid.UUID(name)
+    except ValueError:
+        return False
+    return bool(session.scalar(sa.select(sa.exists().where(Document.public_id == public_id))))
+
+
 def _recognised(data: bytes) -> str:
     if not data:
         raise Invalid(_("The file is empty. Choose another."), field="document")
@@ -127,7 +157,11 @@ def _opened(document: Document, sealed: bytes) -> bytes | None:
 
 def path_of(public_id: uuid.UUID) -> Path:
     """Where the encrypted content of a document lies."""
-    return settings.current().data / "documents" / public_id.hex[-2:] / public_id.hex
+    return _folder() / public_id.hex[-2:] / public_id.hex
+
+
+def _folder() -> Path:
+    return settings.current().data / "documents"
 
 
 def _write(path: Path, sealed: bytes) -> None:

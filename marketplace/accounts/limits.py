@@ -33,6 +33,7 @@ PASSWORD = Limit("password", 10, timedelta(minutes=5))
 SECOND_FACTOR = Limit("second factor", 5, timedelta(minutes=5))
 MAIL = Limit("mail", 5, timedelta(days=1))
 MAIL_FROM_NETWORK = Limit("mail from network", 20, timedelta(hours=1))
+DOCUMENTS = Limit("documents", 30, timedelta(days=1))
 INVITATIONS = Limit("invitations", 50, timedelta(days=1))
 
 

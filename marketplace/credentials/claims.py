@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, storage
+from marketplace.accounts import limits
 from marketplace.actor import Actor, Role
 from marketplace.credentials import hooks, jurisdictions, types
 from marketplace.credentials.models import Attestation, Credential
@@ -33,7 +34,6 @@ class Upload:
     data: bytes
 
 
-@use_case
 def submit_credential(
     session: Session,
     actor: Actor,
@@ -46,9 +46,25 @@ def submit_credential(
 ) -> Credential:
     """Claim a credential; a well-formed one waits for a reviewer, and counts for nothing until then.
 
-    Raises Invalid, naming the input, for what is missing, mistyped, past, or claimed by somebody already.
+    Raises Invalid, naming the input, for what is missing, mistyped, past, or claimed by somebody already;
+    TooMany after many documents.
     """
     actor.require(Role.EXPERT)
+    _count(session, actor, document)
+    return _submit(session, actor, type, jurisdiction, identifier, name_on_register, expires_on, document)
+
+
+@use_case
+def _submit(
+    session: Session,
+    actor: Actor,
+    type: str,
+    jurisdiction: str | None,
+    identifier: str | None,
+    name_on_register: str,
+    expires_on: date | None,
+    document: Upload | None,
+) -> Credential:
     kind = _kind(type)
     place, number = kind.place(jurisdiction), _number(kind, identifier, name_on_register)
     _require_document(kind, document is not None)
@@ -63,17 +79,17 @@ def submit_credential(
         name_on_register=_name(name_on_register),
         state=CredentialState.NEEDS_REVIEW,
         expires_on=_last_day(kind, expires_on, place),
-        document_id=_keep(session, actor, document),
         submitted_at=clock.now(),
     )
     _add_once(session, credential)
     _attest_form(session, credential, kind)
+    # The last that can be refused: of a claim that is refused before, no file is left.
+    credential.document_id = _keep(session, actor, document)
     audit.record(session, actor, "submit", "credential", credential.public_id, type=kind.code)
     hooks.tell_changed(session, actor.id)
     return credential
 
 
-@use_case
 def resubmit_credential(
     session: Session,
     actor: Actor,
@@ -86,8 +102,21 @@ def resubmit_credential(
     """Send one's credential to review again: to answer a question, to renew it, or for a fresh check.
 
     What was verified goes on counting until its own end. Raises NotFound, Refused when its state does not
-    allow it, Invalid for what is missing.
+    allow it, Invalid for what is missing; TooMany after many documents.
     """
+    _count(session, actor, document)
+    return _resubmit(session, actor, public_id, expires_on, answer, document)
+
+
+@use_case
+def _resubmit(
+    session: Session,
+    actor: Actor,
+    public_id: uuid.UUID,
+    expires_on: date | None,
+    answer: str,
+    document: Upload | None,
+) -> Credential:
     credential = _own(session, actor, public_id)
     kind = _kind(credential.type)
     if credential.question is not None and not line(answer):
@@ -160,6 +189,12 @@ def _last_day(kind: CredentialType, expires_on: date | None, place: str | None) 
 def _require_document(kind: CredentialType, sent: bool) -> None:
     if kind.document is Ask.MUST and not sent:
         raise Invalid(_("Add a copy of the document: PDF, PNG or JPEG."), field="document")
+
+
+def _count(session: Session, actor: Actor, document: Upload | None) -> None:
+    """In a transaction of its own: a document that is refused counts too."""
+    if document is not None:
+        limits.spend(session, limits.DOCUMENTS, str(actor.id))
 
 
 def _keep(session: Session, actor: Actor, document: Upload | None) -> int | None:

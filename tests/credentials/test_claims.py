@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, settings
+from marketplace.accounts import limits
 from marketplace.actor import Actor
 from marketplace.credentials import claims, gate, hooks, reviews
 from marketplace.credentials.gate import Requirement, Verdict
 from marketplace.credentials.models import Attestation
 from marketplace.credentials.states import CredentialState
-from marketplace.errors import Invalid, NotAllowed, NotFound
+from marketplace.errors import Invalid, NotAllowed, NotFound, TooMany
 from tests.factories.credentials import PDF, a_claim, a_verified_credential, in_days
 
 LICENCE = Requirement("us_medical_license", "US-CA", 4, 120)
@@ -55,6 +57,34 @@ def test_what_cannot_be_claimed(session: Session, ana: Actor, change: dict, fiel
     with pytest.raises(Invalid) as refusal:
         a_claim(session, ana, **change)
     assert refusal.value.field == field
+
+
+def stored() -> set[Path]:
+    """The files of all documents."""
+    return set((settings.current().data / "documents").glob("*/*"))
+
+
+def test_of_a_claim_that_is_refused_no_file_is_left(session: Session, ana: Actor, ben: Actor) -> None:
+    a_claim(session, ben, "us_npi", jurisdiction=None, identifier="1234567893", document=PDF)
+    before = stored()
+    with pytest.raises(Invalid, match="on the site already"):
+        a_claim(session, ana, "us_npi", jurisdiction=None, identifier="1234567893", document=PDF)
+    assert stored() == before
+
+
+def test_documents_are_limited_for_each_person_and_refused_ones_count(
+    session: Session, ana: Actor, ben: Actor
+) -> None:
+    first = a_claim(session, ana, document=PDF)
+    for _n in range(limits.DOCUMENTS.most - 1):
+        with pytest.raises(Invalid):
+            a_claim(session, ana, document=claims.Upload("x.html", b"<script>"))
+    with pytest.raises(TooMany):
+        a_claim(session, ana, document=PDF)
+    with pytest.raises(TooMany):
+        claims.resubmit_credential(session, ana, first.public_id, document=PDF)
+    assert a_claim(session, ana)
+    assert a_claim(session, ben, document=PDF)
 
 
 def test_a_last_day_and_a_name_are_needed(session: Session, ana: Actor) -> None:

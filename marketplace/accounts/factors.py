@@ -117,11 +117,12 @@ def settle(session: Session, actor: Actor, factor: SecondFactor) -> list[str]:
 def check_second_factor(session: Session, sign_in_id: int, code: str) -> None:
     """Take a six-digit code or a recovery code. Each works once.
 
-    Raises Invalid for a wrong, old or used one; TooMany after five within five minutes.
+    Raises Invalid for a wrong, old or used one; TooMany after five within five minutes, twenty within an
+    hour, or fifty within a day. Wrong ones stay counted when a right one follows: it may be another's.
     """
     limits.spend(session, limits.SECOND_FACTOR, str(sign_in_id))
     _take(session, sign_in_id, _spaceless(code))
-    limits.give_back(session, limits.SECOND_FACTOR, str(sign_in_id))
+    limits.give_back_one(session, limits.SECOND_FACTOR, str(sign_in_id))
 
 
 @use_case

@@ -22,16 +22,30 @@ from marketplace.i18n import ngettext
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `most` tries `within` a span of time, for each subject that is counted."""
+    """At most `most` tries `within` a span of time, for each subject that is counted.
+
+    `also` are longer spans, each with its own number, that the same tries are counted in.
+    """
 
     name: str
     most: int
     within: timedelta
+    also: tuple[tuple[int, timedelta], ...] = ()
+
+    @property
+    def spans(self) -> tuple[tuple[int, timedelta], ...]:
+        return ((self.most, self.within), *self.also)
 
 
 PASSWORD = Limit("password", 10, timedelta(minutes=5))
-SECOND_FACTOR = Limit("second factor", 5, timedelta(minutes=5))
+PRESENT_PASSWORD = Limit("present password", 10, timedelta(minutes=5))
+SECOND_FACTOR = Limit(
+    "second factor", 5, timedelta(minutes=5), also=((20, timedelta(hours=1)), (50, timedelta(days=1)))
+)
+# What strangers may cause to be mailed to an address is counted apart from what its owner asks for.
 MAIL = Limit("mail", 5, timedelta(days=1))
+RESETS = Limit("resets", 5, timedelta(days=1))
+VERIFICATIONS = Limit("verifications", 5, timedelta(days=1))
 MAIL_FROM_NETWORK = Limit("mail from network", 20, timedelta(hours=1))
 DOCUMENTS = Limit("documents", 30, timedelta(days=1))
 INVITATIONS = Limit("invitations", 50, timedelta(days=1))
@@ -47,9 +61,10 @@ def spend(session: Session, limit: Limit, *subjects: str) -> None:
     for key in keys:
         # So that tries at the same moment are counted one after another.
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
-        recent = sa.select(sa.func.count()).where(Attempt.key == key, Attempt.at > clock.now() - limit.within)
-        if (session.scalar(recent) or 0) >= limit.most:
-            raise TooMany(_too_many(limit))
+        for most, within in limit.spans:
+            recent = sa.select(sa.func.count()).where(Attempt.key == key, Attempt.at > clock.now() - within)
+            if (session.scalar(recent) or 0) >= most:
+                raise TooMany(_too_many(within))
     session.add_all(Attempt(key=key, at=clock.now()) for key in keys)
 
 
@@ -62,7 +77,7 @@ def give_back(session: Session, limit: Limit, *subjects: str) -> None:
 
 @use_case
 def give_back_one(session: Session, limit: Limit, subject: str) -> None:
-    """This try succeeded: forget it alone. Of a network that many share, the failed ones stay counted."""
+    """This try succeeded: forget it alone. Where others may have tried as well, theirs stay counted."""
     last = sa.select(sa.func.max(Attempt.id)).where(Attempt.key == _key(limit, subject)).scalar_subquery()
     session.execute(sa.delete(Attempt).where(Attempt.id == last))
 
@@ -90,8 +105,8 @@ def _key(limit: Limit, subject: str) -> str:
     return f"{limit.name}:{crypto.fingerprint(subject.casefold(), 'attempts.key').hex()}"
 
 
-def _too_many(limit: Limit) -> str:
-    minutes = int(limit.within.total_seconds() // 60)
+def _too_many(within: timedelta) -> str:
+    minutes = int(within.total_seconds() // 60)
     if minutes < 60:
         wait = ngettext("a minute", "%(n)s minutes", minutes)
     else:

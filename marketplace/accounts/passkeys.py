@@ -97,7 +97,7 @@ def check_passkey(session: Session, sign_in_id: int, answer: str, challenge: str
     """Take the answer of a passkey to `challenge`, once. Raises Invalid; TooMany as for codes."""
     limits.spend(session, limits.SECOND_FACTOR, str(sign_in_id))
     _check(session, sign_in_id, answer, challenge)
-    limits.give_back(session, limits.SECOND_FACTOR, str(sign_in_id))
+    limits.give_back_one(session, limits.SECOND_FACTOR, str(sign_in_id))
 
 
 @use_case

@@ -39,7 +39,7 @@ def check_password(
     limits.give_back_one(session, limits.PASSWORD, network)
     limits.give_back(session, limits.PASSWORD, who)
     if sign_in.email_verified_at is None:
-        limits.spend(session, limits.MAIL, sign_in.email)
+        limits.spend(session, limits.VERIFICATIONS, sign_in.email)
         send_verification_again(session, sign_in.id)
         raise Refused(
             _("Open the link that we have just mailed to you. It confirms that this address is yours.")
@@ -55,7 +55,7 @@ def request_reset(session: Session, email: str, *, network: str = "") -> None:
     """
     kept = address(email)
     limits.spend(session, limits.MAIL_FROM_NETWORK, network)
-    limits.spend(session, limits.MAIL, kept)
+    limits.spend(session, limits.RESETS, kept)
     _ask_for_reset(session, kept)
 
 
@@ -104,11 +104,19 @@ def reset_password(session: Session, token: str, password: str) -> SignIn:
     return sign_in
 
 
-@use_case
 def change_password(
     session: Session, actor: Actor, sign_in_id: int, old: str, new: str, *, keep_session: int | None = None
 ) -> None:
-    """Set a new password, knowing the old one; all other sessions end. Raises Invalid."""
+    """Set a new password, knowing the old one; all other sessions end. Raises Invalid; TooMany."""
+    limits.spend(session, limits.PRESENT_PASSWORD, str(sign_in_id))
+    _change_password(session, actor, sign_in_id, old, new, keep_session)
+    limits.give_back(session, limits.PRESENT_PASSWORD, str(sign_in_id))
+
+
+@use_case
+def _change_password(
+    session: Session, actor: Actor, sign_in_id: int, old: str, new: str, keep_session: int | None
+) -> None:
     sign_in = own_sign_in(session, actor, sign_in_id)
     if not passwords.matches(sign_in.password_hash, old):
         raise Invalid(_("This is not your present password."), field="old_password")

@@ -71,6 +71,30 @@ def test_five_wrong_codes_in_five_minutes_and_even_the_right_one_waits(session: 
             factors.check_second_factor(session, fin.id, code_at(NOON))
 
 
+@pytest.mark.parametrize(("most", "apart", "waits"), [(20, 2, "hour"), (50, 20, "24 hours")])
+def test_whoever_goes_slowly_is_stopped_by_the_hour_and_by_the_day(
+    session: Session, fin: SignIn, most: int, apart: int, waits: str
+) -> None:
+    for number in range(most):
+        moment = NOON + timedelta(minutes=apart * number)
+        with clock.at(moment), pytest.raises(Invalid):
+            factors.check_second_factor(session, fin.id, "000000")
+    with clock.at(moment + timedelta(minutes=apart)), pytest.raises(TooMany, match=waits):
+        factors.check_second_factor(session, fin.id, code_at(clock.now()))
+
+
+def test_a_right_code_forgives_no_wrong_ones(session: Session, fin: SignIn) -> None:
+    with clock.at(NOON):
+        for _time in range(limits.SECOND_FACTOR.most - 1):
+            with pytest.raises(Invalid):
+                factors.check_second_factor(session, fin.id, "000000")
+        factors.check_second_factor(session, fin.id, code_at(NOON))
+        with pytest.raises(Invalid):
+            factors.check_second_factor(session, fin.id, "000000")
+        with pytest.raises(TooMany):
+            factors.check_second_factor(session, fin.id, "000000")
+
+
 def test_the_first_app_brings_ten_recovery_codes_each_good_once(session: Session, cast: Cast) -> None:
     ana = a_sign_in(session, cast.person(cast.ana))
     begun = factors.enrol_totp(session, cast.ana, ana.id, signed_in_at=clock.now())

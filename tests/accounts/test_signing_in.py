@@ -167,6 +167,30 @@ def test_changing_the_password_needs_the_old_one_and_ends_other_sessions(
     assert sessions.find(session, other) is None
 
 
+def test_the_present_password_cannot_be_guessed_from_a_session_left_open(
+    session: Session, cast: Cast
+) -> None:
+    ana = a_sign_in(session, cast.person(cast.ana))
+    for _time in range(limits.PRESENT_PASSWORD.most):
+        with pytest.raises(Invalid):
+            change_password(session, cast.ana, ana.id, "a guess at this one", NEW)
+    with pytest.raises(TooMany):
+        change_password(session, cast.ana, ana.id, PASSWORD, NEW)
+
+
+def test_strangers_who_ask_for_resets_use_up_no_link_that_confirms(session: Session) -> None:
+    register(
+        session, "Ana Alvarez", "ana@example.com", PASSWORD, wants="expert", country="US", time_zone="UTC"
+    )
+    for _time in range(limits.RESETS.most):
+        request_reset(session, "ana@example.com")
+    with pytest.raises(TooMany):
+        request_reset(session, "ana@example.com")
+    with pytest.raises(Refused, match="mailed to you"):
+        check_password(session, "ana@example.com", PASSWORD)
+    assert "/verify/" in mailed(session)
+
+
 def test_nobody_changes_the_password_of_somebody_else(session: Session, cast: Cast) -> None:
     ana = a_sign_in(session, cast.person(cast.ana))
     with pytest.raises(Refused):

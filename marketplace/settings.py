@@ -80,7 +80,6 @@ class Settings:
     fee_bps: int
     """The client's fee in basis points of the expert's pay: 2000 is 20 %."""
 
-    second_factor_minutes: int
     session_idle_hours: int
     session_absolute_hours: int
     trusted_proxies: int
@@ -205,7 +204,6 @@ def load(environ: Mapping[str, str]) -> Settings:
         books_zone=reader.parsed("BOOKS_ZONE", "America/New_York", _zone, "an IANA time zone"),
         books_currency=reader.choice("BOOKS_CURRENCY", "USD", ("USD",)),
         fee_bps=reader.integer("FEE_BPS", 2000, 0, 10_000),
-        second_factor_minutes=reader.integer("SECOND_FACTOR_MINUTES", 10, 1, 60),
         session_idle_hours=reader.integer("SESSION_IDLE_HOURS", 12, 1, 24 * 7),
         session_absolute_hours=reader.integer("SESSION_ABSOLUTE_HOURS", 24 * 7, 1, 24 * 90),
         trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, 0, 10),

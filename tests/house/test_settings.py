@@ -1,13 +1,16 @@
 """Settings: a newcomer needs none, and whoever sets some hears of every mistake at once."""
 
 import base64
+import re
 import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from marketplace import settings
 from marketplace.settings import Settings, SettingsError, keep_secret, load
 
 PRODUCTION = {
@@ -111,6 +114,13 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
 def test_webhook_secrets_overlap_while_they_are_changed(tmp_path: Path) -> None:
     found = read(tmp_path, {"MARKETPLACE_STRIPE_CONNECT_SECRET": "whsec_new, whsec_old"})
     assert found.stripe_connect_secret == ("whsec_new", "whsec_old")
+
+
+def test_every_setting_is_used() -> None:
+    code = [path for path in Path(settings.__file__).parent.rglob("*.py") if path.name != "settings.py"]
+    said = "\n".join(path.read_text(encoding="utf-8") for path in code)
+    unused = [each.name for each in fields(Settings) if not re.search(rf"\.{each.name}\b", said)]
+    assert unused == []
 
 
 def test_production_as_it_should_be(tmp_path: Path) -> None:

@@ -119,10 +119,11 @@ def _make(place: Place, binaries: Binaries, durable: bool) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     place.give(draft)
+    # Made anew under a name that nobody knew, through no link (O_EXCL, O_NOFOLLOW).
     with tempfile.NamedTemporaryFile("w", dir=place.socket, encoding="ascii") as password:
+        place.give(password.fileno())
         password.write(place.admin_password + "\n")
         password.flush()
-        place.give(Path(password.name))
         arguments = ["--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={password.name}"]
         arguments += [
             "--locale-provider=builtin",

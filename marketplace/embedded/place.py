@@ -56,10 +56,16 @@ class Place:
     def cluster(self) -> Path:
         return self.home / CLUSTER
 
-    def give(self, path: Path) -> None:
-        """Let the server's account own `path`."""
-        if self.account:
-            os.chown(path, self.account.uid, self.account.gid)
+    def give(self, path: Path | int) -> None:
+        """Let the server's account own a folder, or an open file by its descriptor; never what a link names.
+
+        In a folder of the account a name may mean another file from one moment to the next, so that what lies
+        there is given by the descriptor it was made with.
+        """
+        if self.account and isinstance(path, int):
+            os.fchown(path, self.account.uid, self.account.gid)
+        elif self.account:
+            os.chown(path, self.account.uid, self.account.gid, follow_symlinks=False)
 
     def rights(self) -> Rights:
         """Arguments for subprocess that start a child without root's rights."""

@@ -164,6 +164,35 @@ def test_root_gives_up_its_rights(settings: Settings) -> None:
 
 
 @as_root
+def test_root_gives_away_the_file_it_made_and_nothing_that_a_link_names(empty: Path) -> None:
+    chosen = place.choose(empty)
+    assert chosen.account is not None
+    roots_own, made = empty / "own", chosen.socket / "password"
+    roots_own.touch(mode=0o600)
+    with made.open("w") as file:
+        made.unlink()
+        made.symlink_to(roots_own)
+        chosen.give(file.fileno())
+        chosen.give(made)
+        assert os.fstat(file.fileno()).st_uid == chosen.account.uid
+    assert roots_own.stat().st_uid == 0
+
+
+@as_root
+def test_the_password_of_a_new_database_is_given_by_the_file_that_was_made(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+    give = place.Place.give
+    monkeypatch.setattr(place.Place, "give", lambda self, what: (given.append(what), give(self, what)))
+    settings = load({"MARKETPLACE_DATA": str(empty), "MARKETPLACE_ENVIRONMENT": "test"})
+    embedded.ensure(settings).stop()
+    socket = Path(json.loads((empty / "postgres.json").read_text())["socket"])
+    assert any(isinstance(each, int) for each in given)
+    assert not [each for each in given if isinstance(each, Path) and socket in each.parents]
+
+
+@as_root
 def test_a_closed_folder_is_not_opened_for_the_server(empty: Path) -> None:
     settings = load({"MARKETPLACE_DATA": str(empty), "MARKETPLACE_ENVIRONMENT": "test"})
     closed = empty / "closed"

@@ -181,7 +181,7 @@ def test_a_batch_says_first_who_is_paid_and_then_who_is_left_out_and_why(session
     assert "Together, one expert $150.00" in paid
     assert "Ben Baker" not in paid
     assert "Ben Baker Has not set up how to be paid $150.00" in left_out
-    assert "Still owed, one expert $150.00" in left_out
+    assert "Not paid in this batch, one expert $150.00" in left_out
 
 
 def test_each_list_of_a_batch_is_paged_by_itself(session, app, cast, deal):
@@ -192,14 +192,14 @@ def test_each_list_of_a_batch_is_paged_by_itself(session, app, cast, deal):
         left_out(session, batch, f"Expert {n:02}")
     first = fin.get(f"/payouts/{batch.public_id}")
     assert "Expert 00" not in words(first)
-    assert "Still owed, 51 experts $51.00" in words(first)
+    assert "Not paid in this batch, 51 experts $51.00" in words(first)
 
     (more,) = re.findall(r'href="([^"]+#left-out)"', first.text)
     second = words(fin.get(html.unescape(more)))
     assert "Expert 00" in second
     assert "Expert 01" not in second
     assert "Ana Silva" in second
-    assert "Still owed, 51 experts $51.00" in second
+    assert "Not paid in this batch, 51 experts $51.00" in second
 
 
 def left_out(session, batch, name):

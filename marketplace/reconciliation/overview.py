@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
-from marketplace.reconciliation import bank_accounts, differences
+from marketplace.reconciliation import bank_accounts, differences, queries
 from marketplace.reconciliation.bank_accounts import Opening
 from marketplace.reconciliation.differences import BankSide, StripeSide
-from marketplace.reconciliation.models import OpenItem, StatementMatch
+from marketplace.reconciliation.models import StatementMatch
 from marketplace.reconciliation.open_items import kind_name, what_to_do
-from marketplace.reconciliation.states import ItemState, Kind, MatchState
+from marketplace.reconciliation.states import Kind, MatchState
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Overview:
     unbooked: list[Opening]
 
     @property
+    def to_clear(self) -> int:
+        """How many open items wait for somebody; what is on its way clears itself."""
+        return sum(count for kind, count in self.open.items() if kind != Kind.TIMING)
+
+    @property
     def ties_out(self) -> bool:
         """Does every side agree, with nothing open but what is on its way?"""
         agree = not any(s.difference for s in self.stripe) and not any(b.difference for b in self.bank)
@@ -42,12 +47,6 @@ class Overview:
 
 def look(session: Session) -> Overview:
     """How things stand now. Reads only what is kept; nothing is asked of Stripe."""
-    counted = session.execute(
-        sa.select(OpenItem.kind, sa.func.count())
-        .where(OpenItem.state == ItemState.OPEN)
-        .group_by(OpenItem.kind)
-        .order_by(OpenItem.kind)
-    )
     proposed = session.scalar(
         sa.select(sa.func.count())
         .select_from(StatementMatch)
@@ -60,7 +59,7 @@ def look(session: Session) -> Overview:
         bank=differences.bank_sides(session),
         accounts=accounts,
         off=off,
-        open=dict(counted.all()),
+        open=queries.count_items(session),
         proposed=int(proposed or 0),
         unbooked=[opening for opening in openings if opening.rest],
     )
@@ -92,9 +91,8 @@ def headline(overview: Overview) -> tuple[str, str]:
         )
     blocking = [kind for kind in Kind if kind in overview.open and kind != Kind.TIMING]
     if blocking:
-        n = sum(overview.open[kind] for kind in blocking)
         return (
-            ngettext("One item is open.", "%(n)s items are open.", n),
+            ngettext("One item waits to be cleared.", "%(n)s items wait to be cleared.", overview.to_clear),
             f"{kind_name(blocking[0])}: {what_to_do(blocking[0])}",
         )
     return _("The sides differ."), _("Match again to see why.")

@@ -139,6 +139,17 @@ def open_items(kind: Kind | None = None) -> sa.Select[OpenItem]:
     return query.where(OpenItem.kind == kind) if kind else query
 
 
+def count_items(session: Session) -> dict[Kind, int]:
+    """How many items of each kind are open."""
+    rows = session.execute(
+        sa.select(OpenItem.kind, sa.func.count())
+        .where(OpenItem.state == ItemState.OPEN)
+        .group_by(OpenItem.kind)
+        .order_by(OpenItem.kind)
+    )
+    return dict(rows.all())
+
+
 def deposits() -> sa.Select[ConnectedPayout]:
     """Payouts to experts' banks, for paging."""
     return sa.select(ConnectedPayout).options(

@@ -235,7 +235,8 @@ def items() -> ResponseReturnValue:
     """Open items, of one kind or of all."""
     kind = next((kind for kind in Kind if kind == request.args.get("kind")), None)
     found = paged(db_session(), queries.open_items(kind), by=OpenItem.id, size=100)
-    return page("reconciliation/items.html", items=found, kind=kind, kinds=list(Kind), me=actor().person_id)
+    counts = queries.count_items(db_session())
+    return page("reconciliation/items.html", items=found, kind=kind, counts=counts, me=actor().person_id)
 
 
 @bp.post("/items/<uuid:public_id>/owner")
@@ -313,7 +314,7 @@ def deposit(stripe_id: str) -> ResponseReturnValue:
 def _statement_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
     found = queries.find_statement(db_session(), public_id)
     count, total = queries.sum_of(db_session(), found)
-    lines = paged(db_session(), queries.lines_of(found), by=StatementLine.id, size=100)
+    lines = paged(db_session(), queries.lines_of(found), by=StatementLine.id, size=100, rising=True)
     return page(
         "reconciliation/statement.html", form=form, statement=found, lines=lines, count=count, total=total
     )

@@ -215,8 +215,40 @@ def test_a_statement_shows_lines_that_another_brought_first(
     found = session.scalars(sa.select(BankStatement).filter_by(state=StatementState.CONTRADICTS)).one()
 
     shown = words(fin.get(f"/reconciliation/statements/{found.public_id}"))
-    assert "One line $5.00 Closing balance $7.00" in shown
+    assert "Opening balance $0.00 Lines $5.00 one line Closing balance $7.00" in shown
     assert "Gift" in shown
+    assert "Sum of one line $5.00" in shown
+
+
+def test_a_statement_is_read_from_top_to_bottom(session: Session, fin: Visitor, cast: Cast) -> None:
+    upload(fin, document(Statement(MONDAY, 0, [Entry(500, "First"), Entry(-100, "Second")])))
+    found = session.scalars(sa.select(BankStatement)).one()
+
+    page = fin.get(f"/reconciliation/statements/{found.public_id}")
+    shown = words(page)
+    assert shown.index("First") < shown.index("Second")
+    assert "Sum of 2 lines $4.00" in shown
+    assert f'href="/reconciliation/files/{found.file.public_id}"' in page.text
+    assert f'href="/reconciliation/bank-accounts/{found.account.public_id}"' in page.text
+
+
+def test_the_overview_leads_to_what_is_next(session: Session, fin: Visitor, cast: Cast) -> None:
+    assert "Clear the open items" not in words(fin.get("/reconciliation/"))
+    stripe = FakeStripe()
+    for _n in range(2):
+        sweep = a_sweep(session, (cast.fin, cast.gil), trace=None)
+        stripe.moved(None, "payout", sweep.stripe_id or "", -90_000)
+    fetching.fetch_stripe(session, as_type(Gateway, stripe))
+    upload(fin, document(Statement(MONDAY, 0, [Entry(5, "Gift")])))
+    shown = words(fin.get("/reconciliation/"))
+    assert "One item waits to be cleared." in shown
+    assert "Clear the open items" in shown
+    assert "All kinds · 3" in words(fin.get("/reconciliation/items"))
+
+    upload(fin, document(Statement(MONDAY + timedelta(days=1), 5, [Entry(90_000, "STRIPE")])), "next.xml")
+    deciding = words(fin.get("/reconciliation/"))
+    assert "Decide the proposed matches" in deciding
+    assert "Clear the open items" not in deciding
 
 
 def test_an_item_is_taken(session: Session, fin: Visitor, cast: Cast) -> None:

@@ -50,6 +50,13 @@ def require_credentials(
             raise Refused(_("%(why)s Enter the time before that moment only.", why=holding.sentence))
 
 
+def credential_gap(session: Session, contract: Contract) -> str | None:
+    """Which required credential does not count now, in a sentence, if any."""
+    now = clock.now()
+    holdings = (holds(session, contract.person_id, each, now) for each in requirements(contract.gig))
+    return next((each.sentence for each in holdings if each.verdict is not Verdict.PASS), None)
+
+
 def require_time(contract: Contract, start: datetime, end: datetime) -> None:
     """Raise Invalid or Refused when the interval is not one of this contract, or has not happened yet."""
     if end <= start:

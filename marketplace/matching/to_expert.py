@@ -34,7 +34,7 @@ def credential(passes: bool, facts: Facts) -> str:
         "stale": _("By %(day)s your last check will be older than this gig allows."),
         "level": _("Yours is verified, but less deeply than this gig asks."),
         "later": _("Yours does not count yet on %(day)s."),
-        "expired": _("Yours has expired by %(day)s."),
+        "expired": _("Yours has ended, or ends before %(day)s."),
         "place": _("Yours is from another place than this gig asks for."),
         "missing": _("It is not among your credentials."),
     }[facts["lack"]] % {"day": names.start(facts)}

@@ -20,7 +20,8 @@ from marketplace.ledger.sources import link_for
 from marketplace.money import Money
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
-from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund
+from tests.factories.credentials import a_verified_credential, in_days
+from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund, licence
 from tests.visitor import Visitor, words
 
 TUESDAY = MONDAY + timedelta(days=1)
@@ -162,6 +163,21 @@ def test_an_entry_is_changed_and_removed(app: Flask, session: Session, deal: Dea
         new = session.scalars(sa.select(TimeEntry).filter_by(removed_at=None)).one()
         expert.post(f"/work/entries/{new.public_id}/removal", version=2)
         assert session.scalars(sa.select(TimeEntry).filter_by(removed_at=None)).all() == []
+
+
+def test_work_says_when_a_credential_stands_in_the_way(app: Flask, session: Session) -> None:
+    rev = an_actor(session, a_person(session, "Rev Reviewer", Role.REVIEWER))
+    with clock.at(MONDAY):
+        expert = an_expert(session)
+        a_verified_credential(session, expert, rev, expires_on=in_days(1))
+        deal = a_deal(session, expert=expert, requirements=(licence(),))
+    path = f"/work/{deal.contract.public_id}"
+    with clock.at(MONDAY):
+        assert "Paid time cannot be entered now" not in words(at_browser(app, session, expert).get(path))
+    with clock.at(MONDAY + timedelta(days=3)):
+        page = words(at_browser(app, session, expert).get(path))
+    assert "Paid time cannot be entered now" in page
+    assert "the last check counted until Wed 3 Jun 2026, 03:00, New York time" in page
 
 
 def test_returning_needs_words(app: Flask, session: Session, deal: Deal) -> None:

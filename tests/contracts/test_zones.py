@@ -60,6 +60,7 @@ def test_the_client_reads_hours_on_the_contracts_clock_and_the_deadline_on_their
         waiting = words(client.get("/timesheets/waiting"))
     assert "Entries, on the clock of the contract: New York time" in page
     assert "12:00–13:00" in page
+    assert "on the clock of the contract, which is New York time." in page
     assert "counts as approved on Sun 7 Jun 2026, 20:00, Berlin time" in page
     assert "The next deadline first, in Berlin time." in waiting
 

@@ -94,6 +94,8 @@ def test_the_queue_and_the_board_go_on_until_their_end(
     for path, all_of in (("/credentials/queue", waiting), ("/credentials/expiring?within=60", ending)):
         numbers = [str(each.identifier_mask) for each in all_of]
         first = reviewer.get(path)
+        if all_of is ending:
+            assert "Within 30 days 53 Within 60 days 53 Within 90 days 53" in words(first)
         assert f"{len(all_of)} {'wait in all' if all_of is waiting else 'in all'}" in words(first)
         further = re.search(r'rel="next"\s+href="([^"]+)"', first.text)
         assert further

@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace.actor import Actor, Role
+from marketplace.gigs.applications import mark_hired, mark_offered
 from marketplace.gigs.drafts import draft_gig
 from marketplace.gigs.models import ExpertProfile, Gig
 from tests.factories.accounts import a_person, an_actor, enter
@@ -111,6 +112,26 @@ def test_filters_live_in_the_address(app: Flask, session: Session) -> None:
     assert "Rank answers" not in words(browser.get("/gigs?at_least=150"))
     assert "Review radiology" not in words(browser.get("/gigs?text=rank"))
     assert "No gig suits these words" in words(browser.get("/gigs?domain=law"))
+
+
+def test_an_empty_list_says_what_to_do_next(app: Flask, session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    gig = a_gig(session, client, project, headcount=1)
+    path = f"/gigs/{gig.public_id}"
+    browser, expert = at_browser(app, session, client), at_browser(app, session, an_expert(session))
+    assert "There is no money for another person" in words(browser.get(f"{path}/experts"))
+    assert "Experts do not find this gig" in words(browser.get(f"{path}/overview"))
+    assert "No gig suits you at the moment" in words(expert.get("/gigs"))
+    fund(session, project.public_id, 10_000_00)
+    found = words(browser.get(f"{path}/experts"))
+    assert "1 expert fits." in found
+    application = an_application(session, an_expert(session, "Bea Expert"), gig)
+    mark_offered(session, client, application)
+    mark_hired(session, client, application)
+    session.commit()
+    assert "All places are filled" in words(browser.get(f"{path}/experts"))
+    assert "All places are filled" in words(browser.get(f"{path}/overview"))
 
 
 def test_an_expert_does_not_open_what_is_the_clients(app: Flask, session: Session) -> None:

@@ -90,7 +90,7 @@ def test_ben_is_told_that_his_licence_ran_out(house: House) -> None:
     with pytest.raises(Refused) as refusal:
         apply(house.session, ben, gig.public_id, "")
     assert refusal.value.sentence == (
-        "You cannot apply for this gig yet. Yours has expired by Mon 7 Dec 2026. "
+        "You cannot apply for this gig yet. Yours has ended, or ends before Mon 7 Dec 2026. "
         "Renew US medical licence, New York."
     ).replace("Mon 7 Dec 2026", day(house.monday))
 

@@ -105,7 +105,8 @@ def made(gig_id: uuid.UUID) -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     """The contracts that one has to do with, newest first."""
     found = paged(db_session(), queries.contracts_for(actor()), by=Contract.id)
-    return page("contracts/index.html", contracts=found, me=actor().person_id)
+    works = actor().has(Role.EXPERT)
+    return page("contracts/index.html", contracts=found, me=actor().person_id, works=works)
 
 
 @bp.get("/contracts/<uuid:contract_id>")

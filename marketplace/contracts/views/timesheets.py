@@ -24,7 +24,9 @@ from marketplace.web import actor, db_session, guard, page, paged, try_form
 def timesheets() -> ResponseReturnValue:
     """Every week that one may see, newest first."""
     found = paged(db_session(), queries.timesheets_for(actor()), by=Timesheet.id)
-    return page("contracts/timesheets.html", sheets=found, me=actor().person_id)
+    return page(
+        "contracts/timesheets.html", sheets=found, me=actor().person_id, works=actor().has(Role.EXPERT)
+    )
 
 
 @bp.get("/timesheets/waiting")

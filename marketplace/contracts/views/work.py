@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import clock
 from marketplace.actor import Role
-from marketplace.contracts import entries, find, queries, timer
+from marketplace.contracts import entries, find, limits, queries, timer
 from marketplace.contracts.forms import EntryForm, StartForm
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import TimeKind
@@ -137,6 +137,7 @@ def _week(
         start_form=start_form or StartForm(formdata=None),
         entry_form=entry_form or EntryForm(formdata=None, day=day),
         opened=entry_form is not None,
+        gap=limits.credential_gap(db_session(), contract),
         is_present=shown.week == week_of(clock.now(), contract.time_zone),
         today=clock.today(contract.time_zone),
         now=clock.now(),

@@ -42,8 +42,8 @@ def expiring() -> ResponseReturnValue:
     days = within if within in WITHIN else WITHIN[0]
     ends = queries.expiring(actor(), days)
     found = paged(db_session(), ends, by=SOONEST, size=50, rising=True)
-    count = how_many(db_session(), ends)
-    return page("credentials/expiring.html", found=found, count=count, within=days, choices=WITHIN)
+    counts = {each: how_many(db_session(), queries.expiring(actor(), each)) for each in WITHIN}
+    return page("credentials/expiring.html", found=found, counts=counts, within=days)
 
 
 @bp.post("/<uuid:public_id>/claim")

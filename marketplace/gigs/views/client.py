@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace.accounts import queries as people
 from marketplace.actor import CLIENT, Role
 from marketplace.errors import NotFound
-from marketplace.gigs import applications, drafts, find, fit, invitations, publishing, queries
+from marketplace.gigs import applications, drafts, find, fit, invitations, projection, publishing, queries
 from marketplace.gigs import projects as use
 from marketplace.gigs.forms import DeclineForm, GigForm, InviteForm, ProjectForm
 from marketplace.gigs.models import Application, Gig, Project, label_of
@@ -115,7 +115,8 @@ def manage(gig_id: uuid.UUID) -> ResponseReturnValue:
         "gigs/manage.html",
         gig=gig,
         counts=queries.counts(db_session(), [gig.id])[gig.id],
-        funds=queries.funds(db_session(), gig.project),
+        seats=applications.seats_left(db_session(), gig),
+        funded=projection.has_funds(db_session(), gig),
         may_write=_may_write(gig),
     )
 
@@ -211,6 +212,8 @@ def _experts(gig: Gig, form: InviteForm, refused: uuid.UUID | None = None) -> Re
         found=found,
         after=request.args.get("after"),
         next_url=next_url,
+        seats=applications.seats_left(db_session(), gig),
+        funded=projection.has_funds(db_session(), gig),
         may_write=_may_write(gig) and gig.state is GigState.PUBLISHED,
     )
 

@@ -17,6 +17,9 @@ from tests.walk.world import World
 pytestmark = pytest.mark.committed
 
 INLINE = re.compile(r"<style\b|<script(?![^>]*\bsrc=)|\s(style|on[a-z]+)\s*=\s*[\"']", re.IGNORECASE)
+WHOLE = ' enctype="multipart/form-data"'
+# The head of a form that asks for a file.
+FILE_FORM = re.compile(r"(<form\b[^>]*>)(?:(?!</form>).)*?type=\"file\"", re.DOTALL)
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
 NOTHING = "default-src 'none';"
 MASTHEAD, MARK = re.compile(r'<header class="masthead">.*?</header>', re.DOTALL), 'aria-current="page"'
@@ -54,11 +57,13 @@ def test_every_page_keeps_its_promises(site: Flask, world: World, browsers: dict
             continue
         for name in ("ana", "carla", "fin", "opa", "anyone"):
             answer = opened(site, world, browsers[name], rule)
+            html = answer.text if answer.mimetype == "text/html" else ""
             promises = {
                 "policy": policy(answer).startswith(POLICY if answer.mimetype == "text/html" else NOTHING),
                 "nosniff": answer.headers["X-Content-Type-Options"] == "nosniff",
                 "no-store": "no-store" in answer.headers["Cache-Control"],
-                "nothing inline": answer.mimetype != "text/html" or not INLINE.search(answer.text),
+                "nothing inline": not INLINE.search(html),
+                "files are sent whole": all(WHOLE in form for form in FILE_FORM.findall(html)),
             }
             wrong += [f"{rule.endpoint} as {name}: {what}" for what, kept in promises.items() if not kept]
     assert wrong == []

@@ -91,6 +91,12 @@ class JournalEntry(Base, Public):
     reverses_id: Mapped[int | None] = mapped_column(sa.ForeignKey("journal_entries.id"), unique=True)
     postings: Mapped[list[Posting]] = relationship(order_by="Posting.id", viewonly=True)
 
+    @property
+    def total(self) -> Money:
+        """What either side makes."""
+        debits = [posting for posting in self.postings if posting.amount > 0]
+        return Money(sum(posting.amount for posting in debits), debits[0].currency)
+
 
 class Posting(Base):
     """One line of an entry: `amount` in minor units, debit positive, credit negative, never zero."""

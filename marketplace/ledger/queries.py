@@ -115,6 +115,11 @@ def reversal_of(session: Session, entry: JournalEntry) -> JournalEntry | None:
     return session.scalar(sa.select(JournalEntry).where(JournalEntry.reverses_id == entry.id))
 
 
+def taken_back_by(session: Session, entry: JournalEntry) -> JournalEntry | None:
+    """The entry that this one took back."""
+    return session.get(JournalEntry, entry.reverses_id) if entry.reverses_id else None
+
+
 def accounts_of(code: str, currency: str) -> sa.Select[LedgerAccount]:
     """The accounts of a code, for paging."""
     return sa.select(LedgerAccount).where(LedgerAccount.code == code, LedgerAccount.currency == currency)

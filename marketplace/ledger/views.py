@@ -86,7 +86,8 @@ def entry(public_id: uuid.UUID) -> ResponseReturnValue:
     """One entry, both sides, with what it comes from."""
     found = queries.find_entry(db_session(), public_id)
     reversal = queries.reversal_of(db_session(), found)
-    return page("ledger/entry.html", entry=found, reversal=reversal)
+    taken_back = queries.taken_back_by(db_session(), found)
+    return page("ledger/entry.html", entry=found, reversal=reversal, taken_back=taken_back)
 
 
 @bp.get("/months")

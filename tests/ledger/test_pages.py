@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, ledger
+from marketplace.actor import SITE
 from marketplace.ledger import chart
 from tests.cast import Cast
 from tests.ledger.conftest import book
@@ -52,6 +53,29 @@ def test_the_journal_by_source(app: Flask, session: Session, cast: Cast) -> None
     first = fin.get("/books/journal")
     assert "topup 24" in words(first)
     assert "Further down the list" in words(first)
+
+
+def test_an_entry_says_debits_first_and_what_it_takes_back(app: Flask, session: Session, cast: Cast) -> None:
+    entry = ledger.post(
+        session,
+        SITE,
+        source="charge:1",
+        event="booked",
+        currency="USD",
+        lines=[(chart.stripe_balance(), -500), (chart.bank_charges(), 300), (chart.rounding(), 200)],
+        occurred_at=OCTOBER,
+        memo="Charge",
+    )
+    back = ledger.reverse(session, SITE, entry, source="charge:1", event="undone", memo="Not ours")
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    first = words(fin.get(f"/books/journal/{entry.public_id}"))
+    assert "5090 Bank charges $3.00 5080" in first
+    assert first.index("5090 Bank charges") < first.index("1100 Stripe balance")
+    assert "Sum $5.00 $5.00" in first
+    assert "This entry was taken back Not ours" in first
+    assert "This entry takes another one back Charge" in words(fin.get(f"/books/journal/{back.public_id}"))
 
 
 def test_a_month_is_closed_by_two(app: Flask, session: Session, cast: Cast) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from marketplace.db import use_case
 from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger.models import Period
-from marketplace.ledger.states import PeriodState, move
+from marketplace.ledger.states import PeriodState, Step, move
 from marketplace.proof import Proof
 
 # The number that the database's own functions lock as well: those who book share it.
@@ -91,6 +92,19 @@ def periods(session: Session) -> list[Period]:
     return list(session.scalars(sa.select(Period).order_by(Period.month.desc())))
 
 
+def what_is_next(actor: Actor, period: Period, earlier: Sequence[Period]) -> Step:
+    """What the actor can do about the month, whose earlier months are given, or why nothing."""
+    if period.state == PeriodState.CLOSED:
+        return Step.NOTHING
+    if period.state == PeriodState.OPEN:
+        if day_of(clock.now()) < next_month(period.month):
+            return Step.RUNS
+        return Step.EARLIER if any(each.state == PeriodState.OPEN for each in earlier) else Step.HOLD
+    if not actor.has(Role.FINANCE_RELEASER) or period.prepared_by == actor.person_id:
+        return Step.COLLEAGUE
+    return Step.EARLIER if any(each.state != PeriodState.CLOSED for each in earlier) else Step.CLOSE
+
+
 def month_of(text: str) -> date:
     """The first day of a month written as `2026-10`. Raises NotFound when it is not one."""
     try:
@@ -102,6 +116,11 @@ def month_of(text: str) -> date:
 def next_month(month: date) -> date:
     """The first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def last_day(month: date) -> date:
+    """The last day of the month."""
+    return next_month(month) - timedelta(days=1)
 
 
 def _locked(session: Session, month: date) -> Period:

@@ -20,6 +20,17 @@ class PeriodState(StrEnum):
     CLOSED = "closed"
 
 
+class Step(StrEnum):
+    """What is next for a month: something that the reader can do, or what has to happen first."""
+
+    RUNS = "runs"  # it is not over
+    EARLIER = "earlier"  # an earlier month comes first
+    HOLD = "hold"
+    COLLEAGUE = "colleague"  # somebody else closes it
+    CLOSE = "close"
+    NOTHING = "nothing"
+
+
 MOVES = {
     PeriodState.OPEN: frozenset({PeriodState.HOLD}),
     PeriodState.HOLD: frozenset({PeriodState.OPEN, PeriodState.CLOSED}),

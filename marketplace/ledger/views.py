@@ -23,7 +23,12 @@ bp = Blueprint("ledger", __name__, url_prefix="/books")
 
 @bp.context_processor
 def _words() -> dict[str, object]:
-    return {"link_for": link_for, "owner_of": owner_of, "event_name": event_name}
+    return {
+        "link_for": link_for,
+        "owner_of": owner_of,
+        "event_name": event_name,
+        "last_day": periods.last_day,
+    }
 
 
 @bp.get("/")
@@ -94,7 +99,9 @@ def entry(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def months() -> ResponseReturnValue:
     """The months of the books, and what is next for each."""
-    return page("ledger/months.html", periods=periods.periods(db_session()), actor=actor())
+    found = periods.periods(db_session())
+    steps = [periods.what_is_next(actor(), each, found[n + 1 :]) for n, each in enumerate(found)]
+    return page("ledger/months.html", months=list(zip(found, steps, strict=True)))
 
 
 @bp.post("/months/<month>/hold")

@@ -83,9 +83,27 @@ def test_a_month_is_closed_by_two(app: Flask, session: Session, cast: Cast) -> N
     session.commit()
     with clock.at(datetime(2026, 11, 3, 12, tzinfo=UTC)):
         fin, gil = cast.visitor(app, cast.fin), cast.visitor(app, cast.gil)
-        assert "On hold" in words(fin.post("/books/months/2026-10/hold"))
+        held = fin.post("/books/months/2026-10/hold")
+        assert "On hold" in words(held)
+        assert "Another person, who releases payouts, closes it" in words(held)
+        assert "Close the month" not in words(held)
+        assert 'href="/books/?day=2026-10-31"' in held.text
+        assert "Close the month" in words(gil.get("/books/months"))
         assert fin.post("/books/months/2026-10/closing").status_code == 404
         assert "The month is closed" in words(gil.post("/books/months/2026-10/closing"))
+
+
+def test_only_the_month_whose_turn_it_is_can_be_put_on_hold(app: Flask, session: Session, cast: Cast) -> None:
+    for n, month in enumerate((9, 10, 11)):
+        book(session, f"funding:{n}", 500, datetime(2026, month, 2, 12, tzinfo=UTC))
+    session.commit()
+    with clock.at(datetime(2026, 11, 3, 12, tzinfo=UTC)):
+        shown = words(cast.visitor(app, cast.fin).get("/books/months"))
+
+    assert "2026-11 Open" in shown
+    assert "Runs until Mon 30 Nov 2026" in shown
+    assert shown.count("An earlier month comes first") == 1
+    assert shown.count("Put on hold") == 1
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -8,6 +8,7 @@ from typing import Any
 from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField, TimeField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from marketplace import clock
 from marketplace.contracts.entries import Work
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.offers import OfferDraft
@@ -52,12 +53,14 @@ class OfferForm(Form):
     @classmethod
     def of(cls, application: Application, asked: Money) -> OfferForm:
         """The form as the gig suggests it, to somebody who works for `asked` an hour at the least."""
-        gig = application.gig
+        gig, today = application.gig, clock.today("UTC")
         currency = gig.project.currency
         least = asked.amount if asked.currency == currency else 0
         suggested = min(max(gig.rate_min or 0, least), gig.rate_max or least)
         form = cls(
-            rate=Money(suggested, currency), hours_per_week=gig.hours_per_week, starts_on=gig.starts_on
+            rate=Money(suggested, currency),
+            hours_per_week=gig.hours_per_week,
+            starts_on=max(gig.starts_on or today, today),
         )
         form.rate.currency = currency
         return form

@@ -103,6 +103,17 @@ def test_an_offer_starts_from_what_the_expert_asks_for_within_the_band(
     assert "The gig advertises $100.00 to $200.00" in words(page)
 
 
+def test_an_offer_for_a_gig_that_has_begun_starts_today(app: Flask, session: Session) -> None:
+    with clock.at(MONDAY):
+        client, organization = a_client(session)
+        project = a_project(session, client, organization)
+        fund(session, project.public_id, 10_000_00)
+        application = an_application(session, an_expert(session), a_gig(session, client, project))
+    with clock.at(WEDNESDAY):
+        page = at_browser(app, session, client).get(f"/applications/{application.public_id}/offer")
+    assert re.search(r'name="starts_on"[^>]*value="2026-06-03"', page.text)
+
+
 @pytest.fixture
 def deal(session: Session) -> Deal:
     with clock.at(MONDAY):
@@ -141,7 +152,7 @@ def test_equal_times_are_refused_and_midnight_is_said_beforehand(
     expert = at_browser(app, session, deal.expert)
     with clock.at(WEDNESDAY):
         page = expert.get(f"/work/{deal.contract.public_id}")
-        assert "Earlier than “From” means past midnight" in words(page)
+        assert "“To” earlier than “From” means past midnight" in words(page)
         equal = {"day": "2026-06-02", "begins": "09:00", "ends": "09:00", **RANKED}
         answer = expert.post(f"/work/{deal.contract.public_id}/entries", **equal)
         assert answer.status_code == 422

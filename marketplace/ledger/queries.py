@@ -120,57 +120,73 @@ def taken_back_by(session: Session, entry: JournalEntry) -> JournalEntry | None:
     return session.get(JournalEntry, entry.reverses_id) if entry.reverses_id else None
 
 
-def accounts_of(code: str, currency: str) -> sa.Select[LedgerAccount]:
-    """The accounts of a code, for paging."""
-    return sa.select(LedgerAccount).where(LedgerAccount.code == code, LedgerAccount.currency == currency)
+def accounts_of(code: str, currency: str, *, empty: bool = True) -> sa.Select[LedgerAccount]:
+    """The accounts of a code, for paging; without `empty` only those that hold something now."""
+    query = sa.select(LedgerAccount).where(LedgerAccount.code == code, LedgerAccount.currency == currency)
+    if empty:
+        return query
+    held = (
+        sa.select(LedgerBalance.account_id)
+        .group_by(LedgerBalance.account_id)
+        .having(sa.func.sum(LedgerBalance.amount) != 0)
+    )
+    return query.where(LedgerAccount.id.in_(held))
 
 
-def balances_of(session: Session, accounts: Sequence[LedgerAccount]) -> dict[int, int]:
-    """Kept balances by internal id, debit positive."""
+def balances_of(
+    session: Session, accounts: Sequence[LedgerAccount], at: date | None = None
+) -> dict[int, int]:
+    """Balances by internal id at the end of day `at` of the books, or now; debit positive."""
+    ids = [account.id for account in accounts]
     rows = session.execute(
         sa.select(LedgerBalance.account_id, sa.func.sum(LedgerBalance.amount))
-        .where(LedgerBalance.account_id.in_([account.id for account in accounts]))
+        .where(LedgerBalance.account_id.in_(ids))
         .group_by(LedgerBalance.account_id)
     )
-    return {account_id: int(amount) for account_id, amount in rows}
+    since = _posted_since(session, ids, at) if at else {}
+    return {account_id: int(amount) - since.get(account_id, 0) for account_id, amount in rows}
 
 
-def balance_of_code(session: Session, code: str, currency: str) -> int:
-    """The kept balance of all accounts of a code together, in minor units, debit positive."""
-    total = sa.func.coalesce(sa.func.sum(LedgerBalance.amount), 0)
-    return int(
-        session.execute(
-            sa.select(total)
-            .join(LedgerAccount, LedgerAccount.id == LedgerBalance.account_id)
-            .where(LedgerAccount.code == code, LedgerAccount.currency == currency)
-        ).scalar_one()
-    )
+def balance_of_code(session: Session, code: str, currency: str, at: date | None = None) -> int:
+    """The balance of all accounts of a code together, as `balances_of`."""
+    lines = trial_balance(session, currency, at)
+    return next((line.amount for line in lines if line.code == code), 0)
 
 
-def postings_of(account: LedgerAccount) -> sa.Select[Posting]:
-    """The account's postings with their entries, for paging."""
-    return (
+def postings_of(account: LedgerAccount, until: date | None = None) -> sa.Select[Posting]:
+    """The account's postings up to a day of the books, or all, with their entries, for paging."""
+    query = (
         sa.select(Posting)
         .where(Posting.account_id == account.id)
         .options(joinedload(Posting.entry, innerjoin=True))
     )
+    return query.where(Posting.entry.has(JournalEntry.booked_on <= until)) if until else query
 
 
-def running(session: Session, account: LedgerAccount, postings: Sequence[Posting]) -> list[AccountLine]:
-    """The postings, newest first, each with the balance after it."""
+def running(
+    session: Session, account: LedgerAccount, postings: Sequence[Posting], until: date | None = None
+) -> list[AccountLine]:
+    """The postings, newest first, each with the balance after it of what was booked by `until`, or ever."""
     if not postings:
         return []
-    newer = session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0)).where(
-            Posting.account_id == account.id, Posting.id > postings[0].id
-        )
-    )
-    balance = balances_of(session, [account])[account.id] - int(newer or 0)
+    later = postings_of(account, until).where(Posting.id > postings[0].id).subquery()
+    newer = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(later.c.amount), 0)))
+    balance = balances_of(session, [account], until)[account.id] - int(newer or 0)
     lines = []
     for posting in postings:
         lines.append(AccountLine(posting, balance))
         balance -= posting.amount
     return lines
+
+
+def _posted_since(session: Session, account_ids: Sequence[int], day: date) -> dict[int, int]:
+    rows = session.execute(
+        sa.select(Posting.account_id, sa.func.sum(Posting.amount))
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(Posting.account_id.in_(account_ids), JournalEntry.booked_on > day)
+        .group_by(Posting.account_id)
+    )
+    return {account_id: int(amount) for account_id, amount in rows}
 
 
 def _moved_since(session: Session, currency: str, day: date) -> dict[str, int]:

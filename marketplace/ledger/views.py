@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -35,8 +36,7 @@ def _words() -> dict[str, object]:
 @guard(*FINANCE)
 def trial_balance() -> ResponseReturnValue:
     """Every code of the chart with its balance, now or at the end of a day."""
-    form = AsOfForm(request.args)
-    day = form.day.data if form.validate() else None
+    form, day = AsOfForm(request.args), _day()
     found = queries.currencies(db_session()) or [current().books_currency]
     currency = request.args.get("currency", found[0])
     lines = queries.trial_balance(db_session(), currency, day)
@@ -48,31 +48,38 @@ def trial_balance() -> ResponseReturnValue:
 @bp.get("/codes/<code>/<currency>")
 @guard(*FINANCE)
 def code(code: str, currency: str) -> ResponseReturnValue:
-    """The accounts of one code."""
-    accounts = paged(db_session(), queries.accounts_of(code, currency), by=LedgerAccount.id)
-    if not accounts:
+    """The accounts of one code with their balances, now or at the end of a day."""
+    day, everything = _day(), bool(request.args.get("all"))
+    # What an account held on an earlier day is not known by what it holds now.
+    query = queries.accounts_of(code, currency, empty=everything or day is not None)
+    accounts = paged(db_session(), query, by=LedgerAccount.id, size=50)
+    named = accounts.rows or db_session().scalars(queries.accounts_of(code, currency).limit(1)).all()
+    if not named:
         raise NotFound(_("Nothing was posted to such an account."))
-    balances = queries.balances_of(db_session(), accounts.rows)
-    total = accounts.rows[0].usual(queries.balance_of_code(db_session(), code, currency))
     return page(
         "ledger/code.html",
         code=code,
+        currency=currency,
         name=chart.name_of(code),
         accounts=accounts,
-        balances=balances,
-        total=total,
+        balances=queries.balances_of(db_session(), accounts.rows, day),
+        total=named[0].usual(queries.balance_of_code(db_session(), code, currency, day)),
+        day=day,
+        everything=everything,
     )
 
 
 @bp.get("/accounts/<key>/<currency>")
 @guard(*FINANCE)
 def account(key: str, currency: str) -> ResponseReturnValue:
-    """One account: its postings, newest first, with the balance after each."""
-    found = queries.find_account(db_session(), key, currency)
-    postings = paged(db_session(), queries.postings_of(found), by=Posting.id, size=50)
-    lines = queries.running(db_session(), found, postings.rows)
-    balance = queries.balances_of(db_session(), [found])[found.id]
-    return page("ledger/account.html", account=found, lines=lines, balance=balance, postings=postings)
+    """One account: its postings, newest first, with the balance after each; all, or up to a day."""
+    found, day = queries.find_account(db_session(), key, currency), _day()
+    postings = paged(db_session(), queries.postings_of(found, day), by=Posting.id, size=50)
+    lines = queries.running(db_session(), found, postings.rows, day)
+    balance = queries.balances_of(db_session(), [found], day)[found.id]
+    return page(
+        "ledger/account.html", account=found, lines=lines, balance=balance, postings=postings, day=day
+    )
 
 
 @bp.get("/journal")
@@ -129,3 +136,9 @@ def close(month: str) -> ResponseReturnValue:
     periods.close(db_session(), actor(), periods.month_of(month))
     flash(_("The month is closed. Nothing can be booked in it any more."), "success")
     return redirect(url_for("ledger.months"), 303)
+
+
+def _day() -> date | None:
+    """The day at whose end balances are struck, if the address names one."""
+    form = AsOfForm(request.args)
+    return form.day.data if form.validate() else None

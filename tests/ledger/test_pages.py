@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -40,6 +40,51 @@ def test_a_trial_balance_as_of_a_day(app: Flask, session: Session, cast: Cast) -
 
     assert "1100 Stripe balance $5.00" in words(fin.get("/books/?day=2026-10-20"))
     assert "1100 Stripe balance $5.00" not in words(fin.get("/books/?day=2026-10-19"))
+
+
+def test_a_figure_as_of_a_day_leads_to_what_made_it_then(app: Flask, session: Session, cast: Cast) -> None:
+    book(session, "funding:1", 500, OCTOBER)
+    book(session, "funding:2", 700, OCTOBER + timedelta(days=1))
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+    for path in ("/books/?day=2026-10-20", "/books/codes/1100/USD?day=2026-10-20"):
+        assert "/1100/USD?day=2026-10-20" in fin.get("/books/?day=2026-10-20").text
+        assert "$5.00" in words(fin.get(path))
+        assert "$12.00" not in words(fin.get(path))
+
+    code = fin.get("/books/codes/1100/USD?day=2026-10-20")
+    assert "/books/accounts/stripe:balance/USD?day=2026-10-20" in code.text
+    account = words(fin.get("/books/accounts/stripe:balance/USD?day=2026-10-20"))
+    assert "Balance at the end of Tue 20 Oct 2026 $5.00" in account
+    assert "Tue 20 Oct 2026 $5.00 $5.00" in account
+    assert "$7.00" not in account
+    now = words(fin.get("/books/accounts/stripe:balance/USD"))
+    assert "Wed 21 Oct 2026 $7.00 $12.00" in now
+    assert "Tue 20 Oct 2026 $5.00 $5.00" in now
+
+
+def test_accounts_at_zero_stand_back(app: Flask, session: Session, cast: Cast) -> None:
+    ana, ben = (chart.expert_held(cast.person(who).public_id) for who in (cast.ana, cast.ben))
+    for n, (held, amount) in enumerate(((ana, 500), (ana, -500), (ben, 300))):
+        ledger.post(
+            session,
+            SITE,
+            source=f"memo:{n}",
+            event="sent",
+            currency="USD",
+            lines=[(held, amount), (chart.held_contra(), -amount)],
+            occurred_at=OCTOBER,
+            memo="",
+        )
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    path = "/books/codes/9110/USD"
+    few, everything = words(fin.get(path)), words(fin.get(f"{path}?all=1"))
+    assert "Ana Alvarez" not in few
+    assert "Ana Alvarez $0.00" in everything
+    for shown in (few, everything):
+        assert "All of 9110 together $3.00" in shown
 
 
 def test_the_journal_by_source(app: Flask, session: Session, cast: Cast) -> None:

@@ -183,7 +183,7 @@ def sweep(state: SweepState) -> str:
         SweepState.SENDING: _("Being sent to Stripe at this moment."),
         SweepState.UNKNOWN: _("Stripe gave no clear answer. It is looked up by itself; do not sweep again."),
         SweepState.SENT: _("On its way to our bank."),
-        SweepState.PAID: _("Stripe says the bank has it. The bank statement will show it."),
+        SweepState.PAID: _("Stripe says the bank has it."),
         SweepState.FAILED: _("It did not go through. The fees are at Stripe and can be swept again."),
         SweepState.CANCELLED: _("Cancelled before the release."),
     }[state]

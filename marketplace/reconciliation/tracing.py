@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,18 @@ def sweep_behind(session: Session, line: StatementLine) -> SweepTrace | None:
         .where(SweepPosting.sweep_id == sweep.id)
     ).one()
     return SweepTrace(sweep, int(count), Money(-int(total), sweep.currency))
+
+
+def arrival_of(session: Session, sweep_public_id: uuid.UUID) -> StatementLine | None:
+    """The bank line that shows the sweep, once one is matched with it."""
+    taken = sa.orm.aliased(StatementMatchLine)
+    return session.scalar(
+        sa.select(StatementLine)
+        .join(StatementMatchLine, StatementMatchLine.statement_line_id == StatementLine.id)
+        .join(taken, taken.match_id == StatementMatchLine.match_id)
+        .join(Sweep, Sweep.id == taken.sweep_id)
+        .where(Sweep.public_id == sweep_public_id, StatementMatchLine.live, taken.live)
+    )
 
 
 def taken_by(trace: SweepTrace) -> sa.Select[Posting]:

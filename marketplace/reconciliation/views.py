@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from marketplace.actor import FINANCE
+from marketplace.i18n import day, ngettext
 from marketplace.i18n import gettext as _
-from marketplace.i18n import ngettext
 from marketplace.ledger import sources
 from marketplace.ledger.models import Posting
 from marketplace.ledger.sources import Link
@@ -74,6 +74,14 @@ def _deposit_link(rest: str) -> Link:
     return Link(_("Payout to an expert's bank"), url_for("reconciliation.deposit", stripe_id=rest))
 
 
+def _arrival_link(rest: str) -> Link:
+    found = tracing.arrival_of(db_session(), uuid.UUID(rest))
+    if found is None:
+        return Link(_("Not on a bank statement yet"), None)
+    return Link(_("Bank line of %(day)s", day=day(found.booked_on)), _line_link(str(found.public_id)).path)
+
+
+sources.register("sweep_arrival", _arrival_link)
 sources.register("statement_line", _line_link)
 sources.register("bank_statement", _statement_link)
 sources.register("bank_account", _account_link)

@@ -58,6 +58,11 @@ def deal(session: Session, gateway: Gateway) -> Deal:
     return made
 
 
+def today() -> str:
+    """The day of the books, which is behind UTC's for some hours."""
+    return clock.today(str(settings.current().books_zone)).isoformat()
+
+
 def enter(cast: Cast, app: Flask, who: Actor) -> Visitor:
     """At a browser now; with a second factor given just now where the role needs one."""
     return cast.visitor(app, replace(who, second_factor_at=clock.now()))
@@ -154,8 +159,10 @@ def test_two_people_pay_a_batch(session, app, cast, gateway, deal):
     hire(session, gateway, deal, "Ben Baker", set_up_too=False)
     desk = finance(session)
     fin, gil = enter(cast, app, desk.fin), enter(cast, app, desk.gil)
-    assert "$150.00" in words(fin.get("/payouts"))
-    dry_run = words(fin.post("/payouts", cut_off=clock.now().date().isoformat()))
+    home = fin.get("/payouts")
+    assert "$150.00" in words(home)
+    assert 'href="/books/codes/2100/USD"' in home.text
+    dry_run = words(fin.post("/payouts", cut_off=today()))
     assert "Dry run" in dry_run
     assert "Ana Silva" in dry_run
     batch = session.scalars(sa.select(PayoutBatch)).one()
@@ -174,7 +181,7 @@ def test_a_batch_says_first_who_is_paid_and_then_who_is_left_out_and_why(session
         ben = hire(session, gateway, deal, "Ben Baker", set_up_too=False)
     an_approved_week(session, ben, MONDAY)
     fin = enter(cast, app, finance(session).fin)
-    shown = words(fin.post("/payouts", cut_off=clock.now().date().isoformat()))
+    shown = words(fin.post("/payouts", cut_off=today()))
 
     paid, left_out = shown.split("Who is paid")[-1].split("Who is left out")[0], shown.split("and why")[-1]
     assert "Ana Silva" in paid
@@ -186,7 +193,7 @@ def test_a_batch_says_first_who_is_paid_and_then_who_is_left_out_and_why(session
 
 def test_each_list_of_a_batch_is_paged_by_itself(session, app, cast, deal):
     fin = enter(cast, app, finance(session).fin)
-    fin.post("/payouts", cut_off=clock.now().date().isoformat())
+    fin.post("/payouts", cut_off=today())
     batch = session.scalars(sa.select(PayoutBatch)).one()
     for n in range(51):
         left_out(session, batch, f"Expert {n:02}")
@@ -221,7 +228,7 @@ def test_a_batch_that_pays_nobody_says_what_to_do(session, app, cast, deal):
     session.execute(sa.update(ConnectedAccount).values(transfers=TransfersState.RESTRICTED))
     session.commit()
     desk = finance(session)
-    shown = words(enter(cast, app, desk.fin).post("/payouts", cut_off=clock.now().date().isoformat()))
+    shown = words(enter(cast, app, desk.fin).post("/payouts", cut_off=today()))
     assert "Nobody in this batch can be paid now" in shown
     assert "Cancel this batch" in shown
     assert "Who is paid" not in shown
@@ -249,7 +256,7 @@ def test_a_payment_leads_on_to_its_deposit(session, app, cast, gateway, stripe: 
 def test_whoever_prepared_is_told_to_ask_a_colleague(session, app, cast, deal):
     desk = finance(session)
     both = enter(cast, app, desk.fin)
-    both.post("/payouts", cut_off=clock.now().date().isoformat())
+    both.post("/payouts", cut_off=today())
     batch = session.scalars(sa.select(PayoutBatch)).one()
     batch.prepared_by = desk.gil.id
     session.commit()
@@ -272,7 +279,7 @@ def test_fees_are_swept_by_two_people(session, app, cast, gateway, deal):
 def test_an_item_can_be_taken_out_and_a_batch_cancelled(session, app, cast, deal):
     desk = finance(session)
     fin = enter(cast, app, desk.fin)
-    fin.post("/payouts", cut_off=clock.now().date().isoformat())
+    fin.post("/payouts", cut_off=today())
     batch = session.scalars(sa.select(PayoutBatch)).one()
     assert "Taken out" in words(fin.post(f"/payouts/items/{batch.items[0].public_id}/cancel"))
     assert "Cancelled" in words(fin.post(f"/payouts/{batch.public_id}/cancel"))

@@ -273,6 +273,28 @@ def test_from_the_bank_line_down_to_the_fees(session: Session, fin: Visitor, cas
     assert "Sum of one posting $900.00" in shown
 
 
+def test_a_sweep_leads_to_the_bank_line_that_shows_it(session: Session, fin: Visitor, cast: Cast) -> None:
+    sweep = a_sweep(session, (cast.fin, cast.gil))
+    pages = ("/sweeps", f"/sweeps/{sweep.public_id}")
+    for path in pages:
+        assert "Not on a bank statement yet" in words(fin.get(path))
+
+    bank_says(session, cast.fin, Entry(90_000, "STRIPE TRACE TR0042"))
+    passes.run(session)
+    found = line(session, "STRIPE TRACE TR0042").public_id
+    for path in pages:
+        shown = fin.get(path)
+        assert "Bank line of Wed 4 Nov 2026" in words(shown)
+        assert f'href="/reconciliation/lines/{found}"' in shown.text
+
+    fin.post(
+        f"/reconciliation/matches/{session.scalars(sa.select(StatementMatch.public_id)).one()}/undoing",
+        note="Not it",
+    )
+    for path in pages:
+        assert "Not on a bank statement yet" in words(fin.get(path))
+
+
 def test_the_fees_in_a_sweep_are_paged(session: Session, fin: Visitor, cast: Cast) -> None:
     sweep = a_sweep(session, (cast.fin, cast.gil), 51 * 100)
     for n in range(51):

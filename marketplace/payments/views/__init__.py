@@ -3,8 +3,11 @@
 from flask import Blueprint, url_for
 
 from marketplace.ledger import chart
+from marketplace.ledger.sources import Link, link_for
 from marketplace.payments import words
+from marketplace.payments.models import Sweep
 from marketplace.payments.payouts import settles_on
+from marketplace.payments.states import SweepState
 from marketplace.settings import current
 
 bp = Blueprint("payments", __name__)
@@ -15,9 +18,20 @@ def address(endpoint: str, **values: object) -> str:
     return current().base_url + url_for(endpoint, **values)  # type: ignore[arg-type]
 
 
+def arrival_of(sweep: Sweep) -> Link | None:
+    """The bank line that shows a sweep, or that none does yet; nothing before it was sent."""
+    sent = sweep.state in (SweepState.SENT, SweepState.PAID)
+    return link_for(f"sweep_arrival:{sweep.public_id}") if sent else None
+
+
 @bp.context_processor
 def _words() -> dict[str, object]:
-    return {"words": words, "settles_on": settles_on, "account_name": chart.name_of}
+    return {
+        "words": words,
+        "settles_on": settles_on,
+        "account_name": chart.name_of,
+        "arrival_of": arrival_of,
+    }
 
 
 import marketplace.payments.views.client  # noqa: E402

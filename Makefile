@@ -38,8 +38,7 @@ sweep: dev ## The long search for counter-examples (an hour and more)
 
 messages: dev ## Collect every sentence for the translators
 	@mkdir -p marketplace/translations
-	@$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --add-comments "Translators:" --sort-by-file \
-		--output-file marketplace/translations/messages.pot .
+	@scripts/collect-messages $(BIN) marketplace/translations/messages.pot
 	@for folder in marketplace/translations/*/; do test -d "$$folder" || continue; \
 		$(BIN)/pybabel --quiet update --no-wrap --ignore-obsolete -i marketplace/translations/messages.pot \
 			-d marketplace/translations -l "$$(basename $$folder)"; done

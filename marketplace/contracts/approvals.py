@@ -180,7 +180,7 @@ def _post(session: Session, actor: Actor, approval: Approval, reservation: Reser
             (chart.client_fees(), -approval.fee_amount),
         ],
         occurred_at=approval.at,
-        memo="A week's work approved",
+        memo=_("A week's work approved"),
     )
     ledger.post_many(session, actor, [entry, *reservations.close(reservation, taken)])
 

@@ -121,11 +121,11 @@ def _require_cover(session: Session, contract: Contract, amount: int, weeks: int
 
 
 def _reserving(contract: Contract, reservation: Reservation) -> NewEntry:
-    return _entry(contract, reservation, "reserved", reservation.amount, "Reserved for a week's work")
+    return _entry(contract, reservation, "reserved", reservation.amount, _("Reserved for a week's work"))
 
 
 def _returning(contract: Contract, reservation: Reservation, amount: int) -> NewEntry:
-    return _entry(contract, reservation, "returned", -amount, "Reserved and not used, returned")
+    return _entry(contract, reservation, "returned", -amount, _("Reserved and not used, returned"))
 
 
 def _entry(contract: Contract, reservation: Reservation, event: str, amount: int, memo: str) -> NewEntry:

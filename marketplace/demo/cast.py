@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from marketplace.actor import Role
+from marketplace.i18n import lazy
 
 
 @dataclass(frozen=True)
@@ -29,38 +30,40 @@ NEW_YORK, CHICAGO, LONDON = "America/New_York", "America/Chicago", "Europe/Londo
 CAST = (
     Player(
         "ana", "Ana Alvarez", "ana@demo.example", "herons wade at dawn 1", (Role.EXPERT,), None,
-        "US", NEW_YORK, "Physician. Finds gigs, logs her time, gets paid.",
+        "US", NEW_YORK, lazy("Physician. Finds gigs, logs her time, gets paid."),
     ),
     Player(
         "ben", "Ben Baker", "ben@demo.example", "lanterns over water 2", (Role.EXPERT,), None,
-        "US", CHICAGO, "Lawyer whose licence has expired. Was paid until then, and sees why he cannot go on.",
+        "US", CHICAGO,
+        lazy("Lawyer whose licence has expired. Was paid until then, and sees why he cannot go on."),
     ),
     Player(
         "carla", "Carla Costa", "carla@demo.example", "gravel roads uphill 3", (Role.CLIENT_ADMIN,), LUMEN,
-        "US", NEW_YORK, "Funds projects, publishes gigs and makes offers for Lumen Labs.",
+        "US", NEW_YORK, lazy("Funds projects, publishes gigs and makes offers for Lumen Labs."),
     ),
     Player(
         "dev", "Dev Desai", "dev@demo.example", "copper kettles sing 4", (Role.CLIENT_APPROVER,), LUMEN,
-        "GB", LONDON, "Approves the timesheets of Lumen Labs.",
+        "GB", LONDON, lazy("Approves the timesheets of Lumen Labs."),
     ),
     Player(
         "fin", "Fin Farrell", "fin@demo.example", "paper boats at noon 5", (Role.FINANCE_PREPARER,), None,
-        "US", NEW_YORK, "Prepares payouts and reconciles.", "JBSWY3DPEHPK3PXPFINAAAAAAAAAAAA2",
+        "US", NEW_YORK, lazy("Prepares payouts and reconciles."), "JBSWY3DPEHPK3PXPFINAAAAAAAAAAAA2",
     ),
     Player(
         "gil", "Gil Garnier", "gil@demo.example", "velvet maps unfold 6", (Role.FINANCE_RELEASER,), None,
-        "US", NEW_YORK, "Releases payouts that somebody else prepared.", "JBSWY3DPEHPK3PXPGILAAAAAAAAAAAA2",
+        "US", NEW_YORK, lazy("Releases payouts that somebody else prepared."),
+        "JBSWY3DPEHPK3PXPGILAAAAAAAAAAAA2",
     ),
     Player(
         "rev", "Rev Rao", "rev@demo.example", "quiet orchards hum 7", (Role.REVIEWER,), None,
-        "US", CHICAGO, "Checks credentials at their source.", "JBSWY3DPEHPK3PXPREVAAAAAAAAAAAA2",
+        "US", CHICAGO, lazy("Checks credentials at their source."), "JBSWY3DPEHPK3PXPREVAAAAAAAAAAAA2",
     ),
     Player(
         "opa", "Opa Okafor", "opa@demo.example", "thimbles and thread 8", (Role.OPERATOR,), None,
-        "GB", LONDON, "Runs the site: people, companies, appeals.", "JBSWY3DPEHPK3PXPOPAAAAAAAAAAAAA2",
+        "GB", LONDON, lazy("Runs the site: people, companies, appeals."), "JBSWY3DPEHPK3PXPOPAAAAAAAAAAAAA2",
     ),
     Player(
         "zed", "Zed Zeller", "zed@demo.example", "marbles in the snow 9", (), None,
-        "US", NEW_YORK, "Signed in, without any role. Sees nothing of anybody.",
+        "US", NEW_YORK, lazy("Signed in, without any role. Sees nothing of anybody."),
     ),
 )  # fmt: skip

@@ -53,6 +53,14 @@ def bare_text(source: str, *, html: bool = True) -> list[Bare]:
     return sorted(each for each in found if LETTERS.search(each.text))
 
 
+def words_in(page: str) -> list[str]:
+    """Whatever a finished page says: its texts, and the attributes that are seen or heard."""
+    reader = _Texts()
+    reader.feed(page)
+    reader.close()
+    return [each.text for each in reader.found]
+
+
 def _split(source: str) -> tuple[str, list[Bare]]:
     """The text between constructs with its line breaks kept, and the literals that read as prose."""
     data, literals = "", []
@@ -143,6 +151,14 @@ class _Words(HTMLParser):
         if self.quiet:
             return
         self.found += _lines(data, self.getpos()[0])
+
+
+class _Texts(_Words):
+    """Each text whole, whatever lines it has."""
+
+    def handle_data(self, data: str) -> None:
+        if not self.quiet:
+            self.found.append(Bare(self.getpos()[0], data))
 
 
 def _spoken(tag: str, given: dict[str, str]) -> list[str]:

@@ -43,7 +43,7 @@ from marketplace.embedded import Server
 from marketplace.settings import Settings
 
 TEMPLATE = f"template_{RUN}"
-pytest_plugins = ("tests.cast",)
+pytest_plugins = ("tests.cast", "tests.chromium")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

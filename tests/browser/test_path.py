@@ -50,10 +50,12 @@ def monday() -> date:
 
 def press(page: Page, name: str | re.Pattern[str]) -> None:
     page.get_by_role("button", name=name, exact=isinstance(name, str)).click()
+    page.wait_for_load_state()
 
 
 def follow(page: Page, name: str | re.Pattern[str]) -> None:
     page.get_by_role("link", name=name, exact=isinstance(name, str)).first.click()
+    page.wait_for_load_state()
 
 
 def the_reviewer_verifies(walk: Walk) -> None:

@@ -14,6 +14,8 @@ from marketplace.demo.cast import CAST
 
 SCREENS = Path(__file__).parents[2] / "test-results" / "screens"
 PATIENCE = 60.0
+# A phone and a desk; each step is seen at both.
+WIDTHS, HEIGHT = (375, 1280), 900
 GRAVE = ("serious", "critical")
 
 
@@ -41,16 +43,23 @@ class Walk:
         return page
 
     def look(self, page: Page, name: str) -> None:
-        """Keep a picture of the page; nothing may stick out of it, and axe may find nothing grave."""
+        """Keep pictures of the page, which nothing may stick out of; axe may find nothing grave in it."""
         self._steps += 1
-        kind = "js" if self.scripts else "plain"
-        page.screenshot(path=SCREENS / f"{self._steps:02d}-{name}-{self.width}-{kind}.png", full_page=True)
+        page.wait_for_load_state()
         assert page.get_by_text("Something broke on our side").count() == 0, page.url
-        sticks_out = page.evaluate("document.documentElement.scrollWidth") - self.width
-        if sticks_out > 0:
-            self.found.append(f"{name}: {sticks_out} px stick out")
+        for width in WIDTHS:
+            self._picture(page, name, width)
+        page.set_viewport_size(self._viewport)
         if self._inspector is not None and page.url.startswith(self.site) and self._is_new(page):
             self._inspect(page, name)
+
+    def _picture(self, page: Page, name: str, width: int) -> None:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        kind = "js" if self.scripts else "plain"
+        page.screenshot(path=SCREENS / f"{self._steps:02d}-{name}-{width}-{kind}.png", full_page=True)
+        sticks_out = page.evaluate("document.documentElement.scrollWidth") - width
+        if sticks_out > 0:
+            self.found.append(f"{name}: {sticks_out} px stick out at {width}")
 
     def move_clock(self, leap: str) -> None:
         """Move everybody's clock, on the demo's page."""
@@ -75,7 +84,7 @@ class Walk:
 
     @property
     def _viewport(self) -> ViewportSize:
-        return {"width": self.width, "height": 900}
+        return {"width": self.width, "height": HEIGHT}
 
     def _new_page(self, key: str) -> Page:
         context = self.browser.new_context(viewport=self._viewport, java_script_enabled=self.scripts)

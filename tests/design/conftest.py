@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import make_server
 
 from marketplace import design, i18n, settings
@@ -17,7 +16,6 @@ from marketplace.icons import icon
 from marketplace.web import security, site
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = [path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()]
 NAV = [
     {"label": "Home", "url": "/", "current": False, "icon": "house"},
     {"label": "Gigs", "url": "/design", "current": True, "icon": "search"},
@@ -48,16 +46,6 @@ def design_url(design_app: Flask) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM[0], args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def _around() -> dict[str, Any]:

@@ -73,7 +73,7 @@ def import_statement(
     _only_known(session, statements, new_account)
     known = session.scalar(sa.select(StatementFile).filter_by(sha256=digest, superseded=False))
     if known is not None:
-        if not _was_set_aside(session, statements):
+        if not _was_set_aside(session, known):
             return Imported(known, True, 0, known.new_lines + known.known_lines)
         known.superseded = True
         session.flush()
@@ -128,33 +128,22 @@ def _only_known(session: Session, statements: Sequence[ReadStatement], new_accou
             "Account …%(mask)s was set aside. Bring it back first, on its own page.", mask=aside[0][0][-4:]
         )
         raise Invalid(said, field="file")
-    known = {each.number for each in accounts if not each.set_aside_at}
-    strange = sorted(number for number, _currency in named if number not in known)
+    known = {(each.number, each.currency) for each in accounts if not each.set_aside_at}
+    strange = sorted(named - known)
     if strange and known and not new_account:
         said = _(
-            "This file is of account …%(mask)s, and no earlier file was. If the account is yours, choose the "
-            "file again and say so below.",
-            mask=strange[0][-4:],
+            "This file is of account %(number)s in %(currency)s, and no earlier file was. If the account is "
+            "yours, choose the file again and say so below.",
+            number=strange[0][0],
+            currency=strange[0][1],
         )
         raise Invalid(said, field="file")
 
 
-def _was_set_aside(session: Session, statements: Sequence[ReadStatement]) -> bool:
-    """Was a statement of the same days and account as one of these set aside?"""
-    days = [(each.account, each.currency, each.from_on, each.to_on) for each in statements]
-    return bool(
-        session.scalar(
-            sa.select(BankStatement.id)
-            .join(BankStatement.account)
-            .where(
-                BankStatement.state == StatementState.SET_ASIDE,
-                sa.tuple_(
-                    BankAccount.number, BankAccount.currency, BankStatement.from_on, BankStatement.to_on
-                ).in_(days),
-            )
-            .limit(1)
-        )
-    )
+def _was_set_aside(session: Session, file: StatementFile) -> bool:
+    """Was something that came with this file set aside?"""
+    aside = sa.select(BankStatement.id).filter_by(file_id=file.id, state=StatementState.SET_ASIDE)
+    return session.scalar(aside.limit(1)) is not None
 
 
 def _account(session: Session, statement: ReadStatement) -> BankAccount:

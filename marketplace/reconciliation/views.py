@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from marketplace.actor import FINANCE
+from marketplace.contracts.limits import spell
 from marketplace.i18n import day, ngettext
 from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
@@ -55,6 +56,7 @@ def _words() -> dict[str, object]:
         "reason": words.reason,
         "pass_name": words.pass_name,
         "explained": explained,
+        "spell": spell,
     }
 
 

@@ -190,7 +190,7 @@ def test_an_offer_needs_an_open_gig_and_an_admin(session: Session) -> None:
         deal = a_deal(session)
         bea = an_expert(session, "Bea Expert")
         application = an_application(session, bea, deal.gig)
-        draft = OfferDraft(RATE, 10, clock.now().date())
+        draft = OfferDraft(RATE, 10, clock.today("America/New_York"))
         rival, _organization = a_client(session, "Rival AI")
         with pytest.raises(NotFound):
             make_offer(session, rival, application.public_id, draft, fee_bps=FEE_BPS)

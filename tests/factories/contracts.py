@@ -43,7 +43,7 @@ def an_offer(
 ) -> Offer:
     """An offer to an expert who applied for it."""
     application = an_application(session, expert, gig)
-    draft = OfferDraft(rate=rate, hours_per_week=hours, starts_on=clock.now().date())
+    draft = OfferDraft(rate=rate, hours_per_week=hours, starts_on=clock.today("America/New_York"))
     return make_offer(session, client, application.public_id, draft, fee_bps=FEE_BPS)
 
 

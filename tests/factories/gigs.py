@@ -78,8 +78,8 @@ def a_draft(**changes: object) -> GigDraft:
         hours_per_week=10,
         headcount=2,
         languages=("en",),
-        starts_on=clock.now().date(),
-        ends_on=clock.now().date() + timedelta(days=180),
+        starts_on=clock.today("America/New_York"),
+        ends_on=clock.today("America/New_York") + timedelta(days=180),
     )
     return replace(draft, **changes)  # type: ignore[arg-type]
 

@@ -150,7 +150,7 @@ def test_an_expert_sees_each_week_in_one_state_and_every_cent_of_a_deposit(
     assert "Your bank has it" in words(ana.get("/pay"))
     deposit = session.scalars(sa.select(ConnectedPayout)).one()
     seen = words(ana.get(f"/pay/deposits/{deposit.public_id}"))
-    for said in ("$150.00", "$30.00", "1.00", "Review radiology reports", "Northwind AI"):
+    for said in ("$150.00", "$30.00", "1 h 00 min", "Review radiology reports", "Northwind AI"):
         assert said in seen
     assert "$150.00" in words(ana.get("/pay/deposits"))
 

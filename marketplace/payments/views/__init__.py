@@ -2,6 +2,7 @@
 
 from flask import Blueprint, url_for
 
+from marketplace.contracts.limits import spell
 from marketplace.ledger import chart
 from marketplace.ledger.sources import Link, link_for
 from marketplace.payments import words
@@ -31,6 +32,7 @@ def _words() -> dict[str, object]:
         "settles_on": settles_on,
         "account_name": chart.name_of,
         "arrival_of": arrival_of,
+        "spell": spell,
     }
 
 

@@ -11,7 +11,7 @@ from marketplace import clock, ledger
 from marketplace.actor import FINANCE, Role
 from marketplace.contracts.queries import lines_for_payable
 from marketplace.i18n import gettext as _
-from marketplace.i18n import ngettext
+from marketplace.i18n import moment, ngettext
 from marketplace.ledger import chart
 from marketplace.ledger.sources import link_for
 from marketplace.money import Money
@@ -77,6 +77,8 @@ def batch(batch_id: uuid.UUID) -> ResponseReturnValue:
 def confirm_release(batch_id: uuid.UUID) -> ResponseReturnValue:
     """Look once more at the sums before money moves."""
     found = queries.batch(db_session(), actor(), batch_id)
+    if not _may_release(found):
+        return _as_it_stands(found)
     states = queries.by_state(db_session(), found)
     total = _total(states, found.currency)
     return page(
@@ -93,6 +95,9 @@ def confirm_release(batch_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.FINANCE_RELEASER, fresh=True)
 def release(batch_id: uuid.UUID) -> ResponseReturnValue:
     """Let it go."""
+    found = queries.batch(db_session(), actor(), batch_id)
+    if found.releaser is not None:
+        return _as_it_stands(found)
     use.release_batch(db_session(), actor(), batch_id)
     flash(_("Released. The payments are being sent to Stripe."), "success")
     return redirect(url_for("payments.batch", batch_id=batch_id), 303)
@@ -146,6 +151,17 @@ def _home(form: CutOffForm) -> ResponseReturnValue:
         trouble=queries.trouble(db_session(), actor()),
         may_prepare=actor().has(Role.FINANCE_PREPARER),
     )
+
+
+def _as_it_stands(batch: PayoutBatch) -> ResponseReturnValue:
+    """Lead to a batch that cannot be released now, with the reason: a second click must not alarm anybody."""
+    if batch.releaser is not None and batch.released_at is not None:
+        said = _("This batch was released by %(name)s, %(when)s. It is paid once.",
+                 name=batch.releaser.full_name, when=moment(batch.released_at))  # fmt: skip
+        flash(said, "info")
+    elif batch.prepared_by == actor().id:
+        flash(_("You prepared this, so somebody else has to release it. Ask a colleague."), "info")
+    return redirect(url_for("payments.batch", batch_id=batch.public_id), 303)
 
 
 def _may_release(batch: PayoutBatch) -> bool:

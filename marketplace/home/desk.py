@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.accounts.models import Organization, OrganizationKind, Person
 from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts import queries as contract_queries
+from marketplace.contracts import timer
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.states import ContractState, OfferState, TimesheetState
 from marketplace.credentials.models import Credential
@@ -97,14 +98,8 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("Read and sign"),
             "contracts.offers",
         )
-    active = Contract.state == ContractState.ACTIVE
-    if n := _count(session, Contract, Contract.person_id == actor.id, active):
-        yield Task(
-            ngettext("You have a contract to work on.", "You have %(n)s contracts to work on.", n),
-            _("Go to your work"),
-            "contracts.work",
-        )
     yield from _credential_tasks(session, actor)
+    yield from _work_tasks(session, actor)
     if _works(session, actor) and not _can_be_paid(session, actor):
         yield Task(
             _("So that your pay can be sent, say on Stripe’s pages where your bank is."),
@@ -151,6 +146,19 @@ def _credential_tasks(session: Session, actor: Actor) -> Iterator[Task]:
         )
 
 
+def _work_tasks(session: Session, actor: Actor) -> Iterator[Task]:
+    if timer.running(session, actor.id) is not None:
+        yield Task(_("Your timer is running."), _("See it, or stop it"), "contracts.work")
+        return
+    active = Contract.state == ContractState.ACTIVE
+    if n := _count(session, Contract, Contract.person_id == actor.id, active):
+        yield Task(
+            ngettext("You have a contract to work on.", "You have %(n)s contracts to work on.", n),
+            _("Go to your work"),
+            "contracts.work",
+        )
+
+
 def _client(session: Session, actor: Actor, currency: str) -> Desk:
     own = Project.organization_id.in_(actor.organizations(*CLIENT))
     projects = session.scalars(sa.select(Project).where(own, Project.state != ProjectState.CLOSED)).all()
@@ -179,12 +187,15 @@ def _client_tasks(session: Session, actor: Actor) -> Iterator[Task]:
     own = (Application.gig_id == Gig.id, Gig.project_id == Project.id)
     mine = Project.organization_id.in_(actor.organizations(*CLIENT))
     applied = Application.state == ApplicationState.APPLIED
-    if n := _count(session, Application, *own, mine, applied):
+    admin = actor.has(Role.CLIENT_ADMIN)
+    if admin and (n := _count(session, Application, *own, mine, applied)):
         yield Task(
             ngettext("An expert has applied.", "%(n)s experts have applied.", n),
             _("See who fits, and why"),
             "gigs.projects",
         )
+    if not admin:
+        return
     if not _count(session, Project, mine):
         yield Task(
             _("Start with a project: what it is for, and what it may cost."),

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.actor import Actor
+from marketplace.contracts.timer import start_timer
 from marketplace.home.desk import Desk, desks
 from tests.cast import Cast
 from tests.factories.accounts import an_organization
@@ -55,6 +56,20 @@ def test_an_expert_is_led_to_an_offer_first(session: Session) -> None:
 def test_an_expert_who_works_is_led_to_work_and_to_the_way_of_being_paid(session: Session) -> None:
     deal = a_deal(session)
     assert asked(session, deal.expert)[:2] == ["contracts.work", "payments.get_paid"]
+
+
+def test_whoever_forgot_a_timer_reads_of_it_at_once(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+        start_timer(session, deal.expert, deal.contract.public_id, "review")
+        assert next(iter(desk(session, deal.expert).tasks)).sentence == "Your timer is running."
+
+
+def test_an_approver_is_asked_for_nothing_that_only_an_admin_does(session: Session) -> None:
+    deal = a_deal(session)
+    an_application(session, an_expert(session, "Ben Expert"), deal.gig)
+    assert "gigs.projects" in asked(session, deal.client)
+    assert asked(session, deal.approver) == []
 
 
 def test_a_week_that_is_over_is_to_be_submitted(session: Session) -> None:

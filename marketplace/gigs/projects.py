@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
+from marketplace.accounts.models import Organization
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
@@ -17,6 +20,8 @@ from marketplace.gigs.states import ProjectState
 from marketplace.i18n import gettext as _
 from marketplace.money import exponent
 from marketplace.text import line, paragraph
+
+SECOND_CLICK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class ProjectDraft:
 def create_project(
     session: Session, actor: Actor, organization_public_id: uuid.UUID, draft: ProjectDraft
 ) -> Project:
-    """Start a project of a verified organization.
+    """Start a project of a verified organization; a second click finds what the first one started.
 
     Raises Refused before the organization is verified, Invalid without a name, ValueError for a currency
     that is not known.
@@ -49,9 +54,28 @@ def create_project(
             )
         )
     exponent(draft.currency)
+    name = _named(draft.name)
+    # Two clicks at once come one after the other.
+    session.refresh(organization, with_for_update={"key_share": True})
+    return _just_started(session, actor, organization, name) or _start(
+        session, actor, organization, name, draft
+    )
+
+
+def _just_started(session: Session, actor: Actor, organization: Organization, name: str) -> Project | None:
+    return session.scalars(
+        sa.select(Project)
+        .filter_by(organization_id=organization.id, created_by=actor.id, name=name)
+        .where(Project.created_at > clock.now() - SECOND_CLICK)
+    ).first()
+
+
+def _start(
+    session: Session, actor: Actor, organization: Organization, name: str, draft: ProjectDraft
+) -> Project:
     project = Project(
         organization=organization,
-        name=_named(draft.name),
+        name=name,
         summary=paragraph(draft.summary),
         currency=draft.currency,
         purchase_order=line(draft.purchase_order or "") or None,

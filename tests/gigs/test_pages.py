@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace.actor import Actor, Role
 from marketplace.gigs.applications import mark_hired, mark_offered
 from marketplace.gigs.drafts import draft_gig
-from marketplace.gigs.models import ExpertProfile, Gig
+from marketplace.gigs.models import ExpertProfile, Gig, Project
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.gigs import (
     RADIOLOGY,
@@ -81,6 +82,15 @@ def test_a_gig_is_written_previewed_and_published(app: Flask, session: Session) 
     assert "The gig is published" in words(browser.post(f"/gigs/{gig.public_id}/publication"))
     session.refresh(gig)
     assert (gig.rate_min, gig.rate_max) == (100_00, 150_50)
+
+
+def test_a_second_click_starts_no_second_project(app: Flask, session: Session) -> None:
+    client, organization = a_client(session)
+    browser = Visitor(enter(app.test_client(), session, client))
+    browser.get("/projects/new")
+    for _click in range(2):
+        browser.post("/projects/new", name="Radiology", summary="", organization=str(organization))
+    assert len(session.scalars(sa.select(Project)).all()) == 1
 
 
 @pytest.mark.parametrize("organization", ["foo", "00000000-0000-0000-0000-000000000000"])

@@ -278,7 +278,7 @@ def test_the_books_name_whose_account_it_is(app: Flask, session: Session, deal: 
         project = f"{deal.project.organization.name} · {deal.project.name}"
         reserved = words(browser.get("/books/codes/2020/USD"))
         assert project in reserved
-        assert "Balance of all together" in reserved
+        assert "together $1,800.00" in reserved
         assert "Ana Expert" in words(browser.get("/books/codes/2100/USD"))
         journal = words(browser.get("/books/journal?source=approval:"))
         assert project in journal

@@ -24,7 +24,7 @@ from marketplace.payments.gateway import connect
 from marketplace.payments.models import Funding, PayoutItem
 from marketplace.payments.states import ItemState
 from tests.conftest import Committed
-from tests.demo.stripe_server.harness import KEY, Handle, start_stripe
+from tests.demo.stripe_server.harness import Handle, stripe_of_the_settings
 
 pytestmark = pytest.mark.committed
 
@@ -35,14 +35,7 @@ EVERYTHING = (Person, Project, Gig, Application, Contract, TimeEntry, Funding, P
 
 @pytest.fixture
 def stripe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
-    running = start_stripe(tmp_path)
-    monkeypatch.setenv("MARKETPLACE_CLOCK_FILE", str(running.clock_file))
-    monkeypatch.setenv("MARKETPLACE_STRIPE_API_BASE", running.url)
-    monkeypatch.setenv("MARKETPLACE_STRIPE_KEY", KEY)
-    settings.current.cache_clear()
-    yield running
-    settings.current.cache_clear()
-    running.stop()
+    yield from stripe_of_the_settings(tmp_path, monkeypatch)
 
 
 def test_a_small_history(committed: Committed, stripe: Handle) -> None:

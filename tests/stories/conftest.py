@@ -11,22 +11,14 @@ from marketplace import clock, settings, tasks
 from marketplace.payments.gateway import connect
 from tests.cast import Cast
 from tests.conftest import Committed
-from tests.demo.stripe_server.harness import KEY, Handle, start_stripe
+from tests.demo.stripe_server.harness import Handle, stripe_of_the_settings
 from tests.stories.house import House, next_monday
 
 
 @pytest.fixture
 def stripe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
     """The real local Stripe, on the clock of the story; jobs find it by the settings."""
-    running = start_stripe(tmp_path)
-    monkeypatch.setenv("MARKETPLACE_CLOCK_FILE", str(running.clock_file))
-    monkeypatch.setenv("MARKETPLACE_STRIPE_API_BASE", running.url)
-    monkeypatch.setenv("MARKETPLACE_STRIPE_KEY", KEY)
-    settings.current.cache_clear()
-    yield running
-    running.stop()
-    monkeypatch.undo()
-    settings.current.cache_clear()
+    yield from stripe_of_the_settings(tmp_path, monkeypatch)
 
 
 @pytest.fixture

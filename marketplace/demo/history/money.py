@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.demo.history.stage import WEEKS, Stage, trying
 from marketplace.demo.seed import actor_of
+from marketplace.demo.stripe_server import hands
 from marketplace.payments import batches, payouts, sending, sweeps
 from marketplace.payments.models import PayoutBatch, Sweep
 from marketplace.payments.states import BatchState, SweepState
@@ -47,6 +48,7 @@ def follow(stage: Stage, week: int) -> None:
 
 def catch_up(stage: Stage) -> None:
     """In the present: whatever moved at Stripe since, and everything matched again."""
+    hands.rest(stage.stripe_url)
     payouts.track_payouts(stage.session, stage.gateway, limit=10_000)
     payouts.settle_items(stage.session, stage.gateway, limit=10_000)
     sweeps.track_sweeps(stage.session, stage.gateway)
@@ -72,6 +74,8 @@ def reconcile(stage: Stage, week: int) -> None:
     with stage.at(week, 4, 9) as moment:
         until = moment.date() - timedelta(days=1)
         since = until - timedelta(days=27)
+        # Stripe is asked first: by its answer all that was due is done, and the bank's statement whole.
+        fetching.fetch_stripe(stage.session, stage.gateway)
         data = _statement(stage.stripe_url, since, until)
         trying(
             stage.session,
@@ -79,7 +83,6 @@ def reconcile(stage: Stage, week: int) -> None:
                 stage.session, actor_of(stage.session, PREPARER), f"harbour-{until}.xml", data
             ),
         )
-        fetching.fetch_stripe(stage.session, stage.gateway)
         passes.run(stage.session)
         if week < WEEKS - 1:
             _book(stage.session)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from marketplace import clock
-from marketplace.demo.stripe_server import accounts, idempotency, moments
+from marketplace.demo.stripe_server import accounts, idempotency, moments, schedule
 from marketplace.demo.stripe_server.catalog import OPERATIONS
 from marketplace.demo.stripe_server.errors import Json, StripeRefusal, invalid
 from marketplace.demo.stripe_server.events import API_VERSION
@@ -26,6 +26,8 @@ from marketplace.demo.stripe_server.presenting import expand
 from marketplace.demo.stripe_server.store import PLATFORM, Store
 
 _BROKEN = {"error": {"message": "An unknown error occurred.", "type": "api_error"}}
+# The moment at which a request takes place, for a history; without it, the present.
+CLOCK = "marketplace-clock"
 log = logging.getLogger(__name__)
 
 
@@ -70,6 +72,8 @@ class Api:
         }
         try:
             with _at_asked_time(asked):
+                if CLOCK in asked.headers:
+                    schedule.catch_up(self._store)
                 answered = self._answer(asked)
         except StripeRefusal as refusal:
             answered = Answered(refusal.status, refusal.body, {})
@@ -198,7 +202,7 @@ def _utf8(body: bytes) -> str:
 
 def _at_asked_time(asked: Asked) -> AbstractContextManager[None]:
     """A request happens at one moment: the present, or what `Marketplace-Clock` says, for a history."""
-    given = asked.headers.get("marketplace-clock")
+    given = asked.headers.get(CLOCK)
     return clock.at(read_moment(given) if given else clock.now())
 
 

@@ -7,6 +7,8 @@ ends up, outside of Local Stripe. `moment` dates the visit (see `Marketplace-Clo
 from __future__ import annotations
 
 import http.client
+import json
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from html.parser import HTMLParser
@@ -58,6 +60,24 @@ def onboard(
         ):
             visitor.submit(page, answers)
         return visitor.submit(page, {"step": "agreement", "agreed": "yes"})
+
+
+def rest(base: str, patience: float = 60.0) -> None:
+    """Wait until everything that is due by now is done. Raises TimeoutError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while _due(base):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{base} has not done what is due after {patience:.0f} s")
+        time.sleep(0.02)
+
+
+def _due(base: str) -> int:
+    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=30)
+    connection.request("GET", "/healthz")
+    try:
+        return int(json.loads(connection.getresponse().read())["due"])
+    finally:
+        connection.close()
 
 
 class Visitor:

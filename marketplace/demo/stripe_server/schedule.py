@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from marketplace import clock
@@ -19,6 +20,7 @@ Step = Callable[[Transaction, str], None]
 _AT_ONCE = 20
 _LOOK_EVERY = 0.25  # seconds between looks at the shared clock
 _BREATH = 0.001  # lets a waiting request have its turn at the writer
+_PATIENCE = 20.0  # seconds of real time that a request dated in the past waits for its past
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,17 @@ def waiting(transaction: Transaction) -> int:
     """How many steps are due by the shared clock and not yet done."""
     row = transaction.row("SELECT COUNT(*) FROM schedule WHERE due <= ? AND failed IS NULL", moments.now())
     return int(row[0]) if row else 0
+
+
+def catch_up(store: Store) -> None:
+    """Wait until what was due by the request's own moment is done: one dated in the past finds it whole."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        with store.reading() as transaction:
+            if not waiting(transaction):
+                return
+        time.sleep(_BREATH)
+    log.warning("What was due by %s is still not done", moments.iso(moments.now()))
 
 
 class Scheduler(threading.Thread):

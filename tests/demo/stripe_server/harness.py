@@ -9,19 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import stripe
 
+from marketplace import settings
+from marketplace.demo.stripe_server import hands
 from marketplace.demo.stripe_server.store import PLATFORM
 
 KEY = "sk_test_local"
 PATIENCE = 20.0  # seconds until a wait is given up
 
-__all__ = ["KEY", "PLATFORM", "Handle", "client_for", "start_stripe", "until"]
+__all__ = ["KEY", "PLATFORM", "Handle", "client_for", "start_stripe", "stripe_of_the_settings", "until"]
 
 
 @dataclass
@@ -60,7 +63,7 @@ class Handle:
 
     def settle(self) -> None:
         """Wait until everything due by the shared clock is done."""
-        until(lambda: json.loads(self.get("/healthz")[1])["due"] == 0)
+        hands.rest(self.url, PATIENCE)
 
     def client(self, **options: Any) -> stripe.StripeClient:
         return client_for(self.url, **options)
@@ -82,6 +85,19 @@ def start_stripe(
     clock_file = clock_file or tmp_path / "clock.json"
     process, url = _spawn(port, data, clock_file, endpoints)
     return Handle(url, int(url.rsplit(":", 1)[1]), data, clock_file, endpoints, process)
+
+
+def stripe_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
+    """A Local Stripe for a fixture to yield from: on its clock, and where the settings lead."""
+    running = start_stripe(tmp_path)
+    monkeypatch.setenv("MARKETPLACE_CLOCK_FILE", str(running.clock_file))
+    monkeypatch.setenv("MARKETPLACE_STRIPE_API_BASE", running.url)
+    monkeypatch.setenv("MARKETPLACE_STRIPE_KEY", KEY)
+    settings.current.cache_clear()
+    yield running
+    running.stop()
+    monkeypatch.undo()
+    settings.current.cache_clear()
 
 
 def client_for(url: str, key: str = KEY, **options: Any) -> stripe.StripeClient:

@@ -40,9 +40,13 @@ class Overview:
 
     @property
     def ties_out(self) -> bool:
-        """Does every side agree, with nothing open but what is on its way?"""
-        agree = not any(s.difference for s in self.stripe) and not any(b.difference for b in self.bank)
-        return agree and not self.off and not self.proposed and set(self.open) <= {Kind.TIMING}
+        """Does every side agree line by line, with nothing open but what is on its way?
+
+        Two amounts that only cancel each other out do not tie.
+        """
+        stripe = any(s.difference or s.not_booked or s.not_shown for s in self.stripe)
+        bank = any(b.difference or b.unexplained or b.opening for b in self.bank)
+        return not (stripe or bank) and not self.off and not self.proposed and set(self.open) <= {Kind.TIMING}
 
 
 def look(session: Session) -> Overview:
@@ -95,7 +99,7 @@ def headline(overview: Overview) -> tuple[str, str]:
             ngettext("One item waits to be cleared.", "%(n)s items wait to be cleared.", overview.to_clear),
             f"{kind_name(blocking[0])}: {what_to_do(blocking[0])}",
         )
-    return _("The sides differ."), _("Match again to see why.")
+    return _("Not every amount has found its counterpart."), _("Match again to see why.")
 
 
 def status(session: Session) -> dict[str, Any]:

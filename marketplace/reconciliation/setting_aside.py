@@ -16,7 +16,7 @@ from marketplace.actor import FINANCE, Actor
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.i18n import gettext as _
-from marketplace.reconciliation import bank_accounts, matches, open_items, sql, statements
+from marketplace.reconciliation import bank_accounts, holding, matches, open_items, sql, statements
 from marketplace.reconciliation.models import (
     BankAccount,
     BankStatement,
@@ -24,7 +24,7 @@ from marketplace.reconciliation.models import (
     StatementContent,
     StatementLine,
 )
-from marketplace.reconciliation.states import LineState, StatementState
+from marketplace.reconciliation.states import GONE, LineState, StatementState
 
 
 @use_case
@@ -37,6 +37,8 @@ def set_statement_aside(session: Session, actor: Actor, public_id: uuid.UUID, re
     statement = _statement(session, public_id)
     if statement.state == StatementState.SET_ASIDE:
         raise Refused(_("This statement was set aside already."))
+    if statement.state == StatementState.REPLACED:
+        raise Refused(_("A later file replaced this statement, so it counts no more as it is."))
     _leave(session, actor, statement, said, clock.now())
     _settle(session, statement.account)
     return statement
@@ -69,7 +71,7 @@ def set_account_aside(session: Session, actor: Actor, public_id: uuid.UUID, reas
     if bank_accounts.opening_of(session, account).booked:
         raise Refused(_("Its opening balance is booked. Take that back first."))
     for statement in _statements(session, account):
-        if statement.state != StatementState.SET_ASIDE:
+        if statement.state not in GONE:
             _leave(session, actor, statement, said, now)
     _mark(account, actor, said, now)
     audit.record(session, actor, "set_aside", "bank_account", account.public_id, reason=said)
@@ -122,11 +124,8 @@ def _statements(session: Session, account: BankAccount) -> list[BankStatement]:
 
 
 def _leave(session: Session, actor: Actor, statement: BankStatement, reason: str, now: datetime) -> None:
-    lines = _only_here(session, statement)
-    matched = sa.select(StatementLine).where(
-        sql.among(StatementLine.id, lines), StatementLine.state == LineState.MATCHED
-    )
-    first = session.scalar(matched.order_by(StatementLine.id).limit(1))
+    lines = holding.only_here(session, statement)
+    first = holding.first_matched(session, lines)
     if first is not None:
         raise Refused(
             _(
@@ -135,8 +134,7 @@ def _leave(session: Session, actor: Actor, statement: BankStatement, reason: str
                 text=first.text or first.bank_ref,
             )
         )
-    matches.let_proposals_go(session, actor, lines)
-    _change(session, lines, LineState.SET_ASIDE)
+    holding.leave(session, actor, lines)
     statement.set_aside_from, statement.state = statement.state, StatementState.SET_ASIDE
     _mark(statement, actor, reason, now)
     audit.record(
@@ -149,25 +147,12 @@ def _return(session: Session, actor: Actor, statement: BankStatement) -> None:
     lines = _aside(session, statement)
     if _came_again(session, lines):
         raise Refused(_("Its lines came in again with another file, so there is nothing to bring back."))
-    _change(session, lines, LineState.IMPORTED)
+    holding.change(session, lines, LineState.IMPORTED)
     statement.state = statement.set_aside_from or StatementState.ACCEPTED
     statement.set_aside_from = None
     _unmark(statement)
     audit.record(session, actor, "brought_back", "bank_statement", statement.public_id, lines=len(lines))
     session.flush()
-
-
-def _only_here(session: Session, statement: BankStatement) -> list[int]:
-    """Internal ids of the lines that no other standing statement holds."""
-    elsewhere, other = aliased(StatementContent), aliased(BankStatement)
-    held_elsewhere = sa.exists().where(
-        elsewhere.line_id == StatementContent.line_id,
-        elsewhere.statement_id == other.id,
-        other.id != statement.id,
-        other.state != StatementState.SET_ASIDE,
-    )
-    held = sa.select(StatementContent.line_id).where(StatementContent.statement_id == statement.id)
-    return list(session.scalars(held.where(~held_elsewhere)))
 
 
 def _aside(session: Session, statement: BankStatement) -> list[int]:
@@ -197,10 +182,6 @@ def _came_again(session: Session, lines: list[int]) -> bool:
             .limit(1)
         )
     )
-
-
-def _change(session: Session, lines: list[int], to: LineState) -> None:
-    session.execute(sa.update(StatementLine).where(sql.among(StatementLine.id, lines)).values(state=to))
 
 
 def _mark(thing: SetAside, actor: Actor, reason: str, now: datetime) -> None:

@@ -16,7 +16,7 @@ from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
-from marketplace.reconciliation import formats, sql
+from marketplace.reconciliation import formats, holding, matches, sql
 from marketplace.reconciliation.formats.shapes import ReadStatement, line_keys
 from marketplace.reconciliation.models import (
     BankAccount,
@@ -25,7 +25,7 @@ from marketplace.reconciliation.models import (
     StatementFile,
     StatementLine,
 )
-from marketplace.reconciliation.states import LineState, StatementState
+from marketplace.reconciliation.states import GONE, LineState, StatementState
 
 IMPORT_LOCK = 700_702
 
@@ -68,6 +68,7 @@ def import_statement(
     """
     actor.require(*FINANCE)
     alone(session)
+    matches.alone(session)
     digest = hashlib.sha256(data).digest()
     form, statements = formats.read(data)
     _only_known(session, statements, new_account)
@@ -81,7 +82,10 @@ def import_statement(
     lines, new = sum(len(a.read.lines) for a in arriving), sum(len(a.new) for a in arriving)
     file = _file(session, actor, name, digest, form, new, lines - new)
     for each in arriving:
+        wrong = _contradicted(session, each)
         _add(session, file, each)
+        for statement in wrong:
+            _replace(session, actor, statement)
     for account in {each.account for each in arriving}:
         check_continuity(session, account)
     audit.record(session, actor, "imported", "statement_file", file.public_id, new=new, known=lines - new)
@@ -202,12 +206,9 @@ def _file(
 def _add(session: Session, file: StatementFile, arriving: _Arriving) -> None:
     """The statement with its new lines, unless it brings nothing that an earlier one did not say."""
     read = arriving.read
-    older = _same_days(session, arriving)
-    problems = [*read.problems, *_contradictions(read)]
+    problems = _problems(read)
     said = (read.opening, read.closing, problems)
-    for wrong in older:
-        if wrong.state == StatementState.CONTRADICTS and not problems:
-            wrong.state = StatementState.REPLACED
+    older = _same_days(session, arriving)
     if not arriving.new and any((s.opening, s.closing, s.problems) == said for s in older):
         return
     statement = BankStatement(
@@ -247,13 +248,29 @@ def _add_lines(session: Session, statement: BankStatement, arriving: _Arriving) 
     session.execute(sa.insert(StatementContent).from_select(["statement_id", "line_id"], held))
 
 
+def _contradicted(session: Session, arriving: _Arriving) -> list[BankStatement]:
+    """Earlier statements of these days that did not add up, when this one does."""
+    if _problems(arriving.read):
+        return []
+    return [each for each in _same_days(session, arriving) if each.state == StatementState.CONTRADICTS]
+
+
+def _replace(session: Session, actor: Actor, wrong: BankStatement) -> None:
+    """What only the wrong one said counts no more; it stays, and says so, while a line of that is matched."""
+    lines = holding.only_here(session, wrong)
+    if holding.first_matched(session, lines) is None:
+        holding.leave(session, actor, lines)
+        wrong.state = StatementState.REPLACED
+        session.flush()
+
+
 def _same_days(session: Session, arriving: _Arriving) -> Sequence[BankStatement]:
     return session.scalars(
         sa.select(BankStatement).where(
             BankStatement.bank_account_id == arriving.account.id,
             BankStatement.from_on == arriving.read.from_on,
             BankStatement.to_on == arriving.read.to_on,
-            BankStatement.state.not_in((StatementState.REPLACED, StatementState.SET_ASIDE)),
+            BankStatement.state.not_in(GONE),
         )
     ).all()
 
@@ -267,6 +284,11 @@ def _in_order(session: Session, account: BankAccount) -> Sequence[BankStatement]
         )
         .order_by(BankStatement.from_on, BankStatement.to_on, BankStatement.id)
     ).all()
+
+
+def _problems(read: ReadStatement) -> list[str]:
+    """Sentences about all that is wrong with it."""
+    return [*read.problems, *_contradictions(read)]
 
 
 def _contradictions(read: ReadStatement) -> list[str]:

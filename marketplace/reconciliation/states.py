@@ -20,6 +20,10 @@ class StatementState(StrEnum):
     SET_ASIDE = "set_aside"
 
 
+# Statements of these states count no more.
+GONE = (StatementState.REPLACED, StatementState.SET_ASIDE)
+
+
 class LineState(StrEnum):
     """A bank line that nothing explains yet, one that waits for a person, one that is explained, and one
     that no standing statement holds."""

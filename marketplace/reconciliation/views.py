@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from marketplace.actor import FINANCE
+from marketplace.actor import FINANCE, Actor
 from marketplace.contracts.limits import spell
 from marketplace.i18n import day, ngettext
 from marketplace.i18n import gettext as _
@@ -167,11 +169,7 @@ def statement(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def set_statement_aside(public_id: uuid.UUID) -> ResponseReturnValue:
     """Let a statement that should not have come in count no more."""
-    form = ReasonForm()
-    done = try_form(
-        form,
-        lambda: setting_aside.set_statement_aside(db_session(), actor(), public_id, form.reason.data or ""),
-    )
+    form, done = _with_reason(setting_aside.set_statement_aside, public_id)
     return _to("statement", public_id=public_id) if done else _statement_page(public_id, form)
 
 
@@ -277,11 +275,7 @@ def book_opening(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def take_opening_back(public_id: uuid.UUID) -> ResponseReturnValue:
     """Take the booked opening balance back."""
-    form = ReasonForm()
-    done = try_form(
-        form,
-        lambda: booking.take_opening_back(db_session(), actor(), public_id, form.reason.data or ""),
-    )
+    form, done = _with_reason(booking.take_opening_back, public_id)
     return _to("bank_account", public_id=public_id) if done else _account_page(public_id, form)
 
 
@@ -289,11 +283,7 @@ def take_opening_back(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def set_account_aside(public_id: uuid.UUID) -> ResponseReturnValue:
     """Let a bank account that came in by mistake count no more."""
-    form = ReasonForm()
-    done = try_form(
-        form,
-        lambda: setting_aside.set_account_aside(db_session(), actor(), public_id, form.reason.data or ""),
-    )
+    form, done = _with_reason(setting_aside.set_account_aside, public_id)
     return _to("bank_account", public_id=public_id) if done else _account_page(public_id, form)
 
 
@@ -319,6 +309,15 @@ def deposits() -> ResponseReturnValue:
 def deposit(stripe_id: str) -> ResponseReturnValue:
     """An expert's deposit, down to the hours."""
     return page("reconciliation/deposit.html", deposit=tracing.deposit(db_session(), stripe_id))
+
+
+def _with_reason(
+    change: Callable[[Session, Actor, uuid.UUID, str], object], public_id: uuid.UUID
+) -> tuple[ReasonForm, bool]:
+    """The form that asks why, and whether the change was made with what it said."""
+    form = ReasonForm()
+    done = try_form(form, lambda: change(db_session(), actor(), public_id, form.reason.data or ""))
+    return form, done is not None
 
 
 def _statement_page(public_id: uuid.UUID, form: ReasonForm) -> Response:

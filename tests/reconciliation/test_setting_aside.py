@@ -85,16 +85,36 @@ def test_a_wrong_copy_after_the_good_one_goes_with_the_line_that_only_it_holds(
     assert trail(session, "set_aside")[-1].facts == {"reason": "The bank sent it wrong", "lines": 1}
 
 
-def test_a_wrong_copy_before_the_good_one_leaves_what_both_hold(session: Session, fin: Actor) -> None:
+def test_a_wrong_copy_before_the_good_one_leaves_by_itself_with_the_line_that_only_it_holds(
+    session: Session, fin: Actor
+) -> None:
     bring(session, fin, WRONG)
     bring(session, fin, GOOD)
-    aside(session, fin, StatementState.REPLACED)
 
+    assert states(session) == [StatementState.REPLACED, StatementState.ACCEPTED]
+    with pytest.raises(Refused, match="A later file replaced this statement"):
+        aside(session, fin, StatementState.REPLACED)
     assert items(session) == [
         (Kind.MISSING_INTERNAL, 1_000),
         (Kind.UNIDENTIFIED, -450),
         (Kind.UNIDENTIFIED, 500),
     ]
+    assert list(bank_agrees(session)) == []
+
+
+def test_a_wrong_copy_whose_own_line_is_booked_is_not_replaced_before_that_is_undone(
+    session: Session, fin: Actor
+) -> None:
+    bring(session, fin, WRONG)
+    coffee = session.scalars(sa.select(StatementLine).filter_by(amount=-540)).one()
+    booked = booking.book_line(session, fin, coffee.public_id, BookAs.CHARGE, "Coffee")
+    bring(session, fin, GOOD)
+    assert states(session) == [StatementState.CONTRADICTS, StatementState.ACCEPTED]
+    assert coffee.state == LineState.MATCHED
+
+    matches.undo_match(session, fin, booked.public_id, "Not a coffee")
+    aside(session, fin, StatementState.CONTRADICTS)
+    assert coffee.state == LineState.SET_ASIDE
     assert list(bank_agrees(session)) == []
 
 

@@ -19,7 +19,7 @@ from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import applications
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.members import tell, tell_client
-from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.models import Application, ExpertProfile, Gig
 from marketplace.gigs.states import GigState
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
@@ -42,13 +42,14 @@ def make_offer(
 ) -> Offer:
     """Offer an applicant a contract. `fee_bps` is the client's fee in hundredths of a per cent of the pay.
 
-    Raises Invalid for a rate outside the gig's band, hours or a day that cannot be; Refused when the gig is
-    closed or has no place left.
+    Raises Invalid for a rate outside the gig's band or below what the expert works for, hours or a day that
+    cannot be; Refused when the gig is closed or has no place left.
     """
     application = find_gig.application(session, actor, application_public_id, lock=True)
     gig = application.gig
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
     _check(session, gig, draft)
+    _check_least(session, application, draft)
     applications.mark_offered(session, actor, application)
     offer = _written(application, draft, fee_bps, actor.id)
     session.add(offer)
@@ -151,6 +152,18 @@ def _check(session: Session, gig: Gig, draft: OfferDraft) -> None:
         raise Invalid(_("Offer between 1 and 80 hours a week."), field="hours_per_week")
     if draft.starts_on < clock.now().date() - timedelta(days=1):
         raise Invalid(_("The first day cannot lie in the past."), field="starts_on")
+
+
+def _check_least(session: Session, application: Application, draft: OfferDraft) -> None:
+    """What an expert said is the least is no opening bid."""
+    profile = session.get(ExpertProfile, application.person_id)
+    if profile is None or profile.currency != application.gig.project.currency:
+        return
+    if draft.rate < profile.min_rate:
+        raise Invalid(
+            _("This expert works for %(least)s an hour or more. Offer at least that.", least=profile.asked),
+            field="rate",
+        )
 
 
 def _written(application: Application, draft: OfferDraft, fee_bps: int, made_by: int) -> Offer:

@@ -139,8 +139,7 @@ class RejectForm(Form):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(prefix="reject-", **kwargs)
-        reasons = (SelectChoice(*each) for each in codes.choices("credential"))
-        self.reason_code.choices = [SelectChoice("", _("Choose a reason")), *reasons]
+        self.reason_code.choices = codes.choices("credential")
 
 
 class QuestionForm(Form):

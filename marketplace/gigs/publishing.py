@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,9 @@ from marketplace.gigs import find, projection
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GIG_MOVES, PROJECT_MOVES, GigState, ProjectState, move
 from marketplace.i18n import gettext as _
+
+# Somewhere it is still yesterday.
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,21 @@ def missing(gig: Gig) -> list[Gap]:
     return [Gap(field, sentence) for field, value, sentence in wanted if not value]
 
 
+def gaps_of(gig: Gig) -> list[Gap]:
+    """What is missing, and what was fine when the draft was written and is no more."""
+    gaps = missing(gig)
+    if gig.state is GigState.DRAFT and gig.starts_on and gig.starts_on < clock.today("UTC") - ONE_DAY:
+        gaps.append(Gap("starts_on", _("Its first day has passed; give another one.")))
+    return gaps
+
+
 @use_case
 def publish_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
     """Show the gig to experts, and open its project. Raises Refused naming everything that is missing."""
     project = find.gig(session, actor, gig_public_id).project
     find.project(session, actor, project.public_id, lock=True)
     gig = _own(session, actor, gig_public_id)
-    gaps = missing(gig)
+    gaps = gaps_of(gig)
     if gaps:
         raise Refused(
             _("This gig cannot be published yet. %(gaps)s", gaps=" ".join(gap.sentence for gap in gaps))

@@ -33,8 +33,8 @@ def sentence(subject_kind: str, code: str) -> str:
 
 
 def choices(subject_kind: str) -> list[tuple[str, str]]:
-    """(code, sentence) pairs to choose from in a form."""
-    return list(reasons()[subject_kind].items())
+    """(code, sentence) pairs to choose from in a form. None is chosen beforehand: a reason is meant."""
+    return [("", _("Choose a reason")), *reasons()[subject_kind].items()]
 
 
 def appeal_within(subject_kind: str) -> timedelta:

@@ -153,6 +153,17 @@ def test_a_rate_outside_the_band_is_not_offered(session: Session, rate: int) -> 
     assert refusal.value.field == "rate"
 
 
+def test_an_expert_is_not_offered_less_than_the_least_they_work_for(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+        bea = an_expert(session, "Bea Expert", min_rate=120_00)
+        with pytest.raises(Invalid, match=r"works for \$120.00 an hour or more") as refusal:
+            an_offer(session, deal.client, bea, deal.gig, rate=119_99)
+        cee = an_expert(session, "Cee Expert", min_rate=120_00)
+        assert an_offer(session, deal.client, cee, deal.gig, rate=120_00).rate == 120_00
+    assert refusal.value.field == "rate"
+
+
 def test_declining_withdrawing_and_expiring(session: Session) -> None:
     with clock.at(MONDAY):
         deal = a_deal(session)

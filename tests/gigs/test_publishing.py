@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy.orm import Session
 
+from marketplace import clock
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import find
 from marketplace.gigs.drafts import GigDraft, draft_gig, edit_gig
@@ -105,3 +108,23 @@ def test_a_draft_is_not_shown_to_experts(session: Session) -> None:
     gig = draft_gig(session, client, project.public_id, a_draft())
     with pytest.raises(NotFound):
         find.gig(session, an_expert(session), gig.public_id)
+
+
+def test_a_draft_whose_first_day_has_passed_waits_for_another_one(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 10_000_00)
+    late = a_draft(starts_on=clock.today("UTC") - timedelta(days=2))
+    gig = draft_gig(session, client, project.public_id, late)
+    with pytest.raises(Refused, match="Its first day has passed"):
+        publish_gig(session, client, gig.public_id)
+
+
+def test_a_gig_that_runs_already_may_come_back_from_its_pause(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 10_000_00)
+    gig = a_gig(session, client, project)
+    pause_gig(session, client, gig.public_id)
+    with clock.at(clock.now() + timedelta(days=30)):
+        assert publish_gig(session, client, gig.public_id).state is GigState.PUBLISHED

@@ -101,7 +101,7 @@ def preview(gig_id: uuid.UUID) -> ResponseReturnValue:
     return page(
         "gigs/preview.html",
         gig=gig,
-        gaps=publishing.missing(gig),
+        gaps=publishing.gaps_of(gig),
         may_publish=gig.state in (GigState.DRAFT, GigState.PAUSED),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField, TimeField
@@ -101,6 +101,12 @@ class StartForm(Form):
         self.task_kind.choices = task_choices()
         self.kind.choices = kinds()
 
+    @classmethod
+    def on(cls, contract: Contract, *, paid: bool) -> StartForm:
+        """An empty form for what the gig is about; for unpaid time when paid time would be refused."""
+        kind = TimeKind.PAID if paid else TimeKind.UNPAID
+        return cls(formdata=None, task_kind=_task_of(contract), kind=kind.value)
+
 
 class EntryForm(Form):
     """A day and two times on the clock of the contract's zone."""
@@ -127,6 +133,11 @@ class EntryForm(Form):
             (Repeated.SECOND.value, _("The second time")),
             (Repeated.ACROSS.value, _("From the first into the second")),
         ]
+
+    @classmethod
+    def on(cls, contract: Contract, day: date) -> EntryForm:
+        """An empty form for a day, for the kind of task that the gig is about."""
+        return cls(formdata=None, day=day, task_kind=_task_of(contract))
 
     @classmethod
     def of(cls, entry: TimeEntry) -> EntryForm:
@@ -159,3 +170,8 @@ class EntryForm(Form):
             items=self.items.data,
             kind=TimeKind(self.kind.data),
         )
+
+
+def _task_of(contract: Contract) -> str | None:
+    kind = contract.gig.task_kind
+    return kind.value if kind is not None else None

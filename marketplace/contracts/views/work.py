@@ -127,6 +127,7 @@ def _week(
     # The first and the last days that there are have no week before or after them.
     day = min(max(day, EARLIEST), LATEST)
     shown = queries.week_view(db_session(), contract, week_on(day, contract.time_zone))
+    gap = limits.credential_gap(db_session(), contract)
     return page(
         "contracts/week.html",
         form=entry_form or start_form,
@@ -134,10 +135,10 @@ def _week(
         contract=contract,
         contracts=queries.active_contracts(db_session(), actor().id),
         running=timer.running(db_session(), actor().id),
-        start_form=start_form or StartForm(formdata=None),
-        entry_form=entry_form or EntryForm(formdata=None, day=day),
+        start_form=start_form or StartForm.on(contract, paid=shown.reserved > 0 and gap is None),
+        entry_form=entry_form or EntryForm.on(contract, day),
         opened=entry_form is not None,
-        gap=limits.credential_gap(db_session(), contract),
+        gap=gap,
         is_present=shown.week == week_of(clock.now(), contract.time_zone),
         today=clock.today(contract.time_zone),
         now=clock.now(),

@@ -112,6 +112,12 @@ def expire_offers(session: Session) -> int:
     return jobs.one_by_one(session, _expire, ids)
 
 
+def stands(offer: Offer) -> OfferState:
+    """Its state by the clock: nobody waits for a job to say that its time is over."""
+    over = offer.state is OfferState.MADE and offer.expires_at <= clock.now()
+    return OfferState.EXPIRED if over else offer.state
+
+
 def own(offer: Offer, actor: Actor) -> Offer:
     """The offer, when it was made to `actor`. Raises NotFound."""
     if offer.person_id != actor.person_id:
@@ -134,7 +140,17 @@ def _expire(session: Session, offer_id: int) -> bool:
         return False
     decide(session, SITE, offer, OfferState.EXPIRED)
     applications.mark_open_again(session, SITE, offer.application)
+    path = f"/offers/{offer.public_id}"
+    tell(session, offer.person_id, "offer.expired", path, lambda: _ran_out(offer))
+    tell_client(session, offer.organization_id, "offer.expired", path, lambda: _ran_out(offer))
     return True
+
+
+def _ran_out(offer: Offer) -> tuple[str, str]:
+    return (
+        _("An offer ran out"),
+        _("%(gig)s. It was not signed in time; the application waits as before.", gig=offer.gig.title),
+    )
 
 
 def _check(session: Session, gig: Gig, draft: OfferDraft) -> None:

@@ -129,6 +129,11 @@ def offers_of(actor: Actor, gig: Gig) -> sa.Select[Offer]:
     return query.options(joinedload(Offer.person))
 
 
+def contract_of(session: Session, offer: Offer) -> Contract | None:
+    """The contract that came of an offer, if it was signed."""
+    return session.scalars(sa.select(Contract).filter_by(offer_id=offer.id)).one_or_none()
+
+
 def contracts_for(actor: Actor) -> sa.Select[Contract]:
     """Contracts of both sides that this person may see."""
     return (

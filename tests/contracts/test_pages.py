@@ -14,8 +14,10 @@ from marketplace import clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
+from marketplace.contracts.offers import decline_offer, withdraw_offer
 from marketplace.contracts.states import TimesheetState
 from marketplace.gigs.models import Application, ExpertProfile
+from marketplace.gigs.states import TaskKind
 from marketplace.ledger.sources import link_for
 from marketplace.money import Money
 from tests.factories.accounts import a_person, an_actor, enter
@@ -186,9 +188,62 @@ def test_work_says_when_a_credential_stands_in_the_way(app: Flask, session: Sess
     with clock.at(MONDAY):
         assert "Paid time cannot be entered now" not in words(at_browser(app, session, expert).get(path))
     with clock.at(MONDAY + timedelta(days=3)):
-        page = words(at_browser(app, session, expert).get(path))
-    assert "Paid time cannot be entered now" in page
-    assert "the last check counted until Wed 3 Jun 2026, 03:00, New York time" in page
+        answer = at_browser(app, session, expert).get(path)
+    assert "Paid time cannot be entered now" in words(answer)
+    assert "the last check counted until Wed 3 Jun 2026, 03:00, New York time" in words(answer)
+    assert re.search(r'<input checked id="kind-1"[^>]*value="unpaid"', answer.text)
+
+
+def test_work_after_a_week_was_submitted_early_says_what_comes_next(
+    app: Flask, session: Session, deal: Deal
+) -> None:
+    path = f"/work/{deal.contract.public_id}"
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        expert = at_browser(app, session, deal.expert)
+        page = words(expert.get(path))
+        assert "counts as approved on Mon 8 Jun 2026, 12:00, New York time" in page
+        assert "Your next week begins on Mon 8 Jun 2026 at midnight, New York time" in page
+        approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+        assert "See where its pay is" in words(expert.get(path))
+    with clock.at(WEDNESDAY + timedelta(days=7)):
+        past = words(at_browser(app, session, deal.expert).get(f"{path}?week=2026-06-01"))
+    assert "Go to the present week" in past
+    assert "Your next week begins" not in past
+
+
+def test_time_is_entered_for_the_kind_of_task_that_the_gig_is_about(
+    app: Flask, session: Session, deal: Deal
+) -> None:
+    deal.gig.task_kind = TaskKind.RANK
+    session.commit()
+    with clock.at(WEDNESDAY):
+        page = at_browser(app, session, deal.expert).get(f"/work/{deal.contract.public_id}").text
+    assert len(re.findall(r'<option selected value="rank">', page)) == 2
+
+
+def test_an_offer_that_is_over_says_so_and_cannot_be_signed(app: Flask, session: Session, deal: Deal) -> None:
+    with clock.at(WEDNESDAY):
+        bea, cee, dea = (an_expert(session, f"{name} Expert") for name in ("Bea", "Cee", "Dea"))
+        withdrawn, declined, late = (an_offer(session, deal.client, who, deal.gig) for who in (bea, cee, dea))
+        withdraw_offer(session, deal.client, withdrawn.public_id)
+        decline_offer(session, cee, declined.public_id)
+    with clock.at(WEDNESDAY + timedelta(days=8)):
+        said = {
+            "The client took this offer back": (bea, withdrawn),
+            "You declined this offer": (cee, declined),
+            "Nobody signed this offer by": (dea, late),
+            "This offer was taken back": (deal.client, withdrawn),
+            "The expert declined this offer": (deal.client, declined),
+        }
+        for sentence, (who, offer) in said.items():
+            page = words(at_browser(app, session, who).get(f"/offers/{offer.public_id}"))
+            assert sentence in page
+            assert "cannot be signed any more" in page
+            assert "Sign the agreement" not in page
+            assert "Waiting for an answer" not in page
+        signed = at_browser(app, session, deal.expert).get(f"/offers/{deal.contract.offer.public_id}")
+    assert f"/contracts/{deal.contract.public_id}" in signed.text
 
 
 def test_returning_needs_words(app: Flask, session: Session, deal: Deal) -> None:

@@ -152,12 +152,15 @@ def _end(form: ReasonForm, contract_id: uuid.UUID) -> Contract:
 
 def _offer(found: Offer, form: SignForm) -> ResponseReturnValue:
     mine = found.person_id == actor().person_id
+    stands = offers.stands(found)
     return page(
         "contracts/offer.html",
         form=form,
         offer=found,
         mine=mine,
-        waits=found.state is OfferState.MADE,
+        stands=stands,
+        waits=stands is OfferState.MADE,
+        contract=queries.contract_of(db_session(), found),
         label=profiles_of(db_session(), [found.person_id])[found.person_id].label,
         may_withdraw=actor().has(Role.CLIENT_ADMIN, organization_id=found.organization_id),
     )

@@ -15,6 +15,7 @@ from marketplace.reconciliation import sql
 from marketplace.reconciliation.bank_accounts import all_accounts, last_statement, opening_of, opening_source
 from marketplace.reconciliation.models import BankAccount, StatementLine, StripeBalance
 from marketplace.reconciliation.states import NOT_EXPLAINED, Kind
+from marketplace.reconciliation.subjects import BANK_SIDE, STRIPE_SIDE
 
 Remainder = tuple[Kind, str, str, int]
 
@@ -283,8 +284,8 @@ def remainders(session: Session) -> list[Remainder]:
     drift = [
         (Kind.DRIFT, subject, side.currency, side.remainder)
         for subject, sides in (
-            ("stripe:balance", stripe_sides(session)),
-            ("bank:operating", bank_sides(session)),
+            (STRIPE_SIDE, stripe_sides(session)),
+            (BANK_SIDE, bank_sides(session)),
         )
         for side in sides
         if side.as_of and side.remainder

@@ -7,11 +7,12 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock
+from marketplace import audit, clock, settings
 from marketplace.actor import FINANCE, Actor
 from marketplace.db import use_case
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
+from marketplace.ledger.periods import day_of
 from marketplace.reconciliation import differences, sql
 from marketplace.reconciliation.models import OpenItem
 from marketplace.reconciliation.states import Kind
@@ -26,21 +27,23 @@ CURRENT = f"""
         SELECT CASE WHEN b.posting_id IS NULL THEN 'missing_internal' ELSE 'amount_mismatch' END AS kind,
             'stripe:' || t.stripe_id AS subject, t.currency,
             CASE WHEN b.posting_id IS NULL THEN t.net ELSE t.net - b.amount END AS amount,
-            CAST(t.created_at AS date) AS since
+            CAST(t.created_at AT TIME ZONE :zone AS date) AS since
         FROM waiting t
         LEFT JOIN LATERAL (
             SELECT * FROM booked b WHERE b.transaction_id = t.id AND NOT b.taken ORDER BY b.posting_id LIMIT 1
         ) AS b ON true
         WHERE t.net <> 0
         UNION ALL
-        SELECT 'missing_external', 'entry:' || entry, currency, sum(amount), min(CAST(occurred_at AS date))
+        SELECT 'missing_external', 'entry:' || entry, currency, sum(amount),
+            min(CAST(occurred_at AT TIME ZONE :zone AS date))
         FROM unconfirmed u
         WHERE occurred_at + {GRACE} <= fetched_at
             AND NOT EXISTS (SELECT FROM booked b WHERE b.posting_id = u.posting_id)
         GROUP BY entry, currency
         UNION ALL
         SELECT
-            CASE WHEN s.arrival_date + {LATE} < CAST(:now AS date) THEN 'missing_external' ELSE 'timing' END,
+            CASE WHEN s.arrival_date + {LATE} < CAST(:today AS date)
+                THEN 'missing_external' ELSE 'timing' END,
             'sweep:' || s.public_id, s.currency, s.amount, s.arrival_date
         FROM sweeps s
         WHERE s.state IN ('sent', 'paid') AND s.arrival_date IS NOT NULL
@@ -55,11 +58,11 @@ CURRENT = f"""
         WHERE state IN ('gap', 'contradicts')
         UNION ALL
         SELECT 'negative_connected_balance', 'account:' || account, currency, available + pending,
-            CAST(fetched_at AS date)
+            CAST(fetched_at AT TIME ZONE :zone AS date)
         FROM stripe_balances WHERE account IS NOT NULL AND available + pending < 0
         UNION ALL
         SELECT 'orphan_account_balance', 'account:' || b.account, b.currency, b.available + b.pending,
-            CAST(b.fetched_at AS date)
+            CAST(b.fetched_at AT TIME ZONE :zone AS date)
         FROM stripe_balances b
         WHERE b.account IS NOT NULL AND b.available + b.pending <> 0 AND NOT EXISTS (
             SELECT FROM connected_accounts c WHERE c.stripe_id = b.account AND c.ended_at IS NULL
@@ -97,16 +100,18 @@ REFRESH = sa.text(f"""
 def refresh(session: Session) -> tuple[int, int]:
     """Open what is new and resolve what is explained; how many of each. Needs a running transaction."""
     session.flush()
-    rows = differences.remainders(session)
+    rows, today = differences.remainders(session), day_of(clock.now())
     opened, resolved = session.execute(
         REFRESH,
         {
             "now": clock.now(),
+            "today": today,
+            "zone": str(settings.current().books_zone),
             "kinds": [kind.value for kind, *_rest in rows],
             "subjects": [subject for _kind, subject, *_rest in rows],
             "currencies": [currency for _k, _s, currency, *_rest in rows],
             "amounts": [amount for _k, _s, _c, amount in rows],
-            "days": [clock.now().date() for _row in rows],
+            "days": [today for _row in rows],
         },
     ).one()
     return int(opened), int(resolved)

@@ -27,6 +27,7 @@ from marketplace.reconciliation import (
     overview,
     queries,
     setting_aside,
+    subjects,
     tasks,
     tracing,
     words,
@@ -244,7 +245,14 @@ def items() -> ResponseReturnValue:
     kind = next((kind for kind in Kind if kind == request.args.get("kind")), None)
     found = paged(db_session(), queries.open_items(kind), by=OpenItem.id, size=100)
     counts = queries.count_items(db_session())
-    return page("reconciliation/items.html", items=found, kind=kind, counts=counts, me=actor().person_id)
+    return page(
+        "reconciliation/items.html",
+        items=found,
+        subjects=subjects.named(db_session(), found.rows),
+        kind=kind,
+        counts=counts,
+        me=actor().person_id,
+    )
 
 
 @bp.post("/items/<uuid:public_id>/owner")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 import pytest
@@ -171,6 +171,19 @@ def test_a_balance_that_no_line_explains_is_drift(session: Session, stripe: Fake
     reconcile(session, stripe)
 
     assert items(session) == [(Kind.DRIFT, 500_000)]
+
+
+def test_an_item_opens_on_the_day_of_the_books(session: Session, stripe: FakeStripe) -> None:
+    """It is Thursday evening in New York, and Friday in UTC."""
+    fund(session, stripe)
+    stripe.transactions[None].clear()
+    late = datetime(2026, 11, 6, 3, tzinfo=UTC)
+    stripe.moved(None, "stripe_fee", "fee_1", -100, at=late)
+    with clock.at(late):
+        reconcile(session, stripe)
+
+    since = dict(session.execute(sa.select(OpenItem.kind, OpenItem.since)).all())
+    assert since == {Kind.DRIFT: date(2026, 11, 5), Kind.MISSING_INTERNAL: date(2026, 11, 5)}
 
 
 def test_experts_balances_are_held_account_by_account(session: Session, stripe: FakeStripe) -> None:

@@ -22,7 +22,7 @@ from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import SweepPosting
 from marketplace.reconciliation import fetching, overview, passes
 from marketplace.reconciliation.models import BankAccount, BankStatement, OpenItem, StatementMatch
-from marketplace.reconciliation.states import MatchState, StatementState
+from marketplace.reconciliation.states import LineState, MatchState, StatementState
 from tests.cast import Cast
 from tests.factories.accounts import a_person
 from tests.reconciliation.camt import Entry, Statement, document
@@ -128,6 +128,7 @@ def test_a_charge_is_booked_on_the_page(session: Session, fin: Visitor, cast: Ca
     path = f"/reconciliation/lines/{line(session, 'ACCOUNT SERVICE CHARGE').public_id}"
     items = words(fin.get("/reconciliation/items"))
     assert "Nobody knows yet" in items
+    assert "Bank line of Wed 4 Nov 2026 ACCOUNT SERVICE CHARGE" in items
     assert "-$15.00" in items
 
     assert "Choose one." in words(fin.post(f"{path}/booking", reason="Monthly"))
@@ -137,6 +138,31 @@ def test_a_charge_is_booked_on_the_page(session: Session, fin: Visitor, cast: Ca
 
     assert ledger.balance(session, chart.bank_operating(), "USD") == 998_500
     assert "Nothing is open" in words(fin.get("/reconciliation/items"))
+
+
+def test_what_no_line_explains_is_named_in_words_and_leads_to_the_overview(
+    session: Session, fin: Visitor, cast: Cast
+) -> None:
+    stripe = FakeStripe()
+    post(session, "topup:1", "paid", [(chart.stripe_balance(), 900), (chart.owner_capital(), -900)])
+    stripe.moved("acct_ana", "payout", "po_ana", -500)
+    a_payout(session, an_account(session, a_person(session, "Ana Alvarez", Role.EXPERT)), 500)
+    stripe.contents["po_ana"] = []
+    bank_says(session, cast.fin, Entry(500, "Gift"), opening=700)
+    line(session, "Gift").state = LineState.MATCHED
+    session.commit()
+    fetching.fetch_stripe(session, as_type(Gateway, stripe))
+    passes.run(session)
+
+    answer = fin.get("/reconciliation/items")
+    said = words(answer)
+    assert "The money at the bank, account 1010" in said
+    assert "Ana Alvarez’s account at Stripe acct_ana" in said
+    assert "Bank account …2345 what it held before its first statement" in said
+    assert "topup 1 booked on Mon 2 Nov 2026" in said
+    assert "bank operating" not in said
+    assert 'href="/reconciliation/#experts"' in answer.get_data(as_text=True)
+    assert "the ledger is newer, as of now" in words(fin.get("/reconciliation/"))
 
 
 def test_an_opening_balance_is_offered_while_there_is_something_to_book(

@@ -169,17 +169,22 @@ def _hand_over(mail: OutboxMail) -> str | None:
 
 @contextmanager
 def _server() -> Iterator[smtplib.SMTP]:
-    """A conversation with the mail server, who has to prove its name before it is told a password."""
+    """A conversation with the mail server, who has to prove its name before it is told anything.
+
+    Only a server on this machine, or one that the settings except, is told a mail in the open, and none a
+    password.
+    """
     url = urlsplit(settings.current().smtp_url or "")
     host, port, trusted = url.hostname or "localhost", url.port or 0, ssl.create_default_context()
     if url.scheme == "smtps":
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=trusted)
     else:
         server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+    open_is_fine = host in settings.LOCAL_HOSTS or settings.current().smtp_tls == "off"
     with server:
+        if url.scheme == "smtp" and (url.username or not open_is_fine):
+            server.starttls(context=trusted)
         if url.username:
-            if url.scheme == "smtp":
-                server.starttls(context=trusted)
             server.login(unquote(url.username), unquote(url.password or ""))
         yield server
 

@@ -73,6 +73,8 @@ class Settings:
 
     smtp_url: str | None = field(repr=False)
     """None means the local outbox."""
+    smtp_tls: str
+    """`required`, or `off` for a server that is reached without it over a network that is trusted."""
     mail_from: str
     clock_file: Path | None
     books_zone: ZoneInfo
@@ -199,6 +201,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         stripe_connect_secret=reader.webhook_secrets("STRIPE_CONNECT_SECRET"),
         stripe_thin_secret=reader.webhook_secrets("STRIPE_THIN_SECRET"),
         smtp_url=reader.url("SMTP_URL", ("smtp", "smtps")),
+        smtp_tls=reader.choice("SMTP_TLS", "required", ("required", "off")),
         mail_from=reader.parsed("MAIL_FROM", "marketplace@localhost", _mail_address, "an e-mail address"),
         clock_file=_optional_path(reader.text("CLOCK_FILE")),
         books_zone=reader.parsed("BOOKS_ZONE", "America/New_York", _zone, "an IANA time zone"),

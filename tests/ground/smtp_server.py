@@ -1,4 +1,4 @@
-"""A mail server on the loopback, with TLS and a password: enough of RFC 5321 to take a mail or refuse it."""
+"""A mail server on the loopback, with TLS or without: enough of RFC 5321 to take a mail or refuse it."""
 
 from __future__ import annotations
 
@@ -52,15 +52,16 @@ class _Talk(socketserver.StreamRequestHandler):
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """`taken` are the mails; it refuses every address while `refuses` is set."""
+    """`taken` are the mails; it refuses every address while `refuses` is set. No certificate: no TLS."""
 
     daemon_threads = True
 
-    def __init__(self, certificate: Path) -> None:
+    def __init__(self, certificate: Path | None) -> None:
         super().__init__(("127.0.0.1", 0), _Talk)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.taken: list[str] = []
         self.refuses = False
 
@@ -69,7 +70,7 @@ class MailServer(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serving(certificate: Path) -> Iterator[MailServer]:
+def serving(certificate: Path | None) -> Iterator[MailServer]:
     """The server, for as long as the block lasts."""
     with MailServer(certificate) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

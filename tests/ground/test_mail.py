@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -109,6 +110,27 @@ def test_nothing_is_told_to_a_server_that_nobody_vouches_for(
         mail.deliver(session, str(sent.public_id))
     assert mail_server.taken == []
     assert only(session).sent_at is None
+
+
+# An address of this machine that is none of the names by which it knows itself.
+ELSEWHERE = "127.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "taken"),
+    [(ELSEWHERE, "required", 0), (ELSEWHERE, "off", 1), ("localhost", "required", 1)],
+)
+def test_no_mail_goes_in_the_open_to_another_machine_unless_the_settings_say_so(
+    session: Session, monkeypatch: pytest.MonkeyPatch, host: str, tls: str, taken: int
+) -> None:
+    with serving(None) as running:
+        url = f"smtp://{host}:{running.server_address[1]}"
+        changed = replace(settings.current(), smtp_url=url, smtp_tls=tls)
+        monkeypatch.setattr(settings, "current", lambda: changed)
+        sent = a_mail(session)
+        with nullcontext() if taken else pytest.raises(RuntimeError, match="SMTPNotSupportedError"):
+            mail.deliver(session, str(sent.public_id))
+        assert len(running.taken) == taken
 
 
 def test_what_was_refused_for_hours_is_taken_up_again(

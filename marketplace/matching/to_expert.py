@@ -128,6 +128,10 @@ DETAILS = {
 }  # fmt: skip
 
 
+# Nobody who fits is told to work for less: how a rate lies in the band is said, and left at that.
+WITHOUT_ADVICE = frozenset({"rate_fit"})
+
+
 def advice(code: str, facts: Facts) -> tuple[str, str]:
     """What the expert could do about the criterion, and where: in the `profile` or the `credentials`."""
     if code in ("credential", "credential_strength"):
@@ -135,8 +139,12 @@ def advice(code: str, facts: Facts) -> tuple[str, str]:
     if code in ("domain", "domain_depth"):
         known = domains.title(facts["domain"])
         return _("If you know it well, add %(domain)s to your profile.", domain=known), "profile"
-    if code in ("rate", "rate_fit"):
-        return _("Ask for %(rate)s an hour or less.", rate=names.amount(facts, "rate")), "profile"
+    if code == "rate":
+        least = names.amount(facts, "rate")
+        return _(
+            "It would fit if your least were %(rate)s an hour. Whether that is enough is for you to say.",
+            rate=least,
+        ), "profile"
     if code in ("hours", "availability"):
         return _("Offer %(hours)s hours a week.", hours=facts["hours"]), "profile"
     missing = names.languages(facts["missing"])

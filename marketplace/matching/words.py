@@ -86,6 +86,8 @@ def _line(kept: Stored, voice: Voice, credential_title: CredentialTitle) -> Line
 def _advice(code: str, voice: Voice, facts: Facts, changes: list[Stored]) -> Iterator[Advice]:
     for change in changes:
         known = {**facts, **change["facts"]}
+        if voice is Voice.EXPERT and code in to_expert.WITHOUT_ADVICE:
+            continue
         if change["who"] == voice:
             say = to_expert.advice if voice is Voice.EXPERT else to_client.advice
             yield Advice(*say(code, known))

@@ -39,7 +39,17 @@ def rate_line(voice: Voice, min_rate: int) -> words.Line:
 def test_the_expert_hears_the_numbers_and_what_to_do() -> None:
     line = rate_line(Voice.EXPERT, 12_000)
     assert line.detail == "You ask for at least $120.00; this gig pays up to $110.00."
-    assert line.advice == (words.Advice("Ask for $110.00 an hour or less.", "profile"),)
+    enough = "It would fit if your least were $110.00 an hour. Whether that is enough is for you to say."
+    assert line.advice == (words.Advice(enough, "profile"),)
+
+
+def test_an_expert_whose_rate_fits_is_not_told_to_work_for_less() -> None:
+    match = explain(GIG, replace(ANA, min_rate=10_000))
+    said = words.explained(match.as_json(), Voice.EXPERT, named)
+    line = next(line for line in said.merits if line.code == "rate_fit")
+    assert line.points < line.weight
+    assert line.detail == "Your minimum of $100.00 is above the bottom of the band, $90.00."
+    assert line.advice == ()
 
 
 def test_the_client_does_not_hear_what_an_expert_who_fits_would_have_taken() -> None:

@@ -112,15 +112,14 @@ class PaidLine:
     approved_at: datetime
 
 
-def offers_for(session: Session, actor: Actor) -> Sequence[Offer]:
-    """Offers that wait for this expert first, then the rest, newest first."""
-    query = (
+def offers_for(actor: Actor, *, waiting: bool) -> sa.Select[Offer]:
+    """The offers to this expert: those that wait for an answer, or those that do not any more."""
+    here = Offer.state == OfferState.MADE
+    return (
         sa.select(Offer)
-        .where(Offer.person_id == actor.id)
+        .where(Offer.person_id == actor.id, here if waiting else ~here)
         .options(joinedload(Offer.gig), joinedload(Offer.organization))
-        .order_by((Offer.state == OfferState.MADE).desc(), Offer.id.desc())
     )
-    return session.scalars(query).all()
 
 
 def offers_of(actor: Actor, gig: Gig) -> sa.Select[Offer]:
@@ -166,15 +165,14 @@ def timesheets_for(actor: Actor, *states: TimesheetState) -> sa.Select[Timesheet
     return query.where(Timesheet.state.in_(states)) if states else query
 
 
-def waiting_for_approval(session: Session, actor: Actor) -> Sequence[Timesheet]:
-    """Submitted weeks that this client's person may decide, the next deadline first."""
+def waiting_for_approval(actor: Actor) -> sa.Select[Timesheet]:
+    """Submitted weeks that this client's person may decide."""
     mine = actor.organizations(Role.CLIENT_ADMIN, Role.CLIENT_APPROVER)
-    query = timesheets_for(actor, TimesheetState.SUBMITTED).where(
+    return timesheets_for(actor, TimesheetState.SUBMITTED).where(
         Timesheet.contract_id.in_(
             sa.select(Contract.id).where(Contract.organization_id.in_(mine), Contract.person_id != actor.id)
         )
     )
-    return session.scalars(query.order_by(Timesheet.approve_by, Timesheet.id)).all()
 
 
 def week_view(session: Session, contract: Contract, week: Week) -> WeekView:

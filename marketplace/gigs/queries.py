@@ -264,16 +264,11 @@ def _candidates(
     ]
 
 
-def applications_for(session: Session, gig: Gig) -> Sequence[Application]:
-    """A gig's applications: those that wait first, the best match first."""
-    waits = Application.state.in_((ApplicationState.APPLIED, ApplicationState.SHORTLISTED))
-    query = (
-        sa.select(Application)
-        .filter_by(gig_id=gig.id)
-        .options(joinedload(Application.person))
-        .order_by(waits.desc(), Application.score.desc(), Application.id)
-    )
-    return session.scalars(query).all()
+def applications_for(gig: Gig, *, waiting: bool) -> sa.Select[Application]:
+    """A gig's applications: those that wait for the client, or those that do not any more."""
+    here = Application.state.in_((ApplicationState.APPLIED, ApplicationState.SHORTLISTED))
+    query = sa.select(Application).where(Application.gig_id == gig.id, here if waiting else ~here)
+    return query.options(joinedload(Application.person))
 
 
 def profiles_of(session: Session, person_ids: Sequence[int]) -> dict[int, ExpertProfile]:

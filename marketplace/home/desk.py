@@ -29,6 +29,7 @@ from marketplace.payments import batches
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem, Sweep
 from marketplace.payments.states import BatchState, ItemState, SweepState, TransfersState
 from marketplace.reasons import queries as reasons_queries
+from marketplace.web import how_many
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _client(session: Session, actor: Actor, currency: str) -> Desk:
 
 
 def _client_tasks(session: Session, actor: Actor) -> Iterator[Task]:
-    if n := len(contract_queries.waiting_for_approval(session, actor)):
+    if n := how_many(session, contract_queries.waiting_for_approval(actor)):
         yield Task(
             ngettext("A timesheet waits for approval.", "%(n)s timesheets wait for approval.", n),
             _("Look at the hours"),

@@ -279,8 +279,8 @@ def test_an_expert_who_joins_the_client_does_not_approve_their_own_time(session:
         both = actor_for(session, deal.expert.id)
         with pytest.raises(NotAllowed, match="your own time"):
             approve_timesheet(session, both, sheet.public_id, sheet.version)
-        assert queries.waiting_for_approval(session, both) == []
-        assert queries.waiting_for_approval(session, deal.client) == [sheet]
+        assert session.scalars(queries.waiting_for_approval(both)).all() == []
+        assert session.scalars(queries.waiting_for_approval(deal.client)).all() == [sheet]
 
 
 def test_weeks_roll_on_by_the_clock(session: Session, deal: Deal) -> None:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from marketplace import clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.entries import add_entry
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.offers import decline_offer, withdraw_offer
 from marketplace.contracts.states import TimesheetState
+from marketplace.contracts.timesheets import submit_timesheet
+from marketplace.contracts.views import deals, timesheets
 from marketplace.gigs.models import Application, ExpertProfile
 from marketplace.gigs.states import TaskKind
 from marketplace.ledger.sources import link_for
 from marketplace.money import Money
+from marketplace.web import paged
 from tests.factories.accounts import a_person, an_actor, enter
-from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
+from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer, sign, work
 from tests.factories.credentials import a_verified_credential, in_days
 from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund, licence
 from tests.visitor import Visitor, words
@@ -29,6 +36,12 @@ from tests.visitor import Visitor, words
 TUESDAY = MONDAY + timedelta(days=1)
 RANKED = {"task_kind": "rank", "kind": "paid"}
 WEDNESDAY = MONDAY + timedelta(days=2)
+
+
+def further(browser: Visitor, page: TestResponse) -> TestResponse:
+    """The next page of the list."""
+    [url] = re.findall(r'rel="next"\s+href="([^"]+)"', page.text)
+    return browser.get(html.unescape(url))
 
 
 def at_browser(app: Flask, session: Session, actor: Actor) -> Visitor:
@@ -244,6 +257,32 @@ def test_an_offer_that_is_over_says_so_and_cannot_be_signed(app: Flask, session:
             assert "Waiting for an answer" not in page
         signed = at_browser(app, session, deal.expert).get(f"/offers/{deal.contract.offer.public_id}")
     assert f"/contracts/{deal.contract.public_id}" in signed.text
+
+
+def test_every_offer_and_every_waiting_week_is_reached(
+    app: Flask, session: Session, deal: Deal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for views in (deals, timesheets):
+        monkeypatch.setattr(views, "paged", partial(paged, size=1))
+    with clock.at(WEDNESDAY):
+        a_submitted_week(session, deal, TUESDAY)
+        other = a_gig(session, deal.client, deal.project, title="Another gig")
+        offer = an_offer(session, deal.client, deal.expert, other)
+        expert = at_browser(app, session, deal.expert)
+        page = words(expert.get("/offers"))
+        assert page.index("Read and sign") < page.index("Answered, or over")
+        sign(session, deal.expert, offer)
+        first = expert.get("/offers")
+        assert further(expert, first).text.count("Accepted") == first.text.count("Accepted") == 1
+    with clock.at(WEDNESDAY + timedelta(days=1)):
+        contract = session.scalars(sa.select(Contract).filter_by(offer_id=offer.id)).one()
+        entry = add_entry(session, deal.expert, contract.public_id, work(WEDNESDAY + timedelta(hours=2)))
+        submit_timesheet(session, deal.expert, entry.timesheet.public_id, entry.timesheet.version)
+        carla = at_browser(app, session, deal.client)
+        first = carla.get("/timesheets/waiting")
+        assert deal.gig.title in words(first)
+        assert "Another gig" not in words(first)
+        assert "Another gig" in words(further(carla, first))
 
 
 def test_returning_needs_words(app: Flask, session: Session, deal: Deal) -> None:

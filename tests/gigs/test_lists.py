@@ -5,16 +5,21 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from marketplace.actor import Actor
+from marketplace.gigs.applications import decline_application
 from marketplace.gigs.models import Gig, Invitation
+from marketplace.gigs.views import client as views
+from marketplace.web import paged
 from tests.factories.accounts import enter
-from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
+from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund
 from tests.visitor import Visitor, words
 
 NEXT = re.compile(r'rel="next"\s+href="([^"]+)"')
@@ -109,3 +114,15 @@ def test_a_refused_invitation_keeps_its_message(app: Flask, session: Session, cl
     assert answer.status_code == 422
     assert message in answer.text
     assert re.search(r"<details[^>]*data-dialog[^>]*\sopen>", answer.text)
+
+
+def test_every_application_is_reached(
+    app: Flask, session: Session, client: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "paged", partial(paged, size=1))
+    gig = session.scalars(sa.select(Gig).limit(1)).one()
+    made = [an_application(session, an_expert(session, f"{name} Expert"), gig) for name in ("A", "B", "C")]
+    decline_application(session, client, made[2].public_id, "places_filled", "Somebody else was faster.")
+    found = list(pages(at_browser(app, session, client), f"/gigs/{gig.public_id}/applications"))
+    assert [each.text.count('/offer"') for each in found] == [1, 1]
+    assert all("Declined" in words(each) for each in found)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Blueprint, url_for
 from sqlalchemy.orm import joinedload
 
-from marketplace.contracts import limits, queries
+from marketplace.contracts import limits, offers, queries
 from marketplace.contracts import tasks as tasks
 from marketplace.gigs.models import Project
 from marketplace.gigs.states import task_word
@@ -29,6 +29,7 @@ def _words() -> dict[str, object]:
         "task_word": task_word,
         "on_clock": _on_clock,
         "amounts": queries.amounts,
+        "stands": offers.stands,
     }
 
 

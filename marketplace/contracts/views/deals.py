@@ -24,7 +24,12 @@ from marketplace.web import actor, db_session, guard, page, paged, try_form
 @guard(Role.EXPERT)
 def own_offers() -> ResponseReturnValue:
     """The offers to this expert."""
-    return page("contracts/offers.html", offers=queries.offers_for(db_session(), actor()))
+    waiting, over = (queries.offers_for(actor(), waiting=waits) for waits in (True, False))
+    return page(
+        "contracts/offers.html",
+        waiting=paged(db_session(), waiting, by=Offer.id, name="waiting"),
+        over=paged(db_session(), over, by=Offer.id),
+    )
 
 
 @bp.get("/offers/<uuid:offer_id>")
@@ -152,14 +157,12 @@ def _end(form: ReasonForm, contract_id: uuid.UUID) -> Contract:
 
 def _offer(found: Offer, form: SignForm) -> ResponseReturnValue:
     mine = found.person_id == actor().person_id
-    stands = offers.stands(found)
     return page(
         "contracts/offer.html",
         form=form,
         offer=found,
         mine=mine,
-        stands=stands,
-        waits=stands is OfferState.MADE,
+        waits=offers.stands(found) is OfferState.MADE,
         contract=queries.contract_of(db_session(), found),
         label=profiles_of(db_session(), [found.person_id])[found.person_id].label,
         may_withdraw=actor().has(Role.CLIENT_ADMIN, organization_id=found.organization_id),

@@ -33,7 +33,9 @@ def timesheets() -> ResponseReturnValue:
 @guard(*CLIENT)
 def waiting() -> ResponseReturnValue:
     """The weeks that wait for this client, the next deadline first."""
-    return page("contracts/waiting.html", sheets=queries.waiting_for_approval(db_session(), actor()))
+    by_deadline = (Timesheet.approve_by, Timesheet.id)
+    found = paged(db_session(), queries.waiting_for_approval(actor()), by=by_deadline, rising=True)
+    return page("contracts/waiting.html", sheets=found)
 
 
 @bp.get("/timesheets/<uuid:timesheet_id>")

@@ -219,12 +219,17 @@ def _experts(gig: Gig, form: InviteForm, refused: uuid.UUID | None = None) -> Re
 
 
 def _received(gig: Gig) -> ResponseReturnValue:
-    found = queries.applications_for(db_session(), gig)
+    best_first = (Application.score, Application.id)
+    asking, answered = (queries.applications_for(gig, waiting=waits) for waits in (True, False))
+    waiting = paged(db_session(), asking, by=best_first, name="waiting")
+    over = paged(db_session(), answered, by=best_first)
+    found = [*waiting, *over]
     ids = [each.person_id for each in found]
     return page(
         "gigs/received.html",
         gig=gig,
-        applications=found,
+        waiting=waiting,
+        over=over,
         profiles=queries.profiles_of(db_session(), ids),
         held=queries.credentials_of(db_session(), ids),
         explained={each.id: fit.explained(each.explanation, Voice.CLIENT) for each in found},

@@ -159,7 +159,7 @@ class GigForm(Form):
         lazy("People"), [Optional(), NumberRange(1, 10_000, lazy("Give between 1 and 10,000 people."))]
     )
     languages = Checkboxes(lazy("Languages"))
-    countries = SelectMultipleField(lazy("Countries"))
+    countries = Checkboxes(lazy("Countries"))
     starts_on = day_field(lazy("First day"), required=False)
     ends_on = day_field(lazy("Last day"), required=False)
     requirements = FieldList(

@@ -16,6 +16,7 @@ LANGUAGES = (
     "vi", "zh",
 )  # fmt: skip
 LEVELS = (2, 3, 4)
+GROUP = 32
 
 
 def language(code: str) -> str:
@@ -26,6 +27,13 @@ def language(code: str) -> str:
 def country(code: str) -> str:
     """`United States`."""
     return countries().get(code, code)
+
+
+def country_groups() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every country by name, in groups that are short enough to look through: `Peru to Samoa`."""
+    known = list(countries().items())
+    parts = [known[n : n + GROUP] for n in range(0, len(known), GROUP)]
+    return [(_("%(first)s to %(last)s", first=part[0][1], last=part[-1][1]), part) for part in parts]
 
 
 def language_choices() -> list[tuple[str, str]]:

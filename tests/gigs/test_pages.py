@@ -159,3 +159,18 @@ def test_an_expert_does_not_open_what_is_the_clients(app: Flask, session: Sessio
     ]
     assert {expert.get(path).status_code for path in paths} == {404}
     assert {other.get(path).status_code for path in paths} == {404}
+
+
+def test_countries_are_boxes_in_groups_of_which_those_with_a_tick_are_open(
+    app: Flask, session: Session
+) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    draft = a_draft(countries=("US", "PE"))
+    gig = draft_gig(session, client, project.public_id, draft)
+    browser = at_browser(app, session, client)
+    page = browser.get(f"/gigs/{gig.public_id}/edit").text
+    ticked = re.findall(r'name="countries"\s+value="(..)"\s+checked', page)
+    assert ticked == ["PE", "US"]
+    assert len(re.findall(r'class="disclosure" open', page)) == 2
+    assert len(re.findall(r'name="countries"', page)) > 240

@@ -10,7 +10,17 @@ from flask.typing import ResponseReturnValue
 from marketplace.accounts import queries as people
 from marketplace.actor import CLIENT, Role
 from marketplace.errors import NotFound
-from marketplace.gigs import applications, drafts, find, fit, invitations, projection, publishing, queries
+from marketplace.gigs import (
+    applications,
+    drafts,
+    find,
+    fit,
+    invitations,
+    projection,
+    publishing,
+    queries,
+    words,
+)
 from marketplace.gigs import projects as use
 from marketplace.gigs.forms import DeclineForm, GigForm, InviteForm, ProjectForm
 from marketplace.gigs.models import Application, Gig, Project, label_of
@@ -79,7 +89,7 @@ def new_gig(project_id: uuid.UUID) -> ResponseReturnValue:
     made = try_form(form, lambda: drafts.draft_gig(db_session(), actor(), project_id, form.draft()))
     if made:
         return redirect(url_for("gigs.preview", gig_id=made.public_id), 303)
-    return page("gigs/edit.html", form=form, project=project, gig=None)
+    return page("gigs/edit.html", form=form, project=project, gig=None, countries=words.country_groups())
 
 
 @bp.route("/gigs/<uuid:gig_id>/edit", methods=["GET", "POST"])
@@ -90,7 +100,7 @@ def edit(gig_id: uuid.UUID) -> ResponseReturnValue:
     form = GigForm.of(gig)
     if try_form(form, lambda: drafts.edit_gig(db_session(), actor(), gig_id, form.draft())):
         return redirect(url_for("gigs.preview", gig_id=gig_id), 303)
-    return page("gigs/edit.html", form=form, project=gig.project, gig=gig)
+    return page("gigs/edit.html", form=form, project=gig.project, gig=gig, countries=words.country_groups())
 
 
 @bp.get("/gigs/<uuid:gig_id>/preview")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from marketplace.accounts.models import Organization, OrganizationKind, Person, RoleGrant
+from marketplace.accounts.models import Organization, OrganizationKind, Person, RoleGrant, SignIn
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
@@ -82,6 +82,12 @@ def member(session: Session, actor: Actor, public_id: uuid.UUID) -> Member:
     held = sa.select(RoleGrant).where(RoleGrant.person_id == found.id, RoleGrant.ended_at.is_(None))
     grants = next((each.grants for each in _by_person(session, held)), ())
     return Member(found, grants)
+
+
+def sign_ins(session: Session, actor: Actor, person: Person) -> Sequence[SignIn]:
+    """A person's ways in, for an operator."""
+    actor.require(Role.OPERATOR)
+    return session.scalars(sa.select(SignIn).filter_by(person_id=person.id).order_by(SignIn.id)).all()
 
 
 def client_organizations(

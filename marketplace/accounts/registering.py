@@ -57,7 +57,7 @@ def _register(
     time_zone: str,
 ) -> Person | None:
     before = session.scalars(sa.select(SignIn).filter_by(email=email).with_for_update(of=SignIn)).first()
-    if before is not None and before.email_verified_at is not None:
+    if before is not None and (before.email_verified_at or before.disabled_at):
         passwords.pretend(password)
         mail.send(
             session, email, "already_registered", locale=before.person.locale, name=before.person.full_name

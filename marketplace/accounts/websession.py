@@ -199,7 +199,8 @@ def awaiting() -> SignIn | None:
     noted = current().get(AWAITING)
     if not noted or datetime.fromisoformat(noted["until"]) < clock.now():
         return None
-    return db_session().get(SignIn, noted["sign_in"])
+    found = db_session().get(SignIn, noted["sign_in"])
+    return found if found is not None and found.disabled_at is None else None
 
 
 def confirm(who: Actor) -> None:

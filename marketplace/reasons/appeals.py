@@ -18,6 +18,7 @@ from marketplace.notifications import notify
 from marketplace.reasons import codes
 from marketplace.reasons.hooks import on_upheld
 from marketplace.reasons.models import Appeal, Outcome, Statement
+from marketplace.reasons.statements import about
 from marketplace.text import paragraph
 
 LEAST_TEXT = 10
@@ -35,6 +36,23 @@ def appeal(session: Session, actor: Actor, statement_public_id: uuid.UUID, text:
     ).first()
     if statement is None:
         raise NotFound(_("There is no such decision."))
+    return _open(session, actor, statement, text)
+
+
+@use_case
+def appeal_for(session: Session, actor: Actor, subject_kind: str, subject_id: uuid.UUID, text: str) -> Appeal:
+    """Enter what a person wrote who cannot sign in, against the last decision about the subject. Operators.
+
+    Raises NotFound without a decision; otherwise as `appeal`.
+    """
+    actor.require(Role.OPERATOR)
+    statement = about(session, subject_kind, subject_id)
+    if statement is None:
+        raise NotFound(_("There is no such decision."))
+    return _open(session, actor, statement, text)
+
+
+def _open(session: Session, actor: Actor, statement: Statement, text: str) -> Appeal:
     _require_appealable(session, statement)
     now = clock.now()
     opened = Appeal(

@@ -21,6 +21,7 @@ def reasons() -> dict[str, dict[str, str]]:
         "application": _for_applications(),
         "contract": _for_contracts(),
         "timesheet": _for_timesheets(),
+        "sign_in": _for_sign_ins(),
     }
 
 
@@ -73,6 +74,15 @@ def _for_contracts() -> dict[str, str]:
         "gig_changed": _("The gig changed, and needs other experience now."),
         "quality": _("The work does not meet what was agreed."),
         "unreachable": _("There was no work and no answer for some time."),
+    }
+
+
+def _for_sign_ins() -> dict[str, str]:
+    return {
+        "stolen": _("It looks as if somebody else is using your sign-in."),
+        "asked_for": _("Somebody who speaks for you said that it may be in a stranger's hands."),
+        "shared": _("More than one person is using your sign-in, and it is for you alone."),
+        "misused": _("It was used to harm the site or the people on it."),
     }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from wtforms import RadioField, TextAreaField
+from typing import Any
+
+from wtforms import RadioField, SelectField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length
 
 from marketplace.i18n import lazy
+from marketplace.reasons import codes
 from marketplace.reasons.models import Outcome
 from marketplace.web import Form
 
@@ -18,6 +21,27 @@ class AppealForm(Form):
 
     text = TextAreaField(
         lazy("Your appeal"), validators=[InputRequired(lazy("Fill this in.")), Length(max=LONGEST)]
+    )
+
+
+class SuspendForm(Form):
+    """Why a sign-in is suspended."""
+
+    reason_code = SelectField(lazy("Reason"), validators=[InputRequired(lazy("Choose a reason."))])
+    explanation = TextAreaField(
+        lazy("What you saw"), validators=[InputRequired(lazy("Fill this in.")), Length(max=LONGEST)]
+    )
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.reason_code.choices = [SelectChoice(*each) for each in codes.choices("sign_in")]
+
+
+class WrittenAppealForm(Form):
+    """What a person wrote who cannot sign in."""
+
+    text = TextAreaField(
+        lazy("What they wrote"), validators=[InputRequired(lazy("Fill this in.")), Length(max=LONGEST)]
     )
 
 

@@ -30,6 +30,18 @@ def statement(session: Session, actor: Actor, public_id: uuid.UUID) -> Statement
     return found
 
 
+def last_about(session: Session, actor: Actor, subject_kind: str, subject_id: uuid.UUID) -> Statement | None:
+    """The last decision about a subject, with who took it, for an operator."""
+    actor.require(Role.OPERATOR)
+    return session.scalars(
+        sa.select(Statement)
+        .filter_by(subject_kind=subject_kind, subject_id=subject_id)
+        .options(joinedload(Statement.decider))
+        .order_by(Statement.id.desc())
+        .limit(1)
+    ).first()
+
+
 def waiting(actor: Actor) -> sa.Select[Appeal]:
     """Appeals to decide, without those this operator may not decide."""
     return _with_people().where(_to_decide(actor))

@@ -35,11 +35,13 @@ def state(
     reason_code: str,
     explanation: str,
     evidence: Mapping[str, str],
+    by_mail: bool = True,
 ) -> Statement:
     """Say to `person_id` why `decision` was taken about the subject, and by when they may appeal.
 
     Called in the transaction that makes the adverse change, so that there is none without the other.
     `evidence` maps what was looked at to where it can be seen: a page of this site, an address, or words.
+    Without `by_mail` the caller writes to them, because they cannot open the page.
     Raises NotAllowed for the site itself: a named person decides (Directive (EU) 2024/2831, article 10);
     Refused when they would decide about themselves; Invalid for a code, explanation or evidence that is
     missing.
@@ -68,7 +70,7 @@ def state(
         session, actor, "state", "statement", statement.public_id,
         about=subject_kind, subject=subject_id, decision=statement.decision, code=reason_code,
     )  # fmt: skip
-    _tell(session, statement)
+    _tell(session, statement, by_mail)
     return statement
 
 
@@ -99,7 +101,7 @@ def _evidence(evidence: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _tell(session: Session, statement: Statement) -> None:
+def _tell(session: Session, statement: Statement, by_mail: bool) -> None:
     person = session.get_one(Person, statement.person_id)
     with reading(person.locale, person.time_zone):
         notify(
@@ -113,4 +115,5 @@ def _tell(session: Session, statement: Statement) -> None:
                 day=day(statement.appeal_until.date()),
             ),
             f"/decisions/{statement.public_id}",
+            by_mail,
         )

@@ -11,8 +11,8 @@ from marketplace import clock
 from marketplace.actor import Role
 from marketplace.i18n import gettext as _
 from marketplace.reasons import appeals as use
-from marketplace.reasons import codes, queries
-from marketplace.reasons.forms import AppealForm, DecideForm
+from marketplace.reasons import codes, queries, sign_ins
+from marketplace.reasons.forms import AppealForm, DecideForm, SuspendForm, WrittenAppealForm
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reasons.words import title
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -71,6 +71,61 @@ def appeal(public_id: uuid.UUID) -> ResponseReturnValue:
     may_decide = actor().id not in (found.statement.decided_by, found.statement.person_id)
     return page(
         "reasons/appeal.html", form=form, appeal=found, title=title, sentence=_sentence, may_decide=may_decide
+    )
+
+
+@bp.get("/sign-ins/<uuid:sign_in_id>")
+@guard(Role.OPERATOR)
+def sign_in(sign_in_id: uuid.UUID) -> ResponseReturnValue:
+    """A sign-in: suspend it, or, when it is, open it again or enter the person's appeal."""
+    return _sign_in_page(sign_in_id, SuspendForm(), WrittenAppealForm())
+
+
+@bp.post("/sign-ins/<uuid:sign_in_id>/suspension")
+@guard(Role.OPERATOR, fresh=True)
+def suspend(sign_in_id: uuid.UUID) -> ResponseReturnValue:
+    """Let nobody in by it."""
+    form = SuspendForm()
+    code, why = form.reason_code.data or "", form.explanation.data or ""
+    if not try_form(form, lambda: sign_ins.suspend(db_session(), actor(), sign_in_id, code, why)):
+        return _sign_in_page(sign_in_id, form, WrittenAppealForm(formdata=None))
+    flash(_("The sign-in is suspended, and the person is told by mail."), "success")
+    return redirect(url_for("reasons.sign_in", sign_in_id=sign_in_id), 303)
+
+
+@bp.post("/sign-ins/<uuid:sign_in_id>/opening")
+@guard(Role.OPERATOR, fresh=True)
+def open_sign_in(sign_in_id: uuid.UUID) -> ResponseReturnValue:
+    """Let the person in again."""
+    sign_ins.open_again(db_session(), actor(), sign_in_id)
+    flash(_("The sign-in is open again. The person is told by mail to set a new password."), "success")
+    return redirect(url_for("reasons.sign_in", sign_in_id=sign_in_id), 303)
+
+
+@bp.post("/sign-ins/<uuid:sign_in_id>/appeal")
+@guard(Role.OPERATOR)
+def enter_appeal(sign_in_id: uuid.UUID) -> ResponseReturnValue:
+    """Enter what the person wrote, because they cannot do it here."""
+    form, subject = WrittenAppealForm(), (sign_ins.SUBJECT, sign_in_id)
+    if not try_form(form, lambda: use.appeal_for(db_session(), actor(), *subject, form.text.data or "")):
+        return _sign_in_page(sign_in_id, SuspendForm(formdata=None), form)
+    flash(_("The appeal is entered. Somebody who did not take the decision looks again."), "success")
+    return redirect(url_for("reasons.sign_in", sign_in_id=sign_in_id), 303)
+
+
+def _sign_in_page(
+    sign_in_id: uuid.UUID, form: SuspendForm, appeal_form: WrittenAppealForm
+) -> ResponseReturnValue:
+    found = sign_ins.find(db_session(), actor(), sign_in_id)
+    return page(
+        "reasons/sign_in.html",
+        form=form,
+        appeal_form=appeal_form,
+        found=found,
+        statement=queries.last_about(db_session(), actor(), sign_ins.SUBJECT, sign_in_id),
+        sentence=_sentence,
+        now=clock.now(),
+        is_me=found.person_id == actor().id,
     )
 
 

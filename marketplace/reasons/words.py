@@ -21,6 +21,7 @@ def _subjects() -> dict[str, str]:
         "application": _("Application"),
         "timesheet": _("Timesheet"),
         "contract": _("Contract"),
+        "sign_in": _("Sign-in"),
     }
 
 

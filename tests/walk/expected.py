@@ -92,6 +92,7 @@ OPEN = {
     "reasons.decision": "ana",
     "reasons.index": SIGNED_IN,
     "reasons.queue": "opa",
+    "reasons.sign_in": "opa",
     "reconciliation.bank_account": "fin gil",
     "reconciliation.deposit": "fin gil",
     "reconciliation.deposits": "fin gil",

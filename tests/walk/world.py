@@ -108,6 +108,9 @@ class World:
         ids = {
             "organization_id": cast.lumen.public_id,
             "person_id": cast.person(cast.ana).public_id,
+            "sign_in_id": session.scalars(
+                sa.select(SignIn.public_id).filter_by(person_id=self.house.ana.id)
+            ).first(),
             "grant_id": session.scalars(grant).one(),
             "project_id": contract.project.public_id,
             "gig_id": contract.gig.public_id,

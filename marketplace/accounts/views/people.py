@@ -38,6 +38,7 @@ def person(public_id: uuid.UUID) -> ResponseReturnValue:
     return page(
         "accounts/person.html", form=form, member=member, role_name=role_name, country_name=country_name,
         is_me=member.person.id == actor().id,
+        sign_ins=queries.sign_ins(db_session(), actor(), member.person),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from marketplace.contracts import reservations
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import ContractState, TimeKind
 from marketplace.contracts.weeks import Week, to_minute, week_of
-from marketplace.credentials.gate import Requirement, Verdict, holds
+from marketplace.credentials.gate import Requirement, Verdict, holdings, holds
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs.models import Gig
 from marketplace.i18n import gettext as _
@@ -52,9 +53,23 @@ def require_credentials(
 
 def credential_gap(session: Session, contract: Contract) -> str | None:
     """Which required credential does not count now, in a sentence, if any."""
-    now = clock.now()
-    holdings = (holds(session, contract.person_id, each, now) for each in requirements(contract.gig))
-    return next((each.sentence for each in holdings if each.verdict is not Verdict.PASS), None)
+    return credential_gaps(session, [contract]).get(contract.id)
+
+
+def credential_gaps(session: Session, contracts: Iterable[Contract]) -> dict[int, str]:
+    """As `credential_gap`, by the ids of the contracts that have one and on which work would go on."""
+    asked = [
+        (contract, requirement)
+        for contract in contracts
+        if contract.state is ContractState.ACTIVE
+        for requirement in requirements(contract.gig)
+    ]
+    held = holdings(session, [(contract.person_id, each) for contract, each in asked], clock.now())
+    gaps: dict[int, str] = {}
+    for (contract, _requirement), holding in zip(asked, held, strict=True):
+        if holding.verdict is not Verdict.PASS:
+            gaps.setdefault(contract.id, holding.sentence)
+    return gaps
 
 
 def require_time(contract: Contract, start: datetime, end: datetime) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from babel.dates import format_date
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from marketplace.actor import Actor, Role
+from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import approvals, limits, reservations
 from marketplace.contracts.models import (
     Approval,
@@ -23,11 +23,12 @@ from marketplace.contracts.models import (
 )
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, TimeKind, TimesheetState
 from marketplace.contracts.weeks import WEEK, Week
-from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.models import Gig, GigRequirement, Project
 from marketplace.i18n import current_locale
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.money import Money
+from marketplace.reasons.models import Statement
 
 FEWEST_BARS = 8
 
@@ -139,13 +140,23 @@ def contracts_for(actor: Actor) -> sa.Select[Contract]:
         sa.select(Contract)
         .where(Contract.visible_to(actor))
         .options(
-            joinedload(Contract.gig),
+            joinedload(Contract.gig).selectinload(Gig.requirements),
             joinedload(Contract.project),
             joinedload(Contract.organization),
             joinedload(Contract.person),
             selectinload(Contract.rates),
         )
     )
+
+
+def lapsed(session: Session, actor: Actor, *where: sa.ColumnElement[bool]) -> list[tuple[Contract, str]]:
+    """The contracts of one's company on which paid time has stopped, each with the credential that lacks."""
+    ours = Contract.organization_id.in_(actor.organizations(*CLIENT))
+    asking = Contract.gig_id.in_(sa.select(GigRequirement.gig_id))
+    query = contracts_for(actor).where(ours, asking, Contract.state == ContractState.ACTIVE, *where)
+    found = session.scalars(query.order_by(Contract.id)).all()
+    gaps = limits.credential_gaps(session, found)
+    return [(each, gaps[each.id]) for each in found if each.id in gaps]
 
 
 def active_contracts(session: Session, person_id: int) -> Sequence[Contract]:
@@ -173,6 +184,25 @@ def waiting_for_approval(actor: Actor) -> sa.Select[Timesheet]:
             sa.select(Contract.id).where(Contract.organization_id.in_(mine), Contract.person_id != actor.id)
         )
     )
+
+
+def returned_at() -> sa.ScalarSelect[datetime]:
+    """When a timesheet of the query around it was last returned: the moment of its latest statement."""
+    about_it = (Statement.subject_kind == "timesheet", Statement.subject_id == Timesheet.public_id)
+    return sa.select(sa.func.max(Statement.decided_at)).where(*about_it).scalar_subquery()
+
+
+def returned(
+    session: Session, actor: Actor, *where: sa.ColumnElement[bool]
+) -> Sequence[tuple[Timesheet, datetime]]:
+    """Weeks that wait for their expert to correct them, and since when, the longest first."""
+    query = (
+        sa.select(Timesheet, returned_at())
+        .join(Timesheet.contract)
+        .where(Timesheet.visible_to(actor), Timesheet.state == TimesheetState.RETURNED, *where)
+        .order_by(returned_at(), Timesheet.id)
+    )
+    return [(sheet, since) for sheet, since in session.execute(query)]
 
 
 def week_view(session: Session, contract: Contract, week: Week) -> WeekView:

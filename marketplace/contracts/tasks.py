@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.contracts import approvals, offers, rolling, timer, timesheets
+from marketplace.contracts import approvals, notices, offers, rolling, timer, timesheets
 from marketplace.reasons import hooks
 
 
@@ -27,6 +27,12 @@ def submit_forgotten(session: Session) -> None:
     timesheets.submit_forgotten(session)
 
 
+@jobs.task("contracts.remind_returned")
+def remind_returned(session: Session) -> None:
+    """Remind experts of the weeks that were returned to them."""
+    notices.remind_returned(session)
+
+
 @jobs.task("contracts.stop_spent_timers")
 def stop_spent_timers(session: Session) -> None:
     """Stop timers where reserved time or a credential ends."""
@@ -42,6 +48,7 @@ def expire_offers(session: Session) -> None:
 jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
 jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
 jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)
+jobs.periodic("35 */5 * * * *", "contracts.remind_returned", by_the_clock=True)
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit

@@ -43,6 +43,10 @@ class Requirement:
     level: int
     max_age_days: int | None
 
+    def names(self, credential: Credential) -> bool:
+        """Is it one of this type and place?"""
+        return credential.type == self.type and self.jurisdiction in (None, credential.jurisdiction)
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -67,11 +71,7 @@ class Checked:
 
     def meets(self, requirement: Requirement) -> bool:
         """Type, place and level; not time."""
-        return (
-            self.credential.type == requirement.type
-            and requirement.jurisdiction in (None, self.credential.jurisdiction)
-            and self.attestation.level >= requirement.level
-        )
+        return requirement.names(self.credential) and self.attestation.level >= requirement.level
 
     def fresh_for(self, requirement: Requirement) -> Checked:
         """The same, cut where the check becomes older than the requirement allows."""
@@ -89,6 +89,22 @@ def holds(session: Session, person_id: int, requirement: Requirement, at: dateti
     """Does the person (internal id) meet the requirement at `at`? One query; exact to the microsecond."""
     credentials = _of_type(session, person_id, requirement)
     return judge(_checked(session, credentials), credentials, requirement, at)
+
+
+def holdings(session: Session, asked: Sequence[tuple[int, Requirement]], at: datetime) -> list[Holding]:
+    """As `holds`, for each person (internal id) and requirement; two queries for all of them."""
+    people = {person_id for person_id, _requirement in asked}
+    credentials = session.scalars(sa.select(Credential).where(Credential.person_id.in_(people))).all()
+    checked = _checked(session, credentials)
+    return [
+        judge(
+            [each for each in checked if each.credential.person_id == person_id],
+            [each for each in credentials if each.person_id == person_id and requirement.names(each)],
+            requirement,
+            at,
+        )
+        for person_id, requirement in asked
+    ]
 
 
 def valid_intervals(session: Session, person_id: int, requirement: Requirement) -> list[Interval]:

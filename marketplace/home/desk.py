@@ -22,7 +22,7 @@ from marketplace.credentials.states import CredentialState
 from marketplace.gigs.models import Application, ExpertProfile, Gig, Invitation, Project
 from marketplace.gigs.states import ApplicationState, GigState, InvitationState, ProjectState
 from marketplace.i18n import gettext as _
-from marketplace.i18n import ngettext
+from marketplace.i18n import moment, ngettext
 from marketplace.ledger import balance, balances, chart
 from marketplace.money import Money
 from marketplace.payments import batches
@@ -107,9 +107,22 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("Set up payouts"),
             "payments.get_paid",
         )
+    if back := contract_queries.returned(session, actor, Contract.person_id == actor.id):
+        yield Task(
+            ngettext(
+                "A week was returned to you on %(day)s. It is paid once you submit it again.",
+                "%(n)s weeks were returned to you, the first on %(day)s. They are paid once you submit them "
+                "again.",
+                len(back),
+                day=moment(back[0][1]),
+            ),
+            _("Read why"),
+            "contracts.timesheets",
+        )
     ended = Timesheet.week_end_at <= clock.now()
     mine = (Timesheet.contract_id == Contract.id, Contract.person_id == actor.id, ended)
-    if n := _count(session, Timesheet, *mine, Timesheet.state.in_(_TO_SUBMIT), Timesheet.all_entries.any()):
+    is_open = Timesheet.state == TimesheetState.OPEN
+    if n := _count(session, Timesheet, *mine, is_open, Timesheet.all_entries.any()):
         yield Task(
             ngettext("A week is over and not submitted.", "%(n)s weeks are over and not submitted.", n),
             _("Submit your hours"),
@@ -134,7 +147,6 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
     )
 
 
-_TO_SUBMIT = (TimesheetState.OPEN, TimesheetState.RETURNED)
 _TO_MEND = (CredentialState.INFO_REQUESTED, CredentialState.EXPIRING, CredentialState.EXPIRED)
 
 
@@ -185,6 +197,7 @@ def _client_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("Look at the hours"),
             "contracts.waiting",
         )
+    yield from _standing_still(session, actor)
     own = (Application.gig_id == Gig.id, Gig.project_id == Project.id)
     mine = Project.organization_id.in_(actor.organizations(*CLIENT))
     applied = Application.state == ApplicationState.APPLIED
@@ -206,6 +219,32 @@ def _client_tasks(session: Session, actor: Actor) -> Iterator[Task]:
     elif not _count(session, Gig, Gig.project_id == Project.id, mine, Gig.state == GigState.PUBLISHED):
         yield Task(
             _("No gig of yours is open. Experts find you by your gigs."), _("Write a gig"), "gigs.projects"
+        )
+
+
+def _standing_still(session: Session, actor: Actor) -> Iterator[Task]:
+    ours = Contract.organization_id.in_(actor.organizations(*CLIENT))
+    if back := contract_queries.returned(session, actor, ours):
+        yield Task(
+            ngettext(
+                "A week that was returned on %(day)s is not corrected yet, so its money stays reserved.",
+                "%(n)s returned weeks are not corrected yet, the first since %(day)s, so their money stays "
+                "reserved.",
+                len(back),
+                day=moment(back[0][1]),
+            ),
+            _("See the weeks"),
+            "contracts.timesheets",
+        )
+    if n := len(contract_queries.lapsed(session, actor)):
+        yield Task(
+            ngettext(
+                "On a contract no paid time can be entered now: a credential does not count.",
+                "On %(n)s contracts no paid time can be entered now: a credential does not count.",
+                n,
+            ),
+            _("See which"),
+            "contracts.index",
         )
 
 

@@ -12,12 +12,13 @@ from sqlalchemy.orm import joinedload
 
 from marketplace.contracts import limits, offers, queries
 from marketplace.contracts import tasks as tasks
+from marketplace.contracts.models import Contract
 from marketplace.gigs.models import Project
 from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
 from marketplace.ledger.sources import Link
-from marketplace.web import db_session
+from marketplace.web import actor, db_session
 
 bp = Blueprint("contracts", __name__)
 
@@ -31,6 +32,16 @@ def _words() -> dict[str, object]:
         "amounts": queries.amounts,
         "stands": offers.stands,
     }
+
+
+@bp.app_context_processor
+def _about_projects() -> dict[str, object]:
+    # The page of a project belongs to gigs, which knows nothing of contracts.
+    return {"lapsed_in": _lapsed_in}
+
+
+def _lapsed_in(project: Project) -> list[tuple[Contract, str]]:
+    return queries.lapsed(db_session(), actor(), Contract.project_id == project.id)
 
 
 def _on_clock(moment: datetime, zone: str) -> str:

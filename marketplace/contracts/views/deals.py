@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import CLIENT, FINANCE, Role
-from marketplace.contracts import ending, find, offers, queries, signing
+from marketplace.contracts import ending, find, limits, offers, queries, signing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.states import ContractState, OfferState
@@ -110,8 +110,13 @@ def made(gig_id: uuid.UUID) -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     """The contracts that one has to do with, newest first."""
     found = paged(db_session(), queries.contracts_for(actor()), by=Contract.id)
-    works = actor().has(Role.EXPERT)
-    return page("contracts/index.html", contracts=found, me=actor().person_id, works=works)
+    return page(
+        "contracts/index.html",
+        contracts=found,
+        gaps=limits.credential_gaps(db_session(), found),
+        me=actor().person_id,
+        works=actor().has(Role.EXPERT),
+    )
 
 
 @bp.get("/contracts/<uuid:contract_id>")
@@ -180,6 +185,7 @@ def _show(contract_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
         sheets=paged(db_session(), queries.sheets_of(contract), by=Timesheet.week_start_at),
         held=queries.held_weeks(db_session(), contract),
         active=contract.state is ContractState.ACTIVE,
+        gap=limits.credential_gap(db_session(), contract),
         may_end=mine or actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id),
         statement=reasons.about(db_session(), "contract", contract.public_id) if mine else None,
     )

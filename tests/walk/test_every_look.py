@@ -1,0 +1,136 @@
+"""Every page as eyes, hands and screen readers meet it: by day at a desk, by night on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, ViewportSize
+from werkzeug.middleware.shared_data import SharedDataMiddleware
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from tests.walk.expected import OPEN
+from tests.walk.visits import ANYONE, path_of, rules
+from tests.walk.world import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.committed]
+
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 375, "height": 800}
+# The first page is another for everybody; of the others there is one.
+MANY_PAGES = ("home.index",)
+# Files; and what tests/design looks at more closely.
+NO_PAGE = ("design.index", "credentials.document", "static", "web.asset", "web.healthz", "web.readyz")
+
+AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations.flatMap(
+    each => each.nodes.map(node => `${each.id}: ${node.target}`)))"""
+STICKS_OUT = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# What can be pressed or filled in, and has no word that eyes can see: neither on itself nor in its label.
+NAMELESS = """() => {
+    const large = box => box.width > 1 && box.height > 1;
+    const words = root => {
+        const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) {
+            const parent = texts.currentNode.parentElement;
+            if (texts.currentNode.data.trim() && large(parent.getBoundingClientRect())) return true;
+        }
+        return false;
+    };
+    const kinds = "a[href], button, summary, input:not([type=hidden]), select, textarea";
+    return [...document.querySelectorAll(kinds)]
+        .filter(each => each.checkVisibility() && large(each.getBoundingClientRect()))
+        .filter(each => ![each, ...(each.labels || [])].some(words))
+        .map(each => "no visible name: " + each.outerHTML.slice(0, 160));
+}"""
+
+
+class Lens:
+    """One page of a real browser, which one person after another looks through."""
+
+    def __init__(self, chromium: Browser, address: str) -> None:
+        self.address = address
+        self.context = chromium.new_context(reduced_motion="reduce", bypass_csp=True)
+        self.page: Page = self.context.new_page()
+        self.seen: set[tuple[FlaskClient, str]] = set()
+
+    def faults(self, client: FlaskClient, path: str) -> Iterator[str]:
+        """Whatever is wrong with the page at the path, by day at a desk and by night on a phone."""
+        self._look_as(client)
+        self._see("light", DESK)
+        self.page.goto(self.address + path)
+        # Some pages lead to another.
+        if (client, self.page.url) in self.seen:
+            return
+        self.seen.add((client, self.page.url))
+        self.page.evaluate(AXE_SCRIPT)
+        if (headings := self.page.locator("h1").count()) != 1:
+            yield f"{headings} headings of the first level"
+        yield from self._complaints()
+        self._see("dark", PHONE)
+        yield from self._complaints()
+        if wider := self.page.evaluate(STICKS_OUT):
+            yield f"{wider} px stick out"
+
+    def _complaints(self) -> list[str]:
+        return [*self.page.evaluate(AXE), *self.page.evaluate(NAMELESS)]
+
+    def _look_as(self, client: FlaskClient) -> None:
+        self.context.clear_cookies()
+        if cookie := client.get_cookie("session"):
+            self.context.add_cookies([{"name": "session", "value": cookie.value, "url": self.address}])
+
+    def _see(self, scheme: Any, viewport: ViewportSize) -> None:
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size(viewport)
+
+
+@pytest.fixture
+def address(site: Flask) -> Iterator[str]:
+    """Where a browser finds the site, which answers one request at a time: there is one session."""
+    turn = Lock()
+
+    @Request.application
+    def one_by_one(request: Request) -> Response:
+        with turn:
+            return Response.from_app(site, request.environ, buffered=True)
+
+    # What never changes is kept by the browser from the first page on.
+    whole = SharedDataMiddleware(one_by_one, {"/static": str(site.static_folder)})
+    server = make_server("127.0.0.1", 0, whole, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def lens(chromium: Browser, address: str) -> Iterator[Lens]:
+    made = Lens(chromium, address)
+    yield made
+    made.context.close()
+
+
+def visits(site: Flask, world: World) -> Iterator[tuple[str, str, str]]:
+    """Each page once: its name, its address, and somebody who may open it."""
+    for rule in rules(site, "GET"):
+        people = (OPEN[rule.endpoint] or ANYONE).split()
+        if rule.endpoint not in NO_PAGE:
+            for name in people if rule.endpoint in MANY_PAGES else people[:1]:
+                yield rule.endpoint, path_of(site, world, rule), name
+
+
+def test_every_page_is_for_all_eyes_and_hands(
+    site: Flask, world: World, browsers: dict[str, FlaskClient], lens: Lens
+) -> None:
+    found = []
+    for endpoint, path, name in visits(site, world):
+        found += [f"{endpoint} as {name}: {fault}" for fault in lens.faults(browsers[name], path)]
+    assert not found, "\n" + "\n".join(found)

@@ -305,7 +305,9 @@ def test_a_week_with_work_in_it_keeps_its_money_until_it_is_approved(session: Se
         roll_weeks(session)
         sheet = entry.timesheet
         submit_timesheet(session, deal.expert, sheet.public_id, sheet.version)
+        assert queries.burn_down(session, deal.project).spent.amount == 0
         approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+    assert queries.burn_down(session, deal.project).spent.amount == 180_00
     no_drift(session)
 
 

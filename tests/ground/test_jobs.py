@@ -199,10 +199,16 @@ def test_a_job_that_kills_each_worker_is_given_up_and_named(committed: Committed
 def test_a_turn_of_a_schedule_that_failed_is_over() -> None:
     """The next comes by itself, so that it is no job that somebody has to look after."""
 
+    turns = []
+
     def fail() -> None:
+        turns.append("begun")
         raise ValueError("not this time")
 
-    jobs._on_schedule(fail)(timestamp=1)
+    turn = jobs._on_schedule(fail)
+    for timestamp in (1, 2):
+        turn(timestamp=timestamp)
+    assert turns == ["begun", "begun"]
 
 
 def ask_to_kill(committed: Committed) -> None:

@@ -42,7 +42,7 @@ def at_browser(app: Flask, session: Session, who: Actor) -> Visitor:
     return Visitor(enter(app.test_client(), session, who))
 
 
-def told(answer: TestResponse, sentence: str, status: int = 422) -> None:
+def assert_told(answer: TestResponse, sentence: str, status: int = 422) -> None:
     """The page says why, and shows the words."""
     assert answer.status_code == status
     assert sentence in words(answer)
@@ -57,7 +57,7 @@ def test_a_week_that_was_approved_meanwhile(app: Flask, session: Session, deal: 
         client.get(f"/timesheets/{sheet.public_id}")
         approve_timesheet(session, deal.approver, sheet.public_id, seen)
         typed = {"version": seen, "reason_code": "entry_wrong", "explanation": SAID}
-        told(client.post(f"/timesheets/{sheet.public_id}/return", **typed), "already approved")
+        assert_told(client.post(f"/timesheets/{sheet.public_id}/return", **typed), "already approved")
 
 
 def test_a_contract_that_ended_meanwhile(app: Flask, session: Session, deal: Deal) -> None:
@@ -67,7 +67,7 @@ def test_a_contract_that_ended_meanwhile(app: Flask, session: Session, deal: Dea
         client.get(path)
         end_contract(session, deal.expert, deal.contract.public_id)
         typed = {"reason_code": "work_finished", "explanation": SAID}
-        told(client.post(f"{path}/end", **typed), "already ended")
+        assert_told(client.post(f"{path}/end", **typed), "already ended")
 
 
 def test_a_week_that_was_submitted_in_another_tab(app: Flask, session: Session, deal: Deal) -> None:
@@ -78,7 +78,7 @@ def test_a_week_that_was_submitted_in_another_tab(app: Flask, session: Session, 
         submit_timesheet(session, deal.expert, sheet.public_id, sheet.version)
         typed = {"day": "2026-06-02", "begins": "09:00", "ends": "10:00", "task_kind": "rank", "kind": "paid"}
         answer = expert.post(f"/work/{deal.contract.public_id}/entries", **typed, note=SAID)
-        told(answer, "already submitted")
+        assert_told(answer, "already submitted")
 
 
 def test_a_timer_that_was_started_in_another_tab(app: Flask, session: Session, deal: Deal) -> None:
@@ -87,7 +87,9 @@ def test_a_timer_that_was_started_in_another_tab(app: Flask, session: Session, d
         expert.get(f"/work/{deal.contract.public_id}")
         start_timer(session, deal.expert, deal.contract.public_id, "rank")
         typed = {"task_kind": "review", "kind": "paid", "note": SAID}
-        told(expert.post(f"/work/{deal.contract.public_id}/timer", **typed), "A timer is already running")
+        assert_told(
+            expert.post(f"/work/{deal.contract.public_id}/timer", **typed), "A timer is already running"
+        )
 
 
 def test_a_gig_that_was_paused_while_somebody_applied_or_was_invited(
@@ -102,9 +104,9 @@ def test_a_gig_that_was_paused_while_somebody_applied_or_was_invited(
         pause_gig(session, deal.client, gig.public_id)
         # A paused gig is not to be seen any more, so all that is left is the error page.
         answer = expert.post(f"/gigs/{gig.public_id}/applications", note=SAID, typed=mark)
-        told(answer, "There is no such page", status=404)
+        assert_told(answer, "There is no such page", status=404)
         answer = client.post(f"/gigs/{gig.public_id}/experts/{invitation}", message=SAID)
-        told(answer, "Publish the gig before")
+        assert_told(answer, "Publish the gig before")
 
 
 def test_a_review_whose_half_hour_was_over(app: Flask, session: Session) -> None:
@@ -115,7 +117,7 @@ def test_a_review_whose_half_hour_was_over(app: Flask, session: Session) -> None
     reviewer.post(f"{path}/claim")
     with clock.at(clock.now() + LEASE + timedelta(minutes=1)):
         typed = {"reject-reason_code": "name_differs", "reject-explanation": SAID}
-        told(reviewer.post(f"{path}/rejection", **typed), "Take it again from the queue")
+        assert_told(reviewer.post(f"{path}/rejection", **typed), "Take it again from the queue")
 
 
 def test_an_appeal_and_its_answer_that_come_second(app: Flask, session: Session, cast: Cast) -> None:
@@ -123,8 +125,8 @@ def test_an_appeal_and_its_answer_that_come_second(app: Flask, session: Session,
     ana, opa = cast.visitor(app, cast.ana), cast.visitor(app, cast.opa)
     ana.get(f"/decisions/{statement.public_id}")
     appeal = reasons.appeal(session, cast.ana, statement.public_id, TEXT)
-    told(ana.post(f"/decisions/{statement.public_id}", text=SAID), "You have already appealed")
+    assert_told(ana.post(f"/decisions/{statement.public_id}", text=SAID), "You have already appealed")
     opa.get(f"/appeals/{appeal.public_id}")
     decide(session, cast.opa, appeal.public_id, "dismissed", ANSWER)
     typed = {"outcome": "dismissed", "answer": SAID}
-    told(opa.post(f"/appeals/{appeal.public_id}", **typed), "already decided")
+    assert_told(opa.post(f"/appeals/{appeal.public_id}", **typed), "already decided")

@@ -197,7 +197,11 @@ def test_a_closed_terminal_does_not_matter() -> None:
     stream = io.StringIO()
     stream.close()
     stream.isatty = lambda: False  # type: ignore[method-assign]
-    Console(stream).say("still here")
+    console, stopped = Console(stream), []
+    with console.step("Stopping"):
+        console.say("still here")
+        stopped.append("in order")
+    assert stopped == ["in order"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

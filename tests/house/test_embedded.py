@@ -125,7 +125,12 @@ def test_data_outlive_a_killed_server_and_a_killed_keeper(settings: Settings) ->
 def test_a_lock_whose_number_now_belongs_to_another_program(settings: Settings) -> None:
     lines = [str(os.getpid()), str(cluster(settings)), "1", "5432", "", "", "", ""]
     (cluster(settings) / "postmaster.pid").write_text("\n".join(lines))
-    embedded.ensure(settings).stop()
+    server = embedded.ensure(settings)
+    try:
+        assert server.started
+        assert answers(server)
+    finally:
+        server.stop()
 
 
 def test_a_copied_folder_never_reaches_the_original(empty: Path) -> None:

@@ -160,6 +160,8 @@ def test_recording_does_not_wait_for_who_authorises(committed: Committed) -> Non
 
         second.execute(sa.text("SET LOCAL lock_timeout = '50ms'"))
         fund(second, 700, source="funding:2")
+        second.commit()
+        assert ledger.balance(second, chart.project_funds(PROJECT), "USD") == -1_200
 
 
 def test_postings_of_an_entry_come_at_once(session: Session) -> None:

@@ -58,7 +58,7 @@ def transfers_at_stripe(stripe: Handle) -> int:
     return len(stripe.client().v1.transfers.list().data)
 
 
-def sent_once(session: Session, stripe: Handle, batch: PayoutBatch) -> None:
+def assert_sent_once(session: Session, stripe: Handle, batch: PayoutBatch) -> None:
     session.expire_all()
     assert [item.state for item in batch.items] == [ItemState.SENT]
     assert batch.state == BatchState.SENT
@@ -86,7 +86,7 @@ def test_whatever_happens_around_the_call_the_item_is_sent_once(
     with clock.at(SOON):
         sending.send_batch(session, gateway, batch.public_id)
         resolving.resolve_unknown(session, gateway)
-    sent_once(session, stripe, batch)
+    assert_sent_once(session, stripe, batch)
 
 
 def test_dying_between_the_answer_and_its_record_is_found_out(
@@ -102,7 +102,7 @@ def test_dying_between_the_answer_and_its_record_is_found_out(
     session.rollback()
     with clock.at(SOON):
         resolving.resolve_unknown(session, gateway)
-    sent_once(session, stripe, batch)
+    assert_sent_once(session, stripe, batch)
 
 
 def test_two_workers_at_once_send_it_once(
@@ -112,7 +112,7 @@ def test_two_workers_at_once_send_it_once(
         for _worker in range(2):
             sending.send_batch(session, gateway, batch.public_id)
             resolving.resolve_unknown(session, gateway)
-    sent_once(session, stripe, batch)
+    assert_sent_once(session, stripe, batch)
 
 
 def test_after_a_day_it_is_only_looked_up_and_found(
@@ -123,7 +123,7 @@ def test_after_a_day_it_is_only_looked_up_and_found(
         sending.send_batch(session, Cut(stripe.url, after=UNKNOWN), batch.public_id)
     with clock.at(NEXT_WEEK):
         resolving.resolve_unknown(session, Cut(stripe.url, before=AssertionError("it was sent again")))
-    sent_once(session, stripe, batch)
+    assert_sent_once(session, stripe, batch)
 
 
 def test_after_a_day_what_stripe_never_got_is_owed_again(
@@ -159,4 +159,4 @@ def test_a_busy_stripe_gets_the_same_request_later(
         assert batch.items[0].state == ItemState.RELEASED
         assert sending.send_batch(session, gateway, batch.public_id) == 1
     assert len(batch.items[0].transfers) == 1
-    sent_once(session, stripe, batch)
+    assert_sent_once(session, stripe, batch)

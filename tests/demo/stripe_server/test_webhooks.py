@@ -170,4 +170,5 @@ def test_what_was_not_delivered_is_delivered_after_a_crash(
     made = platform.client.v1.customers.create({"name": "Northwind AI"})
     local.kill()
     local.start_again()
-    until(lambda: [event.data.object.id for event in listener.events("platform")] == [made.id])
+    until(lambda: listener.events("platform"))
+    assert [event.data.object.id for event in listener.events("platform")] == [made.id]

@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -36,6 +36,14 @@ class Shown:
     credential: Credential
     attestations: Sequence[Attestation]
     speaks: Checked | None
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it last counted, if it did and does not any more."""
+        if self.speaks:
+            return None
+        checked = speaking(self.credential, _by_people(self.attestations))
+        return max((each.end for each in checked if each.end and each.end <= clock.now()), default=None)
 
     @property
     def summary(self) -> str:
@@ -122,6 +130,11 @@ def _shown(session: Session, credentials: Sequence[Credential]) -> list[Shown]:
 
 
 def _speaking_now(credential: Credential, attestations: Sequence[Attestation]) -> Checked | None:
-    checked = speaking(credential, [each for each in attestations if each.method is not Method.AUTOMATIC])
+    checked = speaking(credential, _by_people(attestations))
     now = [each for each in checked if each.covers(clock.now())]
     return max(now, key=lambda each: each.attestation.level, default=None)
+
+
+def _by_people(attestations: Sequence[Attestation]) -> list[Attestation]:
+    """Those that a person made: a well-formed number alone speaks for nothing."""
+    return [each for each in attestations if each.method is not Method.AUTOMATIC]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import html
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.http import parse_options_header
 
-from marketplace import storage
+from marketplace import clock, storage
 from marketplace.actor import Actor
 from marketplace.credentials import claims, reviews, types
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import CredentialState
+from marketplace.credentials.tasks import expire
 from tests.factories.accounts import enter
 from tests.factories.credentials import PDF, PNG, a_claim, a_verified_credential, in_days
 from tests.visitor import Visitor, words
@@ -42,6 +44,21 @@ def test_an_expert_adds_a_licence(client: FlaskClient, session: Session, ana: Ac
     assert "Waiting for review" in words(page)
     assert "123456" not in words(page)
     assert "US medical licence, California" in words(ana_there.get("/credentials/"))
+
+
+def test_an_expired_credential_names_the_day_and_the_next_step(
+    client: FlaskClient, session: Session, ana: Actor, rev: Actor
+) -> None:
+    with clock.at(datetime(2026, 6, 1, 16, 0, tzinfo=UTC)):
+        kept = a_verified_credential(session, ana, rev, expires_on=in_days(1))
+    with clock.at(datetime(2026, 6, 5, 16, 0, tzinfo=UTC)):
+        expire(session)
+        page = words(browser(client, session, ana).get("/credentials/"))
+        assert "counted until Wed 3 Jun 2026" in page
+        assert "Send the renewal" in page
+        page = words(browser(client, session, ana).get(f"/credentials/{kept.public_id}"))
+    assert "It counted until Wed 3 Jun 2026" in page
+    assert "Its last day was Tue 2 Jun 2026. Send the renewal" in page
 
 
 @pytest.mark.parametrize(

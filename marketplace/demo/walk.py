@@ -10,7 +10,7 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import Organization, Person
-from marketplace.contracts.models import Approval, Contract, TimeEntry, Timesheet
+from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import CredentialState
 from marketplace.demo.cast import LUMEN
@@ -66,7 +66,10 @@ def _steps(session: Session) -> Iterable[Step]:
     sheet = (Timesheet.contract_id == Contract.id, *mine)
     yield Step(
         _("Rev checks Ana’s licence"),
-        _("Take it from the queue, look it up at the source, say where, and that everything agrees."),
+        _(
+            "Take Ana’s from the queue. She is made up, so no register knows her: give the address that the "
+            "button to the source opens, tick all that would have to agree, and verify it."
+        ),
         url_for("credentials.queue"),
         has(Credential, Credential.person_id == ANA, Credential.state.in_(VALID)),
     )
@@ -89,8 +92,14 @@ def _steps(session: Session) -> Iterable[Step]:
         has(Application, Application.person_id == ANA, Application.gig_id == Gig.id, Gig.project_id.in_(OWN)),
     )
     yield Step(
-        _("Carla offers, Ana signs"),
-        _("The rate is fixed, and this week and the next are paid for from that moment on."),
+        _("Carla makes Ana an offer"),
+        _("From the applications of her gig. What Ana asks for at the least is the least she is offered."),
+        url_for("gigs.projects"),
+        has(Offer, Offer.person_id == ANA, Offer.project_id.in_(OWN)),
+    )
+    yield Step(
+        _("Ana signs it"),
+        _("The rate is fixed, and the money for this week and the next is set aside at that moment."),
         url_for("contracts.offers"),
         has(Contract, *mine),
     )

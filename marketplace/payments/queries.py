@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 from marketplace import clock
 from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts import queries as work
+from marketplace.contracts import rounding
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import TimeKind, TimesheetState
 from marketplace.errors import NotFound
@@ -53,6 +54,11 @@ class EarnedWeek:
     expected: date | None
     deposit: uuid.UUID | None
 
+    @property
+    def arrived(self) -> bool:
+        """Is the money in the bank, so that the day is no promise any more?"""
+        return self.state in (ItemState.PAID, ItemState.SETTLED)
+
 
 @dataclass(frozen=True)
 class Deposit:
@@ -63,6 +69,12 @@ class Deposit:
     pay: Money
     fee: Money
     rest: Money
+
+    @property
+    def rounding(self) -> str:
+        """What rounding each line did to the pay, if it did anything."""
+        priced = ((line.minutes, line.rate, line.expert_amount) for line in self.lines)
+        return rounding.said(priced, self.payout.currency)
 
 
 @dataclass(frozen=True)

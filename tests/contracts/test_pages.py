@@ -285,6 +285,20 @@ def test_every_offer_and_every_waiting_week_is_reached(
         assert "Another gig" in words(further(carla, first))
 
 
+def test_a_cent_of_rounding_is_said(app: Flask, session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session, rate=170_00)
+    with clock.at(WEDNESDAY):
+        first = an_entry(session, deal, MONDAY + timedelta(hours=1), minutes=95).timesheet
+        path = f"/timesheets/{first.public_id}"
+        assert "A cent of rounding" not in words(at_browser(app, session, deal.client).get(path))
+        an_entry(session, deal, MONDAY + timedelta(hours=4), minutes=95)
+        an_entry(session, deal, MONDAY + timedelta(hours=7), minutes=95)
+        page = words(at_browser(app, session, deal.expert).get(path))
+    assert "$807.51" in page
+    assert "Rounding each line made it $0.01 more than the hours taken together" in page
+
+
 def test_returning_needs_words(app: Flask, session: Session, deal: Deal) -> None:
     with clock.at(WEDNESDAY):
         sheet = a_submitted_week(session, deal, TUESDAY)

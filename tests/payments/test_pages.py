@@ -144,11 +144,23 @@ def test_an_expert_sees_each_week_in_one_state_and_every_cent_of_a_deposit(
     assert "In a pay run" in words(ana.get("/pay"))
     with clock.at(FRIDAY):
         sending.send_batch(session, gateway, batch.public_id)
-    assert "On its way" in words(ana.get("/pay"))
+    promised = words(ana.get("/pay"))
+    assert "On its way" in promised
+    assert re.search(r"about \w{3} \d", promised)
     stripe.settle()
     payouts.track_payouts(session, gateway)
-    assert "Your bank has it" in words(ana.get("/pay"))
+    arrived = words(ana.get("/pay"))
+    assert "Your bank has it" in arrived
+    assert not re.search(r"about \w{3} \d", arrived)
     deposit = session.scalars(sa.select(ConnectedPayout)).one()
+    there = words(ana.get(f"/pay/deposits/{deposit.public_id}"))
+    assert re.search(r"In your bank on \w{3} \d", there)
+    deposit.status = "in_transit"
+    session.commit()
+    underway = words(ana.get(f"/pay/deposits/{deposit.public_id}"))
+    assert re.search(r"In your bank on about \w{3} \d", underway)
+    deposit.status = "paid"
+    session.commit()
     seen = words(ana.get(f"/pay/deposits/{deposit.public_id}"))
     for said in ("$150.00", "$30.00", "1 h 00 min", "Review radiology reports", "Northwind AI"):
         assert said in seen

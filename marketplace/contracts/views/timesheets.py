@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import CLIENT, Role
-from marketplace.contracts import approvals, find, queries
+from marketplace.contracts import approvals, find, queries, rounding
 from marketplace.contracts import timesheets as use
 from marketplace.contracts.forms import ReasonForm
 from marketplace.contracts.models import Timesheet
@@ -92,12 +92,15 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
     sheet = find.timesheet(db_session(), actor(), timesheet_id)
     mine = sheet.contract.person_id == actor().person_id
     decides = actor().has(*CLIENT, organization_id=sheet.contract.organization_id) and not mine
+    lines = approvals.lines_of(sheet)
+    priced = ((line.minutes, line.rate, line.pay) for line in lines)
     return page(
         "contracts/timesheet.html",
         form=form,
         sheet=sheet,
         contract=sheet.contract,
-        lines={line.entry.id: line for line in approvals.lines_of(sheet)},
+        lines={line.entry.id: line for line in lines},
+        rounding=rounding.said(priced, sheet.contract.currency),
         mine=mine,
         writable=mine and sheet.state in (TimesheetState.OPEN, TimesheetState.RETURNED),
         decides=decides and sheet.state is TimesheetState.SUBMITTED,

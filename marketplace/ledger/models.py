@@ -118,6 +118,11 @@ class Posting(Base):
     entry: Mapped[JournalEntry] = relationship(viewonly=True)
 
     @property
+    def booked_on(self) -> date:
+        """The day of the books of its entry."""
+        return self.entry.booked_on
+
+    @property
     def debit(self) -> Money | None:
         return Money(self.amount, self.currency) if self.amount > 0 else None
 

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, contains_eager, selectinload
 
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
 from marketplace.ledger.chart import name_of
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
 from marketplace.money import Money
+
+# The order of the books: by their day, then as it was entered.
+IN_TURN = (JournalEntry.booked_on, Posting.id)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class TrialLine:
     @property
     def credit(self) -> Money | None:
         return Money(-self.amount, self.currency) if self.amount < 0 else None
+
+
+@dataclass(frozen=True)
+class Turnover:
+    """What both sides of an account took in."""
+
+    debit: Money
+    credit: Money
 
 
 @dataclass(frozen=True)
@@ -79,11 +90,17 @@ def currencies(session: Session) -> list[str]:
     )
 
 
-def journal(*, code: str = "", text: str = "") -> sa.Select[JournalEntry]:
-    """Entries with their postings: those that touch `code`, whose source begins with `text`."""
+def journal(
+    *, code: str = "", text: str = "", since: date | None = None, until: date | None = None
+) -> sa.Select[JournalEntry]:
+    """Entries with their postings: those that touch `code`, whose source begins with `text`.
+
+    Booked from day `since` to day `until` of the books, both included; without either, all.
+    """
     query = sa.select(JournalEntry).options(
         selectinload(JournalEntry.postings).joinedload(Posting.account, innerjoin=True)
     )
+    query = query.where(*_within(since, until))
     if text:
         query = query.where(JournalEntry.source.startswith(text, autoescape=True))
     if code:
@@ -153,23 +170,46 @@ def balance_of_code(session: Session, code: str, currency: str, at: date | None 
     return next((line.amount for line in lines if line.code == code), 0)
 
 
-def postings_of(account: LedgerAccount, until: date | None = None) -> sa.Select[Posting]:
-    """The account's postings up to a day of the books, or all, with their entries, for paging."""
-    query = (
+def postings_of(
+    account: LedgerAccount, until: date | None = None, since: date | None = None
+) -> sa.Select[Posting]:
+    """The account's postings within days of the books, or all, with their entries, to be paged `IN_TURN`."""
+    return (
         sa.select(Posting)
-        .where(Posting.account_id == account.id)
-        .options(joinedload(Posting.entry, innerjoin=True))
+        .join(Posting.entry)
+        .where(Posting.account_id == account.id, *_within(since, until))
+        .options(contains_eager(Posting.entry))
     )
-    return query.where(Posting.entry.has(JournalEntry.booked_on <= until)) if until else query
+
+
+def moved(session: Session, account: LedgerAccount, since: date | None, until: date | None) -> Turnover:
+    """What was debited and credited within days of the books."""
+    amounts = postings_of(account, until, since).with_only_columns(Posting.amount).subquery()
+    debit, credit = session.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(amounts.c.amount).filter(amounts.c.amount > 0), 0),
+            sa.func.coalesce(-sa.func.sum(amounts.c.amount).filter(amounts.c.amount < 0), 0),
+        )
+    ).one()
+    return Turnover(Money(int(debit), account.currency), Money(int(credit), account.currency))
 
 
 def running(
     session: Session, account: LedgerAccount, postings: Sequence[Posting], until: date | None = None
 ) -> list[AccountLine]:
-    """The postings, newest first, each with the balance after it of what was booked by `until`, or ever."""
+    """The postings, the last of the books first, each with the balance after it; no later ones than `until`.
+
+    The balance is that of the books' days: what was booked late for an earlier day comes before.
+    """
     if not postings:
         return []
-    later = postings_of(account, until).where(Posting.id > postings[0].id).subquery()
+    first = sa.tuple_(sa.literal(postings[0].booked_on), sa.literal(postings[0].id))
+    later = (
+        postings_of(account, until)
+        .where(sa.tuple_(*IN_TURN) > first)
+        .with_only_columns(Posting.amount)
+        .subquery()
+    )
     newer = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(later.c.amount), 0)))
     balance = balances_of(session, [account], until)[account.id] - int(newer or 0)
     lines = []
@@ -177,6 +217,15 @@ def running(
         lines.append(AccountLine(posting, balance))
         balance -= posting.amount
     return lines
+
+
+def _within(since: date | None, until: date | None) -> list[sa.ColumnElement[bool]]:
+    bounds = []
+    if since:
+        bounds.append(JournalEntry.booked_on >= since)
+    if until:
+        bounds.append(JournalEntry.booked_on <= until)
+    return bounds
 
 
 def _posted_since(session: Session, account_ids: Sequence[int], day: date) -> dict[int, int]:

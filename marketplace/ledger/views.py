@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
+from datetime import date, timedelta
 
+import sqlalchemy as sa
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.actor import FINANCE, Role
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart, periods, queries
-from marketplace.ledger.forms import AsOfForm, JournalForm
-from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+from marketplace.ledger import chart, export, periods, queries
+from marketplace.ledger.forms import AsOfForm, JournalForm, RangeForm
+from marketplace.ledger.models import JournalEntry, LedgerAccount
 from marketplace.ledger.sources import link_for, owner_of
 from marketplace.ledger.words import event_name
 from marketplace.settings import current
-from marketplace.web import actor, db_session, guard, page, paged
+from marketplace.web import actor, db_session, guard, page, paged, table_response
 
 bp = Blueprint("ledger", __name__, url_prefix="/books")
 
@@ -72,24 +73,49 @@ def code(code: str, currency: str) -> ResponseReturnValue:
 @bp.get("/accounts/<key>/<currency>")
 @guard(*FINANCE)
 def account(key: str, currency: str) -> ResponseReturnValue:
-    """One account: its postings, newest first, with the balance after each; all, or up to a day."""
-    found, day = queries.find_account(db_session(), key, currency), _day()
-    postings = paged(db_session(), queries.postings_of(found, day), by=Posting.id, size=50)
-    lines = queries.running(db_session(), found, postings.rows, day)
-    balance = queries.balances_of(db_session(), [found], day)[found.id]
+    """One account: its postings, the last first, with the balance after each; all, or between two days."""
+    found, form = queries.find_account(db_session(), key, currency), RangeForm(request.args)
+    since, day = form.days
+    postings = paged(db_session(), queries.postings_of(found, day, since), by=queries.IN_TURN, size=50)
     return page(
-        "ledger/account.html", account=found, lines=lines, balance=balance, postings=postings, day=day
+        "ledger/account.html",
+        form=form,
+        account=found,
+        lines=queries.running(db_session(), found, postings.rows, day),
+        balance=_balance(found, day),
+        before=_balance(found, since - timedelta(days=1)) if since else None,
+        moved=queries.moved(db_session(), found, since, day) if since or day else None,
+        postings=postings,
+        since=since,
+        day=day,
     )
+
+
+@bp.get("/accounts/<key>/<currency>/export")
+@guard(*FINANCE)
+def account_export(key: str, currency: str) -> ResponseReturnValue:
+    """The postings of an account as a file."""
+    found = queries.find_account(db_session(), key, currency)
+    since, day = RangeForm(request.args).days
+    rows = export.rows(db_session(), queries.journal(since=since, until=day), found)
+    return table_response(f"account-{found.code}-{currency}.csv", export.header(), rows)
 
 
 @bp.get("/journal")
 @guard(*FINANCE)
 def journal() -> ResponseReturnValue:
-    """Entries, newest first."""
+    """Entries, those of the last day of the books first."""
     form = JournalForm(request.args)
-    query = queries.journal(code=form.code.data or "", text=form.source.data or "")
-    entries = paged(db_session(), query, by=JournalEntry.id, size=20)
+    entries = paged(db_session(), _asked(form), by=(JournalEntry.booked_on, JournalEntry.id), size=20)
     return page("ledger/journal.html", form=form, entries=entries)
+
+
+@bp.get("/journal/export")
+@guard(*FINANCE)
+def journal_export() -> ResponseReturnValue:
+    """The same entries as a file."""
+    rows = export.rows(db_session(), _asked(JournalForm(request.args)))
+    return table_response("journal.csv", export.header(), rows)
 
 
 @bp.get("/journal/<uuid:public_id>")
@@ -136,6 +162,15 @@ def close(month: str) -> ResponseReturnValue:
     periods.close(db_session(), actor(), periods.month_of(month))
     flash(_("The month is closed. Nothing can be booked in it any more."), "success")
     return redirect(url_for("ledger.months"), 303)
+
+
+def _asked(form: JournalForm) -> sa.Select[JournalEntry]:
+    since, until = form.days
+    return queries.journal(code=form.code.data or "", text=form.source.data or "", since=since, until=until)
+
+
+def _balance(account: LedgerAccount, day: date | None) -> int:
+    return queries.balances_of(db_session(), [account], day)[account.id]
 
 
 def _day() -> date | None:

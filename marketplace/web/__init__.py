@@ -4,6 +4,7 @@ from marketplace.web.access import actor, db_session, guard, public, safe_path
 from marketplace.web.forms import Form, day_field, money_field, try_form
 from marketplace.web.pages import file_response, page
 from marketplace.web.paging import Page, how_many, paged
+from marketplace.web.tables import table_response
 
 __all__ = [
     "Form",
@@ -19,5 +20,6 @@ __all__ = [
     "paged",
     "public",
     "safe_path",
+    "table_response",
     "try_form",
 ]

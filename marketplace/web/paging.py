@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from flask import request, url_for
@@ -65,8 +66,9 @@ def how_many(session: Session, query: sa.Select[Any]) -> int:
 
 def _next_url(last: Any, columns: Sequence[Any], name: str) -> str:
     key = [getattr(last, column.key) for column in columns]
-    args = {**request.args.to_dict(), **(request.view_args or {}), name: _encode(key)}
-    return url_for(request.endpoint or "", **args)
+    # Not through `url_for`, to which some of what stands in an address would mean something of its own.
+    asked = {**request.args.to_dict(), name: _encode(key)}
+    return f"{url_for(request.endpoint or '', **(request.view_args or {}))}?{urlencode(asked)}"
 
 
 def _encode(key: Sequence[Any]) -> str:

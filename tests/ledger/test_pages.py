@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from marketplace import clock, ledger
 from marketplace.actor import SITE
-from marketplace.ledger import chart
+from marketplace.ledger import chart, export
 from tests.cast import Cast
 from tests.ledger.conftest import book
 from tests.visitor import words
 
 OCTOBER = datetime(2026, 10, 20, 12, tzinfo=UTC)
-PATHS = ("/books/", "/books/journal", "/books/months", "/books/codes/1100/USD")
+PATHS = ("/books/", "/books/journal", "/books/journal/export", "/books/months", "/books/codes/1100/USD")
+ACCOUNT = "/books/accounts/stripe:balance/USD"
 
 
 def test_the_trial_balance_leads_to_the_entry(app: Flask, session: Session, cast: Cast) -> None:
@@ -98,6 +104,89 @@ def test_the_journal_by_source(app: Flask, session: Session, cast: Cast) -> None
     first = fin.get("/books/journal")
     assert "topup 24" in words(first)
     assert "Further down the list" in words(first)
+
+
+def test_the_journal_and_an_account_run_by_the_days_of_the_books(
+    app: Flask, session: Session, cast: Cast
+) -> None:
+    """What was booked late for an earlier day stands on that day, and the balance after it is that day's."""
+    for source, amount, days in (("topup:1", 100, 0), ("topup:3", 300, 2), ("topup:2", 20, 1)):
+        book(session, source, amount, OCTOBER + timedelta(days=days))
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    said = words(fin.get(ACCOUNT))
+    rows = ("Thu 22 Oct 2026 $3.00 $4.20", "Wed 21 Oct 2026 $0.20 $1.20", "Tue 20 Oct 2026 $1.00 $1.00")
+    assert [said.index(row) for row in rows] == sorted(said.index(row) for row in rows)
+    few = words(fin.get(f"{ACCOUNT}?since=2026-10-21&day=2026-10-21"))
+    assert "Wed 21 Oct 2026 $0.20 $1.20" in few
+    assert "Balance before Wed 21 Oct 2026 $1.00 Debited $0.20 Credited $0.00" in few
+    assert "Balance at the end of Wed 21 Oct 2026 $1.20" in few
+    assert "Thu 22 Oct" not in few
+    assert "Tue 20 Oct" not in few
+    journal = words(fin.get("/books/journal?since=2026-10-21&day=2026-10-21"))
+    assert "topup 2" in journal
+    assert "topup 1" not in journal
+    assert "topup 3" not in journal
+    assert "before the first day" in words(fin.get("/books/journal?since=2026-10-21&day=2026-10-20"))
+
+
+def test_an_account_goes_on_where_its_page_ends(app: Flask, session: Session, cast: Cast) -> None:
+    for n in range(120):
+        book(session, f"topup:{n}", 100, OCTOBER + timedelta(days=n % 3))
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    seen, url = [], ACCOUNT
+    while url:
+        answer = fin.get(url)
+        seen += re.findall(r"\$1\.00 \$(\d+\.00)", words(answer))
+        found = re.search(r'href="([^"]+after=[^"]+)"', answer.text)
+        url = html.unescape(found.group(1)) if found else ""
+    assert seen == [f"{n}.00" for n in range(120, 0, -1)]
+
+
+def test_what_an_address_carries_is_handed_on_and_means_nothing_else(
+    app: Flask, session: Session, cast: Cast
+) -> None:
+    for n in range(25):
+        book(session, f"topup:{n}", 500, OCTOBER)
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+    answer = fin.get("/books/journal?_scheme=javascript&_external=1&endpoint=x&source=topup:")
+    assert answer.status_code == 200
+    assert 'href="/books/journal?_scheme=javascript' in answer.text
+
+
+def table(answer: TestResponse) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
+
+
+def test_the_journal_goes_along_as_a_table(
+    app: Flask, session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "AT_ONCE", 3)
+    for n in range(5):
+        book(session, f"topup:{n}", 123_456, OCTOBER + timedelta(days=n))
+    lines = [(chart.stripe_balance(), -5), (chart.bank_charges(), 5)]
+    ledger.post(session, SITE, source="charge:1", event="booked", currency="USD", lines=lines,
+                occurred_at=OCTOBER, memo='=HYPERLINK("http://evil.example")')  # fmt: skip
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+
+    every = table(fin.get("/books/journal/export"))
+    assert len(every) == 12
+    assert sorted(row["Booked on"] for row in every) == [row["Booked on"] for row in every]
+    assert {row["Memo"] for row in every} == {"Capital", '\'=HYPERLINK("http://evil.example")'}
+    one = table(fin.get("/books/journal/export?since=2026-10-23&day=2026-10-23"))
+    assert [(row["Account"], row["Debit"], row["Credit"], row["Currency"]) for row in one] == [
+        ("1100", "1234.56", "", "USD"),
+        ("3000", "", "1234.56", "USD"),
+    ]
+    account = table(fin.get(f"{ACCOUNT}/export?since=2026-10-21"))
+    assert [row["Comes from"] for row in account] == ["topup:1", "topup:2", "topup:3", "topup:4"]
+    assert {row["Account"] for row in account} == {"1100"}
+    assert 'href="/books/journal/export?source=topup:' in fin.get("/books/journal?source=topup:").text
 
 
 def test_an_entry_says_debits_first_and_what_it_takes_back(app: Flask, session: Session, cast: Cast) -> None:

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from marketplace import design, embedded, i18n, tasks, web
+from marketplace import design, embedded, i18n, proofs, tasks, web
 from marketplace.accounts import websession
 from marketplace.db import new_session as session_on
 from marketplace.home import navigation
@@ -44,6 +44,8 @@ def create_app(
     app = Flask("marketplace", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.config.update(SECRET_KEY=settings.secret_key, SETTINGS=settings)
     tasks.register()
+    # Each slice adds to what must hold before a month closes when its proofs are read.
+    proofs.every()
     site.install(app)
     websession.install(app, settings)
     access.install(app, websession.current_actor, new_session or _sessions(settings), end_session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
@@ -22,6 +22,8 @@ CALENDAR_LOCK = 700_701
 
 # What must hold before a month is closed. Slices above the ledger add their own.
 before_close: list[Proof] = []
+# What people must have done before a month is closed: each says in sentences what is left to do.
+asked_before_close: list[Callable[[Session, date], Iterable[str]]] = []
 
 
 def day_of(moment: datetime) -> date:
@@ -63,13 +65,15 @@ def open_period(session: Session, actor: Actor, month: date) -> Period:
 def close(session: Session, actor: Actor, month: date) -> Period:
     """Close a month for good. Another person than who prepared it, with a fresh second factor.
 
-    Raises Refused when an earlier month is not closed, or when a proof does not hold, naming the first. The
-    proofs run before anything is locked: they read all of the books, and a month on hold takes no more
-    postings meanwhile.
+    Raises Refused when an earlier month is not closed, when something is left to do, or when a proof does not
+    hold, naming the first. All of that is asked before anything is locked: the proofs read all of the books,
+    and a month on hold takes no more postings meanwhile.
     """
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
     session.rollback()
+    for sentence in left_to_do(session, month):
+        raise Refused(sentence)
     _refuse_drift(session)
     return _close(session, actor, month)
 
@@ -85,6 +89,11 @@ def _close(session: Session, actor: Actor, month: date) -> Period:
     period.closed_by, period.closed_at = actor.id, clock.now()
     audit.record(session, actor, "closed", "period", period.public_id, month=month)
     return period
+
+
+def left_to_do(session: Session, month: date) -> list[str]:
+    """What has to be done before the month can be closed, in sentences."""
+    return [sentence for ask in asked_before_close for sentence in ask(session, month)]
 
 
 def periods(session: Session) -> list[Period]:

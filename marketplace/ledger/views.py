@@ -16,6 +16,7 @@ from marketplace.ledger import chart, export, periods, queries
 from marketplace.ledger.forms import AsOfForm, JournalForm, RangeForm
 from marketplace.ledger.models import JournalEntry, LedgerAccount
 from marketplace.ledger.sources import link_for, owner_of
+from marketplace.ledger.states import Step
 from marketplace.ledger.words import event_name
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged, table_response
@@ -134,7 +135,12 @@ def months() -> ResponseReturnValue:
     """The months of the books, and what is next for each."""
     found = periods.periods(db_session())
     steps = [periods.what_is_next(actor(), each, found[n + 1 :]) for n, each in enumerate(found)]
-    return page("ledger/months.html", months=list(zip(found, steps, strict=True)))
+    near = {
+        each.month: periods.left_to_do(db_session(), each.month)
+        for each, step in zip(found, steps, strict=True)
+        if step in (Step.HOLD, Step.CLOSE, Step.COLLEAGUE)
+    }
+    return page("ledger/months.html", months=list(zip(found, steps, strict=True)), left_to_do=near)
 
 
 @bp.post("/months/<month>/hold")

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from marketplace.i18n import moment
 from marketplace.ledger import queries
-from marketplace.ledger.periods import before_close
+from marketplace.ledger.periods import asked_before_close, before_close
 from marketplace.proof import Drift, Proof
-from marketplace.reconciliation import differences
+from marketplace.reconciliation import closing, differences
 from marketplace.reconciliation.models import BankAccount, BankStatement
 from marketplace.reconciliation.states import StatementState
 
@@ -71,3 +71,4 @@ PROOFS = [
     Proof("P8", "What is owed is covered", money_is_covered),
 ]
 before_close.extend(PROOFS)
+asked_before_close.extend((closing.statements_reach_the_end, closing.items_are_cleared))

@@ -2,7 +2,15 @@
 
 from marketplace.ledger.balances import NotCovered, balance, balances, require_cover, require_covers
 from marketplace.ledger.chart import Account
-from marketplace.ledger.journal import AlreadyPosted, NewEntry, entries_for, post, post_many, reverse
+from marketplace.ledger.journal import (
+    AlreadyPosted,
+    NewEntry,
+    entries_for,
+    entries_of,
+    post,
+    post_many,
+    reverse,
+)
 from marketplace.ledger.models import JournalEntry
 
 __all__ = [
@@ -14,6 +22,7 @@ __all__ = [
     "balance",
     "balances",
     "entries_for",
+    "entries_of",
     "post",
     "post_many",
     "require_cover",

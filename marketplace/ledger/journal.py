@@ -137,6 +137,16 @@ def entries_for(session: Session, source_prefix: str) -> Sequence[JournalEntry]:
     ).all()
 
 
+def entries_of(session: Session, sources: Sequence[str]) -> Sequence[JournalEntry]:
+    """Entries of exactly these sources, in the order in which things happened, with their postings."""
+    return session.scalars(
+        sa.select(JournalEntry)
+        .where(JournalEntry.source.in_(sources))
+        .options(selectinload(JournalEntry.postings))
+        .order_by(JournalEntry.occurred_at, JournalEntry.id)
+    ).all()
+
+
 def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: AccountIds) -> dict[str, Any]:
     ids = [new_id() for _entry in entries]
     lines = [

@@ -292,9 +292,9 @@ def sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep:
     return _there(session.scalars(sweeps_for(actor).where(Sweep.public_id == public_id)).one_or_none())
 
 
-def payout_of(session: Session, item: PayoutItem) -> ConnectedPayout | None:
-    """The latest payout to the expert's bank that carries the item."""
-    return _payouts_of(session, [item.id]).get(item.id)
+def payouts_of(session: Session, item: PayoutItem) -> Sequence[ConnectedPayout]:
+    """The payouts to the expert's bank that carry the item, the latest last: it may have come back."""
+    return [payout for _item_id, payout in _carrying(session, [item.id])]
 
 
 def payouts_status(session: Session) -> list[dict[str, object]]:
@@ -351,14 +351,17 @@ def _items_paying(session: Session, approval_ids: Sequence[int]) -> dict[int, Pa
 
 def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, ConnectedPayout]:
     """The latest payout that carries each item."""
-    rows = session.execute(
+    return dict(_carrying(session, item_ids))
+
+
+def _carrying(session: Session, item_ids: Iterable[int]) -> Sequence[sa.Row[int, ConnectedPayout]]:
+    return session.execute(
         sa.select(Transfer.payout_item_id, ConnectedPayout)
         .join(ConnectedPayoutTransfer, ConnectedPayoutTransfer.transfer_id == Transfer.id)
         .join(ConnectedPayout, ConnectedPayout.id == ConnectedPayoutTransfer.payout_id)
         .where(Transfer.payout_item_id.in_(list(item_ids)))
         .order_by(ConnectedPayout.created_at, ConnectedPayout.id)
-    )
-    return dict(rows.all())
+    ).all()
 
 
 def _earned(

@@ -263,6 +263,15 @@ def test_a_payment_leads_on_to_its_deposit(session, app, cast, gateway, stripe: 
     payout = session.scalars(sa.select(ConnectedPayout)).one()
     assert f'href="/reconciliation/deposits/{payout.stripe_id}"' in fin.get(path).text
     assert "Ana Silva" in words(fin.get(f"/reconciliation/deposits/{payout.stripe_id}"))
+    said = words(fin.get(path))
+    booked = said[said.index("In the books") :]
+    stages = [
+        "Approved by the client",
+        "Released to be sent",
+        "Sent by Stripe",
+        "On its way from Stripe to the expert's bank",
+    ]
+    assert [booked.index(stage) for stage in stages] == sorted(booked.index(stage) for stage in stages)
 
 
 def test_whoever_prepared_is_told_to_ask_a_colleague(session, app, cast, deal):

@@ -5,6 +5,7 @@ from flask import Blueprint, url_for
 from marketplace.contracts.limits import spell
 from marketplace.ledger import chart
 from marketplace.ledger.sources import Link, link_for
+from marketplace.ledger.words import event_name
 from marketplace.payments import words
 from marketplace.payments.models import Sweep
 from marketplace.payments.payouts import settles_on
@@ -33,6 +34,8 @@ def _words() -> dict[str, object]:
         "account_name": chart.name_of,
         "arrival_of": arrival_of,
         "spell": spell,
+        "link_for": link_for,
+        "event_name": event_name,
     }
 
 

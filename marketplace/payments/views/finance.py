@@ -118,8 +118,14 @@ def item(item_id: uuid.UUID) -> ResponseReturnValue:
     """One payment: every try, what it pays, and what to do next."""
     found = queries.item(db_session(), actor(), item_id)
     lines = lines_for_payable(db_session(), [each.approval_id for each in found.approvals])
-    entries = ledger.entries_for(db_session(), f"payout_item:{item_id}")
-    payout = queries.payout_of(db_session(), found)
+    payouts = queries.payouts_of(db_session(), found)
+    payout = payouts[-1] if payouts else None
+    entries = ledger.entries_of(
+        db_session(),
+        [f"approval:{each.approval.public_id}" for each in found.approvals]
+        + [f"payout_item:{item_id}"]
+        + [f"connected_payout:{each.stripe_id}" for each in payouts],
+    )
     deposit = link_for(f"connected_payout:{payout.stripe_id}") if payout else None
     return page(
         "payments/item.html", item=found, lines=lines, entries=entries, payout=payout, deposit=deposit

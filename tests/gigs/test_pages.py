@@ -174,3 +174,4 @@ def test_countries_are_boxes_in_groups_of_which_those_with_a_tick_are_open(
     assert ticked == ["PE", "US"]
     assert len(re.findall(r'class="disclosure" open', page)) == 2
     assert len(re.findall(r'name="countries"', page)) > 240
+    assert page.index("Åland Islands") < page.index("Belgium")

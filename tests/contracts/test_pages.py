@@ -225,6 +225,23 @@ def test_work_after_a_week_was_submitted_early_says_what_comes_next(
     assert "Your next week begins" not in past
 
 
+def test_whoever_submits_early_is_told_what_that_means(app: Flask, session: Session, deal: Deal) -> None:
+    path = f"/work/{deal.contract.public_id}?week=2026-06-01"
+    early = "This week is not over. What you work before Mon 8 Jun 2026 could not be entered any more."
+    with clock.at(WEDNESDAY):
+        sheet = an_entry(session, deal, TUESDAY).timesheet
+        assert early in words(at_browser(app, session, deal.expert).get(path))
+    with clock.at(WEDNESDAY + timedelta(days=7)):
+        expert = at_browser(app, session, deal.expert)
+        late = words(expert.get(path))
+        assert "Submit the week to the client?" in late
+        assert early not in late
+        after = expert.post(f"/timesheets/{sheet.public_id}/submission", version=sheet.version)
+        assert "See where its pay is" in words(after)
+        theirs = at_browser(app, session, deal.client).get(f"/timesheets/{sheet.public_id}")
+    assert "See where its pay is" not in words(theirs)
+
+
 def test_time_is_entered_for_the_kind_of_task_that_the_gig_is_about(
     app: Flask, session: Session, deal: Deal
 ) -> None:

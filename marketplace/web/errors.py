@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from itertools import accumulate
+from urllib.parse import urlsplit
 
-from flask import Flask, flash, g, make_response, redirect, render_template, request
+from flask import Flask, current_app, flash, g, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from marketplace.actor import Actor
@@ -53,9 +55,29 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error
+    if isinstance(error, MethodNotAllowed) and (where := _page_of_form()):
+        flash(_("A form was sent to that address once. Nothing was sent now: this is its page."), "info")
+        return redirect(where, 303)
     answer = _page(status)
     answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     return answer
+
+
+def _page_of_form() -> str | None:
+    """For a browser at an address that only takes forms, as when a phone brings back the page of a refused
+    one: the page from which it came, else the nearest above the address. None when there is none."""
+    if request.method not in ("GET", "HEAD") or "text/html" not in request.headers.get("Accept", ""):
+        return None
+    from_page, above = referring_path(), accumulate(request.path.split("/"), "{}/{}".format)
+    nearest_first = [from_page, *reversed(list(above))]
+    return next(
+        (each for each in nearest_first if urlsplit(each).path not in ("", "/") and _opens(each)), None
+    )
+
+
+def _opens(path: str) -> bool:
+    adapter = current_app.create_url_adapter(request)
+    return adapter is not None and adapter.test(urlsplit(path).path, method="GET")
 
 
 def _unusable(error: DataError) -> Response:

@@ -64,6 +64,8 @@ def credential_gaps(session: Session, contracts: Iterable[Contract]) -> dict[int
         if contract.state is ContractState.ACTIVE
         for requirement in requirements(contract.gig)
     ]
+    if not asked:
+        return {}
     held = holdings(session, [(contract.person_id, each) for contract, each in asked], clock.now())
     gaps: dict[int, str] = {}
     for (contract, _requirement), holding in zip(asked, held, strict=True):

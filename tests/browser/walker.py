@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize, expect
 
 from marketplace.demo.cast import CAST
 
@@ -16,7 +17,10 @@ SCREENS = Path(__file__).parents[2] / "test-results" / "screens"
 PATIENCE = 60.0
 # A phone and a desk; each step is seen at both.
 WIDTHS, HEIGHT = (375, 1280), 900
-GRAVE = ("serious", "critical")
+# Without fetching the style sheets once more, which nothing that is grave needs.
+AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations
+    .filter(each => ["serious", "critical"].includes(each.impact))
+    .map(each => `${each.id} (${each.help}) at ${each.nodes.map(node => node.target)}`))"""
 
 
 class Walk:
@@ -29,12 +33,15 @@ class Walk:
         self._contexts: list[BrowserContext] = []
         self._steps = 0
         self._inspected: set[str] = set()
-        self._inspector = browser.new_context(viewport=self._viewport, bypass_csp=True) if scripts else None
+        self._cameras: dict[Page, CDPSession] = {}
         SCREENS.mkdir(parents=True, exist_ok=True)
 
     def person(self, key: str, path: str = "/") -> Page:
         """The page of one of the cast, opened at `path`, signed in if need be."""
-        page = self._pages.get(key) or self._new_page(key)
+        page = self._pages.get(key)
+        if page is None:
+            page = self._new_page(key)
+            self._sign_in(page, key)
         page.goto(self.site + path)
         # Moving the clock by days ends sessions as days do.
         if page.get_by_role("link", name="Sign in", exact=True).count():
@@ -50,16 +57,27 @@ class Walk:
         for width in WIDTHS:
             self._picture(page, name, width)
         page.set_viewport_size(self._viewport)
-        if self._inspector is not None and page.url.startswith(self.site) and self._is_new(page):
-            self._inspect(page, name)
+        if self.scripts and page.url.startswith(self.site) and self._is_new(page):
+            page.evaluate(AXE_SCRIPT)
+            self.found += [f"{name}: {each}" for each in page.evaluate(AXE)]
 
     def _picture(self, page: Page, name: str, width: int) -> None:
         page.set_viewport_size({"width": width, "height": HEIGHT})
         kind = "js" if self.scripts else "plain"
-        page.screenshot(path=SCREENS / f"{self._steps:02d}-{name}-{width}-{kind}.png", full_page=True)
+        picture = self._photograph(page)
+        (SCREENS / f"{self._steps:02d}-{name}-{width}-{kind}.png").write_bytes(picture)
         sticks_out = page.evaluate("document.documentElement.scrollWidth") - width
         if sticks_out > 0:
             self.found.append(f"{name}: {sticks_out} px stick out at {width}")
+
+    def _photograph(self, page: Page) -> bytes:
+        """The whole page as a PNG, packed in a hurry: packing it well takes longer than a step."""
+        if page not in self._cameras:
+            self._cameras[page] = page.context.new_cdp_session(page)
+        camera = self._cameras[page]
+        size = camera.send("Page.getLayoutMetrics")["cssContentSize"]
+        whole = {"captureBeyondViewport": True, "optimizeForSpeed": True, "clip": {**size, "scale": 1}}
+        return base64.b64decode(camera.send("Page.captureScreenshot", whole)["data"])
 
     def move_clock(self, leap: str) -> None:
         """Move everybody's clock, on the demo's page."""
@@ -79,8 +97,6 @@ class Walk:
         """Close every browser."""
         for context in self._contexts:
             context.close()
-        if self._inspector is not None:
-            self._inspector.close()
 
     @property
     def _viewport(self) -> ViewportSize:
@@ -124,19 +140,6 @@ class Walk:
         known = kind in self._inspected
         self._inspected.add(kind)
         return not known
-
-    def _inspect(self, page: Page, name: str) -> None:
-        """The same page once more, where axe's own script is let in."""
-        assert self._inspector is not None
-        self._inspector.add_cookies(page.context.cookies())  # type: ignore[arg-type]
-        twin = self._inspector.new_page()
-        twin.goto(page.url)
-        for each in Axe().run(twin).response["violations"]:
-            if each["impact"] in GRAVE:
-                where = [node["target"] for node in each["nodes"]]
-                self.found.append(f"{name}: {each['id']} ({each['help']}) at {where}")
-        twin.close()
-        self._inspector.clear_cookies()
 
 
 def until(true: Callable[[], object], what: str) -> None:

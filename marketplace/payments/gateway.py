@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import stripe
 from stripe.params import PayoutListParams
 from stripe.params.checkout import SessionCreateParams
+from stripe.params.v2.core import AccountCreateParams, AccountLinkCreateParams
 
 from marketplace import clock
 from marketplace.i18n import gettext as _
-from marketplace.payments import facts
+from marketplace.payments import facts, requests
 from marketplace.payments.outcomes import (
     BadSignature,
     GatewayBusy,
@@ -84,34 +85,13 @@ class Gateway:
         cancel_url: str,
     ) -> facts.Checkout:
         """A hosted payment page for `amount` by one rail, because what it costs depends on the rail."""
-        params: SessionCreateParams = {
-            "mode": "payment",
-            "customer": customer,
-            "client_reference_id": reference,
-            "line_items": [
-                {
-                    "quantity": 1,
-                    "price_data": {
-                        "currency": currency.lower(),
-                        "unit_amount": amount,
-                        "product_data": {"name": title},
-                    },
-                }
-            ],
-            "metadata": metadata,
-            "payment_intent_data": {"metadata": metadata},
-            "success_url": return_url,
-            "cancel_url": cancel_url,
-        }
-        params["allowed_payment_method_types"] = ["card"]
-        if rail == Rail.BANK_TRANSFER:
-            params["allowed_payment_method_types"] = ["customer_balance"]
-            params["payment_method_options"] = {
-                "customer_balance": {
-                    "funding_type": "bank_transfer",
-                    "bank_transfer": {"type": "us_bank_transfer"},
-                }
-            }
+        params = cast(
+            SessionCreateParams,
+            requests.checkout(
+                customer=customer, reference=reference, title=title, amount=amount, currency=currency,
+                rail=rail, metadata=metadata, return_url=return_url, cancel_url=cancel_url,
+            ),
+        )  # fmt: skip
         made = _ask(lambda: self._stripe.v1.checkout.sessions.create(params, {"idempotency_key": key}))
         return _read(made, facts.of_checkout)
 
@@ -130,53 +110,18 @@ class Gateway:
         self, key: str, *, email: str, name: str, country: str, currency: str, metadata: dict[str, str]
     ) -> str:
         """The id of a new connected account that only receives (Accounts v2, recipient)."""
-        made = _ask(
-            lambda: self._stripe.v2.core.accounts.create(
-                {
-                    "contact_email": email,
-                    "display_name": name,
-                    "dashboard": "express",
-                    "identity": {"country": country.lower(), "entity_type": "individual"},
-                    "configuration": {
-                        "recipient": {
-                            "capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}
-                        }
-                    },
-                    "defaults": {
-                        "currency": currency.lower(),
-                        "responsibilities": {
-                            "fees_collector": "application",
-                            "losses_collector": "application",
-                        },
-                    },
-                    "metadata": metadata,
-                    "include": ["configuration.recipient", "requirements"],
-                },
-                {"idempotency_key": key},
-            )
+        asked = requests.recipient(
+            email=email, name=name, country=country, currency=currency, metadata=metadata
         )
+        params = cast(AccountCreateParams, asked)
+        made = _ask(lambda: self._stripe.v2.core.accounts.create(params, {"idempotency_key": key}))
         return _read(made, lambda answer: str(answer["id"]))
 
     def onboarding_url(self, account: str, *, return_url: str, refresh_url: str) -> str:
         """Stripe's own page for the account's holder: opens once, within minutes."""
-        made = _ask(
-            lambda: self._stripe.v2.core.account_links.create(
-                {
-                    "account": account,
-                    "use_case": {
-                        "type": "account_onboarding",
-                        "account_onboarding": {
-                            "return_url": return_url,
-                            "refresh_url": refresh_url,
-                            "collection_options": {
-                                "fields": "eventually_due",
-                                "future_requirements": "include",
-                            },
-                        },
-                    },
-                }
-            )
-        )
+        asked = requests.onboarding(account, return_url=return_url, refresh_url=refresh_url)
+        params = cast(AccountLinkCreateParams, asked)
+        made = _ask(lambda: self._stripe.v2.core.account_links.create(params))
         return _read(made, lambda answer: str(answer["url"]))
 
     def account(self, account: str) -> facts.Account:

@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.db import use_case
 from marketplace.i18n import gettext as _
-from marketplace.payments import sending
+from marketplace.payments import sending, transfers
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.outcomes import GatewayRefused, GatewayUnknown
 from marketplace.payments.rounds import Round
-from marketplace.payments.sending import Order
 from marketplace.payments.states import TransferState
+from marketplace.payments.transfers import Order
 
 KEY_LIVES = timedelta(hours=23)
 # Past the life of its key a transfer that Stripe does not have was never made.
@@ -67,19 +67,21 @@ def _resolve(session: Session, gateway: Gateway, lost: _Lost) -> None:
     order = lost.order
     try:
         found = gateway.find_transfer(order.group, order.destination)
-        if found is not None and not sending.still_ours(order, found):
+        if found is not None and not transfers.still_ours(order, found):
             raise GatewayUnknown("another_transfer", _("Stripe's transfer differs from what was asked for."))
     except (GatewayUnknown, GatewayRefused) as error:
-        sending.record_unknown(session, order.transfer_id, error)
+        transfers.record_unknown(session, order.transfer_id, error)
         raise
     if found is not None:
-        sending.record_sent(session, order.transfer_id, found)
+        transfers.record_sent(session, order.transfer_id, found)
     elif lost.age < KEY_LIVES:
         sending.send(session, gateway, order)
     elif lost.was_sending or lost.age < SURELY_NOT_MADE:
-        sending.record_unknown(session, order.transfer_id, GatewayUnknown("not_found", _("Stripe has none.")))
+        transfers.record_unknown(
+            session, order.transfer_id, GatewayUnknown("not_found", _("Stripe has none."))
+        )
     else:
-        sending.record_refused(session, order.transfer_id, "not_found_after_a_day")
+        transfers.record_refused(session, order.transfer_id, "not_found_after_a_day")
 
 
 @use_case
@@ -106,4 +108,4 @@ def _next(session: Session) -> _Lost | None:
         .where(PayoutItem.id == transfer.payout_item_id)
     ).one()
     age = now - (transfer.first_tried_at or now)
-    return _Lost(batch, sending.order_of(transfer), age, transfer.state == TransferState.SENDING)
+    return _Lost(batch, transfers.order_of(transfer), age, transfer.state == TransferState.SENDING)

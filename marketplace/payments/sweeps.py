@@ -30,10 +30,12 @@ from marketplace.payments.outcomes import (
     GatewayRefused,
     GatewayUnknown,
 )
+from marketplace.payments.purse import Purse
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
-from marketplace.payments.sending import LEASE, NO_MONEY, Purse
+from marketplace.payments.sending import LEASE
 from marketplace.payments.states import SweepState, move
+from marketplace.payments.transfers import NO_MONEY
 
 # What we earn, and what Stripe has taken for it: all of it lies in, or came out of, the Stripe balance. What
 # the rounding of lines costs is ours to bear, or a client's money would be swept in its place.

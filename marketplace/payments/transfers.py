@@ -1,0 +1,192 @@
+"""A transfer and its item: what the call needs of them, and what is recorded of its outcome."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, ledger
+from marketplace.actor import SITE
+from marketplace.db import use_case
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.notifications import notify
+from marketplace.payments import batches, facts
+from marketplace.payments.connected_accounts import SETUP_PATH
+from marketplace.payments.models import PayoutItem, Transfer, item_key
+from marketplace.payments.outcomes import GatewayError
+from marketplace.payments.states import Blocker, ItemState, TransferState, move
+
+NO_MONEY = "balance_insufficient"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A committed transfer row as the call needs it."""
+
+    transfer_id: int
+    public_id: uuid.UUID
+    item: uuid.UUID
+    amount: int
+    currency: str
+    destination: str
+    group: str
+    key: str
+    source_type: str
+
+
+def order_of(transfer: Transfer) -> Order:
+    """The row as the call needs it."""
+    return Order(
+        transfer.id,
+        transfer.public_id,
+        transfer.item.public_id,
+        transfer.amount,
+        transfer.currency,
+        transfer.destination,
+        transfer.transfer_group,
+        transfer.idempotency_key,
+        transfer.source_type,
+    )
+
+
+def still_ours(order: Order, found: facts.SentTransfer) -> bool:
+    """Is what Stripe found what we asked for? Anything else is looked at by a person, not booked."""
+    return (found.amount, found.currency, found.destination) == (
+        order.amount,
+        order.currency,
+        order.destination,
+    )
+
+
+@use_case
+def record_sent(session: Session, transfer_id: int, sent: facts.SentTransfer) -> None:
+    """Stripe made the transfer: in flight becomes sent, and the memo says that Stripe holds it. Once."""
+    transfer, item = _held(session, transfer_id)
+    if transfer.state == TransferState.SENT:
+        return
+    move(transfer, TransferState.SENT)
+    transfer.stripe_id, transfer.destination_payment = sent.id, sent.destination_payment
+    transfer.balance_transaction = sent.balance_transaction
+    transfer.sent_at, transfer.retry_at, transfer.failure = clock.now(), None, None
+    become(item, ItemState.SENT)
+    person = item.person.public_id
+    ledger.post(
+        session,
+        SITE,
+        source=item_key(item.public_id),
+        event="sent",
+        currency=transfer.currency,
+        lines=[
+            (chart.expert_in_flight(person), item.amount),
+            (chart.stripe_balance(), -item.amount),
+            (chart.expert_held(person), item.amount),
+            (chart.held_contra(), -item.amount),
+        ],
+        occurred_at=transfer.sent_at,
+        memo=_("Transfer to the expert's Stripe account"),
+    )
+    audit.record(session, SITE, "send", "payout_item", item.public_id, transfer=sent.id, amount=item.amount)
+
+
+@use_case
+def record_unknown(session: Session, transfer_id: int, error: GatewayError) -> None:
+    """Nobody knows. The money stays in flight, and the transfer is looked up later, less and less often."""
+    transfer, item = _held(session, transfer_id)
+    if transfer.state not in (TransferState.SENDING, TransferState.UNKNOWN):
+        return
+    if transfer.state == TransferState.SENDING:
+        move(transfer, TransferState.UNKNOWN)
+        become(item, ItemState.UNKNOWN)
+        audit.record(session, SITE, "lose_sight", "payout_item", item.public_id, code=error.code)
+    transfer.failure = error.code
+    transfer.retry_at = clock.now() + timedelta(minutes=min(2 ** min(transfer.tries, 6), 60))
+
+
+@use_case
+def record_refused(session: Session, transfer_id: int, code: str) -> None:
+    """Stripe said no. For want of money the item waits; else the pay is owed again, with the reason."""
+    transfer, item = _held(session, transfer_id)
+    if transfer.state not in (TransferState.SENDING, TransferState.UNKNOWN):
+        return
+    move(transfer, TransferState.FAILED)
+    transfer.failure, transfer.retry_at = code, None
+    if code == NO_MONEY:
+        become(item, ItemState.RELEASED)
+        wait_for_money(item, None)
+        return
+    owe_again(session, item, code)
+
+
+@use_case
+def give_back(session: Session, transfer_id: int) -> None:
+    """Stripe was busy and did nothing: the same transfer, with the same key, is sent another time."""
+    transfer, item = _held(session, transfer_id)
+    if transfer.state == TransferState.SENDING:
+        move(transfer, TransferState.INTENDED)
+        become(item, ItemState.RELEASED)
+
+
+def become(item: PayoutItem, state: ItemState) -> None:
+    """The item's next state, and since when."""
+    move(item, state)
+    item.changed_at = clock.now()
+
+
+def wait_for_money(item: PayoutItem, shortfall: int | None) -> None:
+    """The item stays until more is available at Stripe: `shortfall` minor units more, if that is known."""
+    item.blocker, item.shortfall = Blocker.SHORT_BALANCE, shortfall
+
+
+def owe_again(session: Session, item: PayoutItem, code: str) -> None:
+    """Nothing left: in flight becomes owed, and the next batch may pay it."""
+    item.failure = code
+    batches.let_go(item, ItemState.FAILED)
+    person = item.person.public_id
+    ledger.post(
+        session,
+        SITE,
+        source=item_key(item.public_id),
+        event="refused",
+        currency=item.batch.currency,
+        lines=[
+            (chart.expert_in_flight(person), item.amount),
+            (chart.expert_payable(person), -item.amount),
+        ],
+        occurred_at=clock.now(),
+        memo=_("Transfer refused by Stripe"),
+    )
+    audit.record(session, SITE, "refuse", "payout_item", item.public_id, code=code)
+    notify(
+        session,
+        item.person_id,
+        "payout",
+        _("A payment to you could not be sent"),
+        _(
+            "Stripe did not accept it. Your pay is owed to you as before. "
+            "Look at your set-up with Stripe, then it is sent again."
+        ),
+        SETUP_PATH,
+    )
+
+
+def _held(session: Session, transfer_id: int) -> tuple[Transfer, PayoutItem]:
+    """The transfer and its item, locked, the item first as everywhere."""
+    item_id = session.scalar(sa.select(Transfer.payout_item_id).filter_by(id=transfer_id))
+    item = session.scalars(
+        sa.select(PayoutItem)
+        .filter_by(id=item_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    transfer = session.scalars(
+        sa.select(Transfer)
+        .filter_by(id=transfer_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    return transfer, item

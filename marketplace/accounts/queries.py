@@ -90,18 +90,13 @@ def sign_ins(session: Session, actor: Actor, person: Person) -> Sequence[SignIn]
     return session.scalars(sa.select(SignIn).filter_by(person_id=person.id).order_by(SignIn.id)).all()
 
 
-def client_organizations(
-    session: Session, actor: Actor, *, verified: bool, limit: int = 100
-) -> Sequence[Organization]:
-    """Clients that an operator has verified, or has yet to; the oldest first."""
+def client_organizations(actor: Actor, *, verified: bool) -> sa.Select[Organization]:
+    """Clients that an operator has verified, or has yet to; to be paged by id."""
     actor.require(Role.OPERATOR)
     is_verified = Organization.verified_at.is_not(None)
-    return session.scalars(
-        sa.select(Organization)
-        .where(Organization.kind == OrganizationKind.CLIENT, is_verified if verified else ~is_verified)
-        .order_by(Organization.id)
-        .limit(limit)
-    ).all()
+    return sa.select(Organization).where(
+        Organization.kind == OrganizationKind.CLIENT, is_verified if verified else ~is_verified
+    )
 
 
 def organization(session: Session, public_id: uuid.UUID) -> Organization | None:

@@ -57,7 +57,7 @@ def suspend(
     drop_links(session, sign_in.id, LinkPurpose.RESET, LinkPurpose.VERIFY)
     sessions.end_all(session, sign_in.id)
     audit.record(session, actor, "suspend", "sign_in", sign_in.public_id, statement=statement.public_id)
-    _tell_suspended(session, sign_in, statement)
+    _tell_suspended(session, actor, sign_in, statement)
     return statement
 
 
@@ -100,7 +100,7 @@ def _open(session: Session, actor: Actor, sign_in: SignIn) -> None:
         )  # fmt: skip
 
 
-def _tell_suspended(session: Session, sign_in: SignIn, statement: Statement) -> None:
+def _tell_suspended(session: Session, actor: Actor, sign_in: SignIn, statement: Statement) -> None:
     person = sign_in.person
     with reading(person.locale, person.time_zone):
         why = codes.sentence(SUBJECT, statement.reason_code)
@@ -108,6 +108,7 @@ def _tell_suspended(session: Session, sign_in: SignIn, statement: Statement) -> 
         mail.send(
             session, email, "sign_in_suspended", locale=person.locale, name=person.full_name,
             email=sign_in.email, why=why, explanation=statement.explanation,
+            decider=actor.name,
             until=statement.appeal_until.date(), write_to=settings.current().mail_from,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from marketplace.web.access import actor, db_session, guard, public, safe_path
 from marketplace.web.forms import Form, day_field, money_field, try_form
 from marketplace.web.pages import file_response, page
-from marketplace.web.paging import Page, how_many, paged
+from marketplace.web.paging import Page, further, how_many, paged
 from marketplace.web.tables import table_response
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "day_field",
     "db_session",
     "file_response",
+    "further",
     "guard",
     "how_many",
     "money_field",

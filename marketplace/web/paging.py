@@ -64,11 +64,18 @@ def how_many(session: Session, query: sa.Select[Any]) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
 
 
+def further(name: str, after: str) -> str:
+    """This very address with all that it asks for, and `name` saying where to go on.
+
+    What it asks for does not go through `url_for`, to which some of it would mean something of its own.
+    """
+    asked = {**request.args.to_dict(flat=False), name: [after]}
+    here = url_for(request.endpoint or "", **(request.view_args or {}))
+    return f"{here}?{urlencode(asked, doseq=True)}"
+
+
 def _next_url(last: Any, columns: Sequence[Any], name: str) -> str:
-    key = [getattr(last, column.key) for column in columns]
-    # Not through `url_for`, to which some of what stands in an address would mean something of its own.
-    asked = {**request.args.to_dict(), name: _encode(key)}
-    return f"{url_for(request.endpoint or '', **(request.view_args or {}))}?{urlencode(asked)}"
+    return further(name, _encode([getattr(last, column.key) for column in columns]))
 
 
 def _encode(key: Sequence[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 
@@ -19,7 +20,7 @@ from marketplace.accounts.models import LinkPurpose, Person, SecondFactor, SignI
 from marketplace.db import use_case
 from tests.accounts.test_registering import mailed, token_in
 from tests.cast import Cast
-from tests.factories.accounts import PASSWORD, a_sign_in
+from tests.factories.accounts import PASSWORD, a_sign_in, an_organization
 from tests.visitor import Visitor, words
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -349,3 +350,17 @@ def test_closing_the_account_ends_what_is_open(session: Session, cast: Cast, app
     session.commit()
     assert "With the address you registered" in words(visitor.get("/security"))
     assert session.scalars(sa.select(SignIn)).one().disabled_at is None
+
+
+def test_every_company_is_reached(app: Flask, session: Session, cast: Cast) -> None:
+    for verified in (True, False):
+        for n in range(51):
+            an_organization(session, f"Company {verified} {n:02}", verified=verified)
+    opa = cast.visitor(app, cast.opa)
+    first = opa.get("/companies")
+    for verified, name in ((True, "verified_after"), (False, "after")):
+        last = f"Company {verified} 50"
+        assert last not in words(first)
+        further = re.search(rf'href="([^"]*[?&;]{name}=[^"]+)"', first.text)
+        assert further is not None
+        assert last in words(opa.get(html.unescape(further.group(1))))

@@ -67,6 +67,19 @@ def test_browsing_by_match_reaches_every_gig_and_counts_them(
     assert "25 gigs suit you." in words(found[0])
 
 
+def test_the_next_page_asks_for_all_that_this_one_does_and_for_nothing_else(
+    app: Flask, session: Session, all_gigs: list[str]
+) -> None:
+    browser = at_browser(app, session, an_expert(session))
+    answer = browser.get("/gigs?_scheme=javascript&_external=1&endpoint=x&_scheme=twice")
+    assert answer.status_code == 200
+    asked = NEXT.search(answer.text)
+    assert asked is not None
+    assert html.unescape(asked.group(1)).startswith(
+        "/gigs?_scheme=javascript&_scheme=twice&_external=1&endpoint=x&"
+    )
+
+
 def test_what_lies_beyond_the_best_is_said_and_found_by_filters(
     app: Flask, session: Session, all_gigs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

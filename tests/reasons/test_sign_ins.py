@@ -85,6 +85,7 @@ def test_the_person_is_told_why_by_mail_at_every_address(
         assert "Your sign-in was suspended" in said
         assert SAW in said
         assert "It looks as if somebody else is using your sign-in." in said
+        assert "Decided by Opa Okafor." in said
         assert "You may appeal until" in said
     assert "/decisions/" not in last_mail(session, cast.person(cast.ana).email)
     assert (statement.person_id, statement.subject_id) == (cast.ana.id, sign_in.public_id)

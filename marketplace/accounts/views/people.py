@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.accounts import factors, grants, queries
 from marketplace.accounts.forms import GrantForm, role_name
-from marketplace.accounts.models import Person
+from marketplace.accounts.models import Organization, Person
 from marketplace.accounts.people import country_name
 from marketplace.accounts.views import bp
 from marketplace.actor import Role
@@ -63,11 +63,13 @@ def reset_factors(public_id: uuid.UUID) -> ResponseReturnValue:
 @bp.get("/companies")
 @guard(Role.OPERATOR)
 def organizations() -> ResponseReturnValue:
-    """Clients: those that wait to be verified first."""
+    """Clients: those that wait to be verified first, the longest wait on top."""
+    waiting, verified = (queries.client_organizations(actor(), verified=each) for each in (False, True))
+    by, session = Organization.id, db_session()
     return page(
         "accounts/organizations.html",
-        waiting=queries.client_organizations(db_session(), actor(), verified=False),
-        verified=queries.client_organizations(db_session(), actor(), verified=True),
+        waiting=paged(session, waiting, by=by, size=50, rising=True),
+        verified=paged(session, verified, by=by, size=50, rising=True, name="verified_after"),
         country_name=country_name,
     )
 

@@ -17,7 +17,7 @@ from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.gigs.views import bp
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
-from marketplace.web import actor, db_session, guard, how_many, page, paged, try_form
+from marketplace.web import actor, db_session, further, guard, how_many, page, paged, try_form
 
 OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
 
@@ -48,8 +48,7 @@ def browse() -> ResponseReturnValue:
     if form.sort.data == "newest" or not shown["has_profile"]:
         return _newest(form.filters(), shown)
     ranked = queries.browse(db_session(), actor(), form.filters(), request.args.get("after"))
-    further: dict[str, Any] = {**request.args.to_dict(), "after": ranked.after}
-    next_url = url_for("gigs.browse", **further) if ranked.after else None
+    next_url = further("after", ranked.after) if ranked.after else None
     return page(
         "gigs/browse.html",
         rows=ranked.rows,

@@ -26,7 +26,10 @@ PHONE: ViewportSize = {"width": 375, "height": 800}
 # The first page is another for everybody; of the others there is one.
 MANY_PAGES = ("home.index",)
 # Files; and what tests/design looks at more closely.
-NO_PAGE = ("design.index", "credentials.document", "static", "web.asset", "web.healthz", "web.readyz")
+NO_PAGE = (
+    "design.index", "credentials.document", "ledger.account_export", "ledger.journal_export", "static",
+    "web.asset", "web.healthz", "web.readyz",
+)  # fmt: skip
 
 AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations.flatMap(
     each => each.nodes.map(node => `${each.id}: ${node.target}`)))"""

@@ -27,11 +27,3 @@ def site(world: World) -> Flask:
 @pytest.fixture(scope="package")
 def browsers(world: World, site: Flask) -> dict[str, FlaskClient]:
     return browsers_of(world, site)
-
-
-@pytest.fixture(autouse=True)
-def at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Between its tests, when a worker turns to others, the world leaves no transaction open to be ended."""
-    yield
-    if "world" in request.fixturenames:
-        request.getfixturevalue("world").house.session.rollback()

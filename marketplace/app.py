@@ -10,14 +10,14 @@ from flask import Blueprint, Flask
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from marketplace import design, embedded, i18n, proofs, tasks, web
+from marketplace import design, embedded, i18n, proofs, tasks
 from marketplace.accounts import websession
 from marketplace.db import new_session as session_on
 from marketplace.home import navigation
 from marketplace.icons import icon
 from marketplace.money import Money
 from marketplace.settings import Settings
-from marketplace.web import access, errors, security, site
+from marketplace.web import access, errors, files, security, site
 
 ROOT = Path(__file__).parent.parent
 SLICES = (
@@ -41,12 +41,13 @@ def create_app(
     end_session: Callable[[Session], None] = Session.close,
 ) -> Flask:
     """The site. Without `new_session` it uses the database that the settings name."""
-    app = Flask("marketplace", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app = Flask("marketplace", root_path=str(ROOT), static_folder=None, template_folder="templates")
     app.config.update(SECRET_KEY=settings.secret_key, SETTINGS=settings)
     tasks.register()
     # Each slice adds to what must hold before a month closes when its proofs are read.
     proofs.every()
     site.install(app)
+    files.install(app, ROOT / "static")
     websession.install(app, settings)
     access.install(app, websession.current_actor, new_session or _sessions(settings), end_session)
     security.install(app, settings)
@@ -55,7 +56,6 @@ def create_app(
     for blueprint in _blueprints(settings):
         app.register_blueprint(blueprint)
     navigation.install(app)
-    app.view_functions["static"] = web.public(app.view_functions["static"])
     access.refuse_unguarded(app)
     if settings.trusted_proxies:
         n = settings.trusted_proxies

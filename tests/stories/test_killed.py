@@ -105,7 +105,7 @@ def test_every_step_of_the_path_is_cut_and_done_again(house: House, reaper: Reap
     house.minutes(3)
     reaper.kill("works", after=f"{GATEWAY}.send_transfer")
     house.minutes(3)
-    reaper.kill("works", before="marketplace.payments.sending:audit.record")
+    reaper.kill("works", before="marketplace.payments.transfers:audit.record")
     assert session.scalars(sa.select(PayoutItem)).one().state is ItemState.SENDING
     house.minutes(3)
     house.works()

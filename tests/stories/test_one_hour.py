@@ -12,7 +12,7 @@ from marketplace.gigs.models import Gig, Project
 from marketplace.matching import ranking
 from marketplace.matching.match import Kind, Verdict
 from marketplace.money import Money
-from marketplace.payments import queries
+from marketplace.payments import earnings
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.states import BatchState, ItemState, SweepState
 from marketplace.reconciliation import passes
@@ -137,8 +137,8 @@ def everything_is_matched(session: Session) -> None:
 
 def the_deposit_is_that_hour(house: House, contract: Contract) -> None:
     """What Ana reads when she asks why her deposit is $150.00."""
-    (payout,) = house.session.scalars(queries.deposits_of(house.ana))
-    explained = queries.deposit(house.session, house.ana, payout.public_id)
+    (payout,) = house.session.scalars(earnings.deposits_of(house.ana))
+    explained = earnings.deposit(house.session, house.ana, payout.public_id)
     (line,) = explained.lines
     assert (line.contract, line.minutes, line.rate, line.expert_amount) == (contract, 60, 150_00, 150_00)
     assert explained.payout.amount == 150_00

@@ -127,7 +127,7 @@ class World:
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
-            "which": "platform", "filename": "css/base.css", "name": "nothing.js",
+            "which": "platform", "version": "0", "filename": "css/base.css", "name": "nothing.js",
         }  # fmt: skip
         return {**ids, **{name: self._one(kind) for name, kind in kinds.items()}, **words}
 

@@ -44,6 +44,7 @@ def steps(stage: Stage) -> Iterator[Step]:
         if week % 4 == 3:
             yield "fees are swept", partial(money.sweep, stage, week)
             yield "statements come in", partial(money.reconcile, stage, week)
+    yield "the last weeks come in", partial(weeks.come_late, stage)
     yield "the present begins", partial(catch_up, stage)
     yield "everything is proven", partial(prove, stage)
 

@@ -18,7 +18,8 @@ from marketplace.contracts.entries import Work, add_entries
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.timesheets import return_timesheet, submit_forgotten, submit_timesheet
-from marketplace.demo.history.stage import Stage, trying
+from marketplace.demo.history.stage import WEEKS, Stage, trying
+from marketplace.demo.world import LUMEN_PROJECT
 
 NOTES = (
     "Answers 1 to 12, three with a wrong dose",
@@ -42,8 +43,18 @@ def _work(stage: Stage, contract_id: int, week: int) -> None:
     if chance.random() < 0.08:
         return
     _write_down(stage, contract_id, week, chance)
-    if chance.random() < 0.95:
-        _submit(stage, contract_id, week)
+    in_time = chance.random() < 0.95
+    if week == WEEKS - 1:
+        in_time = in_time and chance.random() < 0.7 and not _of_lumen(stage, contract_id)
+    if in_time:
+        _submit(stage, contract_id)
+
+
+def come_late(stage: Stage) -> None:
+    """The last weeks that were not submitted in time are now: whatever day it is, somebody has to answer."""
+    with stage.at(WEEKS, 6, 23):
+        for contract_id in _active(stage, WEEKS):
+            _submit(stage, contract_id, within=timedelta(days=7))
 
 
 def approve(stage: Stage, week: int) -> None:
@@ -101,13 +112,19 @@ def _stint(stage: Stage, contract: Contract, week: int, day: int, minutes: int, 
     )
 
 
-def _submit(stage: Stage, contract_id: int, week: int) -> None:
+def _of_lumen(stage: Stage, contract_id: int) -> bool:
+    """Is it a contract of the cast's own company?"""
+    return stage.session.get_one(Contract, contract_id).project.name == LUMEN_PROJECT
+
+
+def _submit(stage: Stage, contract_id: int, within: timedelta = timedelta(days=3)) -> None:
+    """The week that runs, or one that ended `within` that time."""
     sheet = stage.session.scalars(
         sa.select(Timesheet).where(
             Timesheet.contract_id == contract_id,
             Timesheet.state.in_((TimesheetState.OPEN, TimesheetState.RETURNED)),
             Timesheet.week_start_at <= clock.now(),
-            Timesheet.week_end_at > clock.now() - timedelta(days=3),
+            Timesheet.week_end_at > clock.now() - within,
         )
     ).first()
     if sheet is not None:
@@ -147,4 +164,4 @@ def _send_back(stage: Stage, sheet_id: int) -> None:
         stage.session,
         lambda: return_timesheet(stage.session, approver, public_id, version, "work_missing", question),
     )
-    _submit(stage, contract_id, 0)
+    _submit(stage, contract_id)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock
 from marketplace.actor import Role
 from marketplace.contracts.models import Timesheet
-from marketplace.payments import connected_accounts, promises, queries
+from marketplace.payments import connected_accounts, earnings, promises
 from marketplace.payments.models import ConnectedPayout
 from marketplace.payments.tasks import gateway
 from marketplace.payments.views import address, bp
@@ -22,12 +22,12 @@ from marketplace.web import actor, db_session, guard, page, paged
 @guard(Role.EXPERT)
 def money() -> ResponseReturnValue:
     """Every week of work in its one state, with the day its pay is expected."""
-    weeks = paged(db_session(), queries.weeks_of(actor()), by=Timesheet.id)
+    weeks = paged(db_session(), earnings.weeks_of(actor()), by=Timesheet.id)
     return page(
         "payments/money.html",
-        account=queries.account_of(db_session(), actor()),
-        sums=queries.sums_of(db_session(), actor(), current().books_currency),
-        weeks=queries.earned(db_session(), weeks.rows),
+        account=earnings.account_of(db_session(), actor()),
+        sums=earnings.sums_of(db_session(), actor(), current().books_currency),
+        weeks=earnings.earned(db_session(), weeks.rows),
         next_url=weeks.next_url,
         next_run=promises.pay_day(clock.now()),
     )
@@ -37,7 +37,7 @@ def money() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def deposits() -> ResponseReturnValue:
     """What went to the expert's bank."""
-    found = paged(db_session(), queries.deposits_of(actor()), by=ConnectedPayout.id)
+    found = paged(db_session(), earnings.deposits_of(actor()), by=ConnectedPayout.id)
     return page("payments/deposits.html", deposits=found)
 
 
@@ -45,14 +45,14 @@ def deposits() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def deposit(deposit_id: uuid.UUID) -> ResponseReturnValue:
     """Why a deposit is this amount, down to each line of work."""
-    return page("payments/deposit.html", deposit=queries.deposit(db_session(), actor(), deposit_id))
+    return page("payments/deposit.html", deposit=earnings.deposit(db_session(), actor(), deposit_id))
 
 
 @bp.get("/pay/setup")
 @guard(Role.EXPERT)
 def get_paid() -> ResponseReturnValue:
     """Is the expert set up to be paid, and what is missing?"""
-    return page("payments/get_paid.html", account=queries.account_of(db_session(), actor()))
+    return page("payments/get_paid.html", account=earnings.account_of(db_session(), actor()))
 
 
 @bp.post("/pay/setup")
@@ -73,7 +73,7 @@ def set_up_again() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def set_up_return() -> ResponseReturnValue:
     """Stripe sends the browser here; whether all is done, Stripe is asked."""
-    account = queries.account_of(db_session(), actor())
+    account = earnings.account_of(db_session(), actor())
     if account is not None and account.stripe_id is not None:
         connected_accounts.refresh_account(db_session(), gateway(), account.stripe_id)
     return redirect(url_for("payments.get_paid"), 303)

@@ -46,6 +46,18 @@ TEMPLATE = f"template_{RUN}"
 pytest_plugins = ("tests.cast", "tests.chromium")
 
 
+# By path, the longest first.
+LONG = (
+    "tests/browser", "tests/walk/test_every_look", "tests/stories/test_killed", "tests/demo/test_history",
+    "tests/walk", "tests/matching/test_criteria", "tests/ground/test_jobs",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first: whoever is done takes short ones from the end, and nobody waits for another."""
+    items.sort(key=lambda item: next((n for n, p in enumerate(LONG) if item.nodeid.startswith(p)), len(LONG)))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The one who began the run removes its folder."""
     if not hasattr(config, "workerinput"):

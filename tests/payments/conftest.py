@@ -20,7 +20,7 @@ def stripe(tmp_path: Path) -> Iterator[Handle]:
     """A fresh local Stripe."""
     running = start_stripe(tmp_path)
     yield running
-    running.stop()
+    running.kill()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def a_world(server: Server, folder: Path) -> Iterator[World]:
     with ExitStack() as stack:
         stripe = start_stripe(folder)
         stack.callback(settings.current.cache_clear)
-        stack.callback(stripe.stop)
+        stack.callback(stripe.kill)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("MARKETPLACE_CLOCK_FILE", str(stripe.clock_file))
         patch.setenv("MARKETPLACE_STRIPE_API_BASE", stripe.url)

@@ -109,7 +109,7 @@ def _serve(store: Store, door: socket.socket) -> None:
     office.start()
     _stop_on_signals(server)
     print(f"Local Stripe listens on http://{HOST}:{port}", flush=True)
-    server.serve_forever()
+    server.serve_forever(poll_interval=0.05)
     scheduler.stop()
     office.stop()
     store.close()

@@ -21,7 +21,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
     handle = start_stripe(tmp_path)
     monkeypatch.setenv("MARKETPLACE_CLOCK_FILE", str(handle.clock_file))
     yield handle
-    handle.stop()
+    handle.kill()
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def stripe_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("MARKETPLACE_STRIPE_KEY", KEY)
     settings.current.cache_clear()
     yield running
-    running.stop()
+    running.kill()
     monkeypatch.undo()
     settings.current.cache_clear()
 

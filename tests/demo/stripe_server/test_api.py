@@ -26,7 +26,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MARKETPLACE_CLOCK_FILE", str(handle.clock_file))
         yield handle
-    handle.stop()
+    handle.kill()
 
 
 def ask(local: Handle, method: str, path: str, body: str = "", **headers: str) -> tuple[int, Any, Any]:

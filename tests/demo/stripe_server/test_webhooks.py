@@ -81,7 +81,7 @@ def local(tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch) -
     handle = start_stripe(tmp_path, endpoints=endpoints)
     monkeypatch.setenv("MARKETPLACE_CLOCK_FILE", str(handle.clock_file))
     yield handle
-    handle.stop()
+    handle.kill()
 
 
 def test_the_platform_hears_what_it_asked_for(platform: Platform, listener: Listener) -> None:

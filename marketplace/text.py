@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 
 def line(text: str) -> str:
@@ -14,6 +15,11 @@ def paragraph(text: str) -> str:
     """Several lines: line breaks kept as LF, trailing white space and control characters dropped."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(_visible(each).rstrip() for each in lines).strip()
+
+
+def once(lines: Iterable[str]) -> list[str]:
+    """Each line that says something, once, in the order given."""
+    return list(dict.fromkeys(found for each in lines if (found := line(each))))
 
 
 def _visible(text: str) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
+from marketplace.accounts.hooks import tell_roles_changed
 from marketplace.accounts.links import drop_invitations_of
 from marketplace.accounts.models import Organization, OrganizationKind, Person, RoleGrant
 from marketplace.actor import CLIENT, SECOND_FACTOR, Actor, Grant, Role
@@ -76,6 +77,7 @@ def end_role(session: Session, actor: Actor, grant_public_id: uuid.UUID) -> Role
         drop_invitations_of(session, grant.organization_id, grant.person_id)
     person = session.get_one(Person, grant.person_id)
     audit.record(session, actor, "end_role", "person", person.public_id, role=grant.role)
+    tell_roles_changed(session, person.id)
     return grant
 
 
@@ -122,6 +124,7 @@ def give(
     session.flush()
     within = organization.public_id if organization else None
     audit.record(session, actor, "give_role", "person", person.public_id, role=role, organization=within)
+    tell_roles_changed(session, person.id)
     return grant
 
 

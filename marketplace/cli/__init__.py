@@ -50,6 +50,9 @@ class Command:
 
 
 JSON = Argument("--json", {"action": "store_true", "help": "for a program to read"})
+LIMIT = Argument(
+    "--limit", {"type": int, "default": 50, "metavar": "N", "help": "at most so many (default %(default)s)"}
+)
 COMMANDS = (
     Command(
         "demo",
@@ -82,6 +85,18 @@ COMMANDS = (
         "take the database back to a migration",
         "marketplace.cli.db:downgrade",
         (Argument("to", {"metavar": "REVISION", "help": "such as 0007; 'base' empties the database"}),),
+    ),
+    Command(
+        "match",
+        "the best experts for a gig, each with the whole reason",
+        "marketplace.cli.matching:experts",
+        (Argument("gig", {"metavar": "GIG", "help": "its public id"}), LIMIT, JSON),
+    ),
+    Command(
+        "gigs",
+        "the best gigs for an expert, each with the whole reason",
+        "marketplace.cli.matching:gigs",
+        (Argument("expert", {"metavar": "EXPERT", "help": "the public id of the profile"}), LIMIT, JSON),
     ),
     Command(
         "payouts status",

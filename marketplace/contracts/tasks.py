@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.contracts import approvals, notices, offers, rolling, timer, timesheets
+from marketplace.contracts import approvals, notices, offers, records, rolling, timer, timesheets
 from marketplace.reasons import hooks
 
 
@@ -45,6 +45,13 @@ def expire_offers(session: Session) -> None:
     offers.expire_offers(session)
 
 
+@jobs.task("contracts.refresh_records")
+def refresh_records(session: Session) -> None:
+    """Tell matching of last day's work."""
+    records.refresh_records(session)
+
+
+jobs.periodic("20 3 * * *", "contracts.refresh_records")
 jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
 jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
 jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)

@@ -21,9 +21,10 @@ from marketplace.gigs.publishing import missing
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
-from marketplace.text import line, paragraph
+from marketplace.text import line, once, paragraph
 
 MOST_REQUIREMENTS = 3
+MOST_SKILLS = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class GigDraft:
     headcount: int | None = None
     languages: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
     starts_on: date | None = None
     ends_on: date | None = None
     requirements: tuple[Requirement, ...] = ()
@@ -94,6 +96,7 @@ def _write(gig: Gig, draft: GigDraft) -> None:
     gig.rate_min, gig.rate_max = draft.rate_min, draft.rate_max
     gig.hours_per_week, gig.headcount = draft.hours_per_week, draft.headcount
     gig.languages, gig.countries = _codes(draft.languages), _codes(draft.countries)
+    gig.skills = once(draft.skills)
     gig.starts_on, gig.ends_on = draft.starts_on, draft.ends_on
     _require(gig, draft.requirements)
 
@@ -114,6 +117,8 @@ def _check(draft: GigDraft) -> None:
         raise Invalid(_("Ask for at least one person."), field="headcount")
     if draft.starts_on and draft.ends_on and draft.ends_on < draft.starts_on:
         raise Invalid(_("The last day cannot be before the first."), field="ends_on")
+    if len(once(draft.skills)) > MOST_SKILLS:
+        raise Invalid(_("Name ten skills at most: those that decide."), field="skills")
     _check_requirements(draft.requirements)
 
 

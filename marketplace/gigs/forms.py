@@ -160,6 +160,7 @@ class GigForm(Form):
     )
     languages = Checkboxes(lazy("Languages"))
     countries = Checkboxes(lazy("Countries"))
+    skills = StringField(lazy("Skills"), [Optional(), Length(max=500)])
     starts_on = day_field(lazy("First day"), required=False)
     ends_on = day_field(lazy("Last day"), required=False)
     requirements = FieldList(
@@ -181,6 +182,7 @@ class GigForm(Form):
         plain = {name: getattr(gig, name) for name in PLAIN}
         return cls(
             **plain,
+            skills=", ".join(gig.skills),
             task_kind=gig.task_kind.value if gig.task_kind else "",
             rate_min=_money(gig.rate_min, currency),
             rate_max=_money(gig.rate_max, currency),
@@ -204,6 +206,7 @@ class GigForm(Form):
             headcount=self.headcount.data,
             languages=tuple(self.languages.data or ()),
             countries=tuple(self.countries.data or ()),
+            skills=tuple((self.skills.data or "").split(",")),
             starts_on=self.starts_on.data,
             ends_on=self.ends_on.data,
             requirements=tuple(each for each in asked if each is not None),

@@ -103,6 +103,7 @@ class Gig(Public, Base):
     headcount: Mapped[int | None]
     languages: Mapped[list[str]] = mapped_column(TEXTS)
     countries: Mapped[list[str]] = mapped_column(TEXTS)
+    skills: Mapped[list[str]] = mapped_column(TEXTS)
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
     state: Mapped[GigState] = mapped_column(Word(GigState))

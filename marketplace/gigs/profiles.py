@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from marketplace.gigs.models import ExpertProfile
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
 from marketplace.money import Money
-from marketplace.text import line, paragraph
+from marketplace.text import line, once, paragraph
 
 MOST_DOMAINS = 10
 
@@ -45,9 +44,9 @@ def save_profile(session: Session, actor: Actor, draft: ProfileDraft) -> ExpertP
         session.add(profile)
     profile.headline = line(draft.headline)
     profile.about = paragraph(draft.about)
-    profile.domains = _once(draft.domains)
-    profile.skills = _once(draft.skills)
-    profile.languages = _once(draft.languages)
+    profile.domains = once(draft.domains)
+    profile.skills = once(draft.skills)
+    profile.languages = once(draft.languages)
     profile.min_rate, profile.currency = draft.min_rate.amount, draft.min_rate.currency
     profile.hours_per_week = draft.hours_per_week
     profile.updated_at = clock.now()
@@ -70,8 +69,3 @@ def _check(draft: ProfileDraft) -> None:
         raise Invalid(_("Give the rate below which you do not work."), field="min_rate")
     if not 1 <= draft.hours_per_week <= 80:
         raise Invalid(_("Give between 1 and 80 hours a week."), field="hours_per_week")
-
-
-def _once(values: Iterable[str]) -> list[str]:
-    """Each once, in the order given."""
-    return list(dict.fromkeys(line(value) for value in values if line(value)))

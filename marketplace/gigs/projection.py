@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace import clock, ledger, money
+from marketplace.accounts import hooks as account_hooks
+from marketplace.accounts.models import RoleGrant
+from marketplace.actor import CLIENT
 from marketplace.credentials import hooks, jurisdictions
 from marketplace.credentials.gate import Checked, checks_of
 from marketplace.credentials.models import Credential
@@ -17,11 +21,24 @@ from marketplace.db import use_case
 from marketplace.gigs.models import Application, ExpertProfile, Gig
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.ledger import chart
-from marketplace.matching import projections
+from marketplace.matching import projections, skills
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts, RequirementFact
 
 BATCH = 500
 CLAIMED = 1
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the work of an expert says of them; see `ExpertFacts`."""
+
+    record: int | None = None
+    response_hours: int | None = None
+
+
+NOTHING_TOLD = Told()
+# Whoever keeps records of work, for these people by internal id. Filled by the slices above.
+records: list[Callable[[Session, Sequence[int]], Mapping[int, Told]]] = []
 
 
 def push_expert(session: Session, person_id: int) -> None:
@@ -30,6 +47,13 @@ def push_expert(session: Session, person_id: int) -> None:
     if profile is not None:
         session.flush()
         _push_experts(session, [profile])
+
+
+@use_case
+def push_experts(session: Session, person_ids: Sequence[int]) -> None:
+    """Push those of these people (internal ids) who have a profile, in a transaction of its own."""
+    query = sa.select(ExpertProfile).where(ExpertProfile.person_id.in_(person_ids))
+    _push_experts(session, session.scalars(query.options(joinedload(ExpertProfile.person))).all())
 
 
 def push_gig(session: Session, gig: Gig) -> None:
@@ -84,6 +108,8 @@ def gig_facts(gig: Gig, headcount_left: int, funded: bool) -> GigFacts:
         ),
         headcount_left=headcount_left,
         funded=funded,
+        skills=skills.keys(gig.skills),
+        client=gig.project.organization_id,
     )
 
 
@@ -104,7 +130,11 @@ def has_funds(session: Session, gig: Gig) -> bool:
 
 
 def expert_facts(
-    profile: ExpertProfile, checks: Iterable[Checked], waiting: Iterable[Credential]
+    profile: ExpertProfile,
+    checks: Iterable[Checked] = (),
+    waiting: Iterable[Credential] = (),
+    conflicts: Iterable[int | None] = (),
+    told: Told = NOTHING_TOLD,
 ) -> ExpertFacts:
     """An expert as matching sees them. Nothing here says who they are."""
     facts = [*(_checked(each) for each in checks), *(_claimed(each) for each in waiting)]
@@ -119,6 +149,10 @@ def expert_facts(
         hours_per_week=profile.hours_per_week,
         credentials=tuple(facts),
         suspended=profile.person.closed_at is not None,
+        skills=skills.keys(profile.skills),
+        record=told.record,
+        response_hours=told.response_hours,
+        conflicts=tuple(each for each in conflicts if each is not None),
     )
 
 
@@ -128,9 +162,44 @@ def _push_experts(session: Session, profiles: Sequence[ExpertProfile]) -> None:
     waiting = session.scalars(
         sa.select(Credential).where(Credential.person_id.in_(ids), Credential.state.in_(WAITING))
     ).all()
-    for profile in profiles:
-        claims = [each for each in waiting if each.person_id == profile.person_id]
-        projections.push_expert(session, expert_facts(profile, checks.get(profile.person_id, []), claims))
+    claims: dict[int, list[Credential]] = {}
+    for each in waiting:
+        claims.setdefault(each.person_id, []).append(each)
+    conflicts, told = _clients_of(session, ids), _told(session, ids)
+    projections.push_experts(
+        session,
+        [
+            expert_facts(
+                profile,
+                checks.get(profile.person_id, ()),
+                claims.get(profile.person_id, ()),
+                conflicts.get(profile.person_id, ()),
+                told.get(profile.person_id, NOTHING_TOLD),
+            )
+            for profile in profiles
+        ],
+    )
+
+
+def _told(session: Session, ids: Sequence[int]) -> dict[int, Told]:
+    told: dict[int, Told] = {}
+    for record in records:
+        told.update(record(session, ids))
+    return told
+
+
+def _clients_of(session: Session, ids: Sequence[int]) -> dict[int, list[int | None]]:
+    """The clients for whom each person acts, and so cannot work."""
+    rows = session.execute(
+        sa.select(RoleGrant.person_id, RoleGrant.organization_id)
+        .where(RoleGrant.person_id.in_(ids), RoleGrant.role.in_(CLIENT), RoleGrant.ended_at.is_(None))
+        .distinct()
+        .order_by(RoleGrant.person_id, RoleGrant.organization_id)
+    )
+    found: dict[int, list[int | None]] = {}
+    for person_id, organization_id in rows:
+        found.setdefault(person_id, []).append(organization_id)
+    return found
 
 
 def _checked(check: Checked) -> CredentialFact:
@@ -161,3 +230,4 @@ def _day(moment: datetime) -> date:
 
 
 hooks.changed.append(push_expert)
+account_hooks.roles_changed.append(push_expert)

@@ -12,11 +12,15 @@ from typing import Any
 
 from marketplace.matching import domains, requirements, zones
 from marketplace.matching.domains import Nearness
-from marketplace.matching.facts import ExpertFacts, GigFacts
+from marketplace.matching.facts import ExpertFacts, GigFacts, RequirementFact
 from marketplace.matching.match import Change, Criterion, Kind, Match, Verdict, Who
+from marketplace.matching.requirements import Found
 
-WEIGHTS_VERSION = "2026-11"
-WEIGHTS = {"domain": 30, "rate": 25, "availability": 20, "credentials": 15, "zone": 10}
+WEIGHTS_VERSION = "2026-12"
+WEIGHTS = {"domain": 30, "rate": 25, "skills": 15, "availability": 15, "record": 10, "response": 5}
+# Nobody is behind for being new: what is not known yet counts this much.
+UNKNOWN_PERCENT = 50
+PROMPT_HOURS, SLOW_HOURS = 24, 96
 NEARNESS_PERCENT = {Nearness.ELSEWHERE: 0, Nearness.GROUP: 30, Nearness.FAMILY: 60, Nearness.SAME: 100}
 
 
@@ -52,66 +56,94 @@ def least_hours(needed: int) -> int:
 
 
 def standing(pair: Pair) -> Iterator[Criterion]:
-    yield _hard("standing", not pair.expert.suspended, {}, Change(Who.SITE, {"suspended": False}, {}))
+    yield _hard(
+        "standing", not pair.expert.suspended, {}, lambda: [Change(Who.SITE, {"suspended": False}, {})]
+    )
 
 
 def domain(pair: Pair) -> Iterator[Criterion]:
     gig, expert = pair.gig, pair.expert
     fits = _nearest(pair) is not Nearness.ELSEWHERE
-    learnt = Change(Who.EXPERT, {"domains": (*expert.domains, gig.domain)}, {"domain": gig.domain})
-    yield _hard("domain", fits, {"domain": gig.domain, "have": list(expert.domains)}, learnt)
+    facts = {"domain": gig.domain, "have": list(expert.domains)}
+    yield _hard("domain", fits, facts, lambda: [_learning(pair)])
 
 
 def rate(pair: Pair) -> Iterator[Criterion]:
     gig, expert = pair.gig, pair.expert
-    same = gig.currency == expert.currency
-    lower = _asking(gig, min(expert.min_rate, gig.rate_max) if same else gig.rate_max)
-    higher = [_paying(gig, gig.rate_min, expert.min_rate)] if same else []
-    fits = same and expert.min_rate <= gig.rate_max
-    yield _hard("rate", fits, _rates(pair), lower, *higher)
+    if gig.currency != expert.currency:
+        yield _hard("rate", False, _rates(pair), lambda: [_asking(gig, gig.rate_max)])
+        return
+    yield _hard(
+        "rate",
+        expert.min_rate <= gig.rate_max,
+        _rates(pair),
+        lambda: [_asking(gig, gig.rate_max), _paying(gig, gig.rate_min, expert.min_rate)],
+    )
 
 
 def credentials(pair: Pair) -> Iterator[Criterion]:
     for asked in pair.gig.requirements:
         found = requirements.best(asked, pair.expert.credentials, pair.day)
         facts = {**requirements.facts(asked), "lack": found.lack, "day": pair.day.isoformat()}
-        who = Who.SITE if found.verdict is Verdict.UNKNOWN else Who.EXPERT
-        shown = requirements.shown(asked, pair.day)
-        gained = Change(who, {"credentials": (*pair.expert.credentials, shown)}, facts)
-        yield Criterion("credential", Kind.HARD, found.verdict, facts, _unless(found.passes, gained))
+        changes = () if found.passes else (_gaining(pair, asked, found, facts),)
+        yield Criterion("credential", Kind.HARD, found.verdict, facts, changes)
 
 
 def languages(pair: Pair) -> Iterator[Criterion]:
     have, need = pair.expert.languages, pair.gig.languages
     missing = tuple(each for each in need if each not in have)
     facts = {"languages": list(need), "missing": list(missing)}
-    spoken = Change(Who.EXPERT, {"languages": (*have, *missing)}, facts)
-    dropped = Change(Who.CLIENT, {"languages": tuple(each for each in need if each in have)}, facts)
-    yield _hard("languages", not missing, facts, spoken, dropped)
+    yield _hard(
+        "languages",
+        not missing,
+        facts,
+        lambda: [
+            Change(Who.EXPERT, {"languages": (*have, *missing)}, facts),
+            Change(Who.CLIENT, {"languages": tuple(each for each in need if each in have)}, facts),
+        ],
+    )
 
 
 def country(pair: Pair) -> Iterator[Criterion]:
     place, allowed = pair.expert.country, pair.gig.countries
     facts = {"country": place, "countries": list(allowed)}
-    opened = Change(Who.CLIENT, {"countries": (*allowed, place)}, facts)
-    yield _hard("country", not allowed or place in allowed, facts, opened)
+    fits = not allowed or place in allowed
+    yield _hard("country", fits, facts, lambda: [Change(Who.CLIENT, {"countries": (*allowed, place)}, facts)])
 
 
 def hours(pair: Pair) -> Iterator[Criterion]:
     offered, least = pair.expert.hours_per_week, least_hours(pair.gig.hours_per_week)
-    more = Change(Who.EXPERT, {"hours_per_week": least}, {"hours": least})
-    fewer = Change(Who.CLIENT, {"hours_per_week": 2 * offered}, {"hours": 2 * offered})
-    changes = (more, fewer) if offered else (more,)
-    yield _hard("hours", offered >= least, {"offered": offered, "least": least}, *changes)
+    facts = {"offered": offered, "least": least}
+    yield _hard("hours", offered >= least, facts, lambda: _hours(least, 2 * offered))
+
+
+def zone(pair: Pair) -> Iterator[Criterion]:
+    """Of eight working hours at the client's, enough must be working hours at the expert's."""
+    gig = pair.gig
+    shared = zones.shared_hours(gig.time_zone, pair.expert.time_zone, pair.day)
+    least = gig.shared_hours if gig.time_zone else 0
+    facts = {"shared": shared, "least": least, "any": gig.time_zone is None}
+    fewer = {"shared_hours": shared}
+    yield _hard("zone", shared >= least, facts, lambda: [Change(Who.CLIENT, fewer, {"hours": shared})])
+
+
+def conflict(pair: Pair) -> Iterator[Criterion]:
+    client, held = pair.gig.client, pair.expert.conflicts
+    yield _hard(
+        "conflict",
+        client not in held,
+        {},
+        lambda: [Change(Who.SITE, {"conflicts": tuple(each for each in held if each != client)}, {})],
+    )
 
 
 def places(pair: Pair) -> Iterator[Criterion]:
-    one_more = Change(Who.CLIENT, {"headcount_left": 1}, {})
-    yield _hard("places", pair.gig.headcount_left > 0, {"left": pair.gig.headcount_left}, one_more)
+    left = pair.gig.headcount_left
+    yield _hard("places", left > 0, {"left": left}, lambda: [Change(Who.CLIENT, {"headcount_left": 1}, {})])
 
 
 def funds(pair: Pair) -> Iterator[Criterion]:
-    yield _hard("funds", pair.gig.funded, {}, Change(Who.CLIENT, {"funded": True}, {}))
+    yield _hard("funds", pair.gig.funded, {}, lambda: [Change(Who.CLIENT, {"funded": True}, {})])
 
 
 # Soft: how well does it fit?
@@ -119,20 +151,23 @@ def funds(pair: Pair) -> Iterator[Criterion]:
 
 def domain_depth(pair: Pair) -> Iterator[Criterion]:
     nearest, need = _nearest(pair), pair.gig.domain
-    learnt = Change(Who.EXPERT, {"domains": (*pair.expert.domains, need)}, {"domain": need})
     facts = {"domain": need, "nearness": nearest.name.lower()}
-    yield _soft("domain_depth", "domain", domain_points(nearest), facts, learnt)
+    yield _soft("domain_depth", "domain", domain_points(nearest), facts, lambda: [_learning(pair)])
 
 
 def rate_fit(pair: Pair) -> Iterator[Criterion]:
     gig, expert = pair.gig, pair.expert
     if gig.currency != expert.currency:
-        points, changes = 0, [_asking(gig, gig.rate_min)]
-    else:
-        points = rate_points(gig, expert.min_rate)
-        wanted = expert.min_rate
-        changes = [_asking(gig, gig.rate_min), _paying(gig, wanted, wanted)]
-    yield _soft("rate_fit", "rate", points, _rates(pair), *changes)
+        yield _soft("rate_fit", "rate", 0, _rates(pair), lambda: [_asking(gig, gig.rate_min)])
+        return
+    wanted = expert.min_rate
+    yield _soft(
+        "rate_fit",
+        "rate",
+        rate_points(gig, wanted),
+        _rates(pair),
+        lambda: [_asking(gig, gig.rate_min), _paying(gig, wanted, wanted)],
+    )
 
 
 def rate_points(gig: GigFacts, min_rate: int) -> int:
@@ -147,10 +182,8 @@ def rate_points(gig: GigFacts, min_rate: int) -> int:
 def availability(pair: Pair) -> Iterator[Criterion]:
     offered, liked = pair.expert.hours_per_week, pair.gig.hours_per_week
     points = availability_points(liked, offered)
-    more = Change(Who.EXPERT, {"hours_per_week": liked}, {"hours": liked})
-    fewer = Change(Who.CLIENT, {"hours_per_week": offered}, {"hours": offered})
-    changes = (more, fewer) if offered else (more,)
-    yield _soft("availability", "availability", points, {"offered": offered, "liked": liked}, *changes)
+    facts = {"offered": offered, "liked": liked}
+    yield _soft("availability", "availability", points, facts, lambda: _hours(liked, offered))
 
 
 def availability_points(liked: int, offered: int) -> int:
@@ -158,29 +191,63 @@ def availability_points(liked: int, offered: int) -> int:
     return WEIGHTS["availability"] * min(offered, liked) // liked if liked else WEIGHTS["availability"]
 
 
-def credential_strength(pair: Pair) -> Iterator[Criterion]:
-    """By the least deeply checked of the credentials asked for; of any credential when none is."""
-    asked, held = pair.gig.requirements, pair.expert.credentials
-    level = requirements.weakest_level(asked, held, pair.day)
-    points = WEIGHTS["credentials"] * max(0, level - 1) // 3
-    at_source = (*held, *requirements.at_source(asked, held, pair.day))
-    deeper = Change(Who.EXPERT, {"credentials": at_source}, {"asked": len(asked)})
-    facts = {"level": level, "asked": len(asked)}
-    yield _soft("credential_strength", "credentials", points, facts, deeper)
+def skills(pair: Pair) -> Iterator[Criterion]:
+    """In proportion to how many of the skills that the gig names the expert names too."""
+    asked, named = pair.gig.skills, pair.expert.skills
+    missing = tuple(each for each in asked if each not in named)
+    points = skill_points(len(asked), len(asked) - len(missing))
+    facts = {"asked": list(asked), "missing": list(missing)}
+    yield _soft(
+        "skills",
+        "skills",
+        points,
+        facts,
+        lambda: [
+            Change(Who.EXPERT, {"skills": (*named, *missing)}, {"missing": list(missing)}),
+            Change(Who.CLIENT, {"skills": tuple(each for each in asked if each in named)}, {}),
+        ],
+    )
 
 
-def zone_overlap(pair: Pair) -> Iterator[Criterion]:
-    """Of eight working hours at the client's, those that are working hours at the expert's."""
-    shared = zones.shared_hours(pair.gig.time_zone, pair.expert.time_zone, pair.day)
-    points = WEIGHTS["zone"] * shared // zones.WORKING_HOURS
-    any_zone = Change(Who.CLIENT, {"time_zone": None}, {})
-    facts = {"shared": shared, "any": pair.gig.time_zone is None}
-    yield _soft("zone_overlap", "zone", points, facts, any_zone)
+def skill_points(asked: int, met: int) -> int:
+    """All of the weight when nothing is asked."""
+    return WEIGHTS["skills"] * met // asked if asked else WEIGHTS["skills"]
+
+
+def record(pair: Pair) -> Iterator[Criterion]:
+    """Weeks approved as they were submitted, of all that were decided."""
+    kept = pair.expert.record
+    points, grown = record_points(kept), {"record": 100}
+    yield _soft("record", "record", points, {"record": kept}, lambda: [Change(Who.EXPERT, grown, {})])
+
+
+def record_points(record: int | None) -> int:
+    return WEIGHTS["record"] * (UNKNOWN_PERCENT if record is None else record) // 100
+
+
+def response(pair: Pair) -> Iterator[Criterion]:
+    """How soon invitations and offers are answered."""
+    hours = pair.expert.response_hours
+    points, sooner = response_points(hours), {"response_hours": PROMPT_HOURS}
+    yield _soft("response", "response", points, {"hours": hours}, lambda: [Change(Who.EXPERT, sooner, {})])
+
+
+def response_points(hours: int | None) -> int:
+    """In full within a day, none from four days on, in proportion between."""
+    if hours is None:
+        return WEIGHTS["response"] * UNKNOWN_PERCENT // 100
+    late = min(max(hours - PROMPT_HOURS, 0), SLOW_HOURS - PROMPT_HOURS)
+    return WEIGHTS["response"] * (SLOW_HOURS - PROMPT_HOURS - late) // (SLOW_HOURS - PROMPT_HOURS)
+
+
+def base_points(expert: ExpertFacts) -> int:
+    """The points that the expert has for any gig whatever."""
+    return record_points(expert.record) + response_points(expert.response_hours)
 
 
 ALL: tuple[Criteria, ...] = (
-    standing, domain, rate, credentials, languages, country, hours, places, funds,
-    domain_depth, rate_fit, availability, credential_strength, zone_overlap,
+    standing, domain, rate, credentials, languages, country, hours, zone, conflict, places, funds,
+    domain_depth, rate_fit, skills, availability, record, response,
 )  # fmt: skip
 
 
@@ -209,16 +276,35 @@ def _paying(gig: GigFacts, from_rate: int, to_rate: int) -> Change:
     return Change(Who.CLIENT, fields, {"rate": to_rate, "currency": gig.currency})
 
 
-def _hard(code: str, passes: bool, facts: dict[str, Any], *changes: Change) -> Criterion:
+def _hours(more: int, fewer: int) -> list[Change]:
+    """The expert offers more, or the gig asks for fewer, which cannot be none."""
+    offered = Change(Who.EXPERT, {"hours_per_week": more}, {"hours": more})
+    asked = [Change(Who.CLIENT, {"hours_per_week": fewer}, {"hours": fewer})] if fewer else []
+    return [offered, *asked]
+
+
+def _learning(pair: Pair) -> Change:
+    need = pair.gig.domain
+    return Change(Who.EXPERT, {"domains": (*pair.expert.domains, need)}, {"domain": need})
+
+
+def _gaining(pair: Pair, asked: RequirementFact, found: Found, facts: dict[str, Any]) -> Change:
+    who = Who.SITE if found.verdict is Verdict.UNKNOWN else Who.EXPERT
+    shown = requirements.shown(asked, pair.day)
+    return Change(who, {"credentials": (*pair.expert.credentials, shown)}, facts)
+
+
+# What would mend a criterion is worked out only where it falls short: of the best, few do.
+Mend = Callable[[], list[Change]]
+
+
+def _hard(code: str, passes: bool, facts: dict[str, Any], mend: Mend) -> Criterion:
     verdict = Verdict.PASS if passes else Verdict.FAIL
-    return Criterion(code, Kind.HARD, verdict, facts, _unless(passes, *changes))
+    return Criterion(code, Kind.HARD, verdict, facts, () if passes else tuple(mend()))
 
 
-def _soft(code: str, weight: str, points: int, facts: dict[str, Any], *changes: Change) -> Criterion:
-    full = points == WEIGHTS[weight]
-    verdict = Verdict.PASS if full else Verdict.FAIL
-    return Criterion(code, Kind.SOFT, verdict, facts, _unless(full, *changes), WEIGHTS[weight], points)
-
-
-def _unless(passes: bool, *changes: Change) -> tuple[Change, ...]:
-    return () if passes else changes
+def _soft(code: str, weight: str, points: int, facts: dict[str, Any], mend: Mend) -> Criterion:
+    most = WEIGHTS[weight]
+    verdict = Verdict.PASS if points == most else Verdict.FAIL
+    changes = () if points == most else tuple(mend())
+    return Criterion(code, Kind.SOFT, verdict, facts, changes, most, points)

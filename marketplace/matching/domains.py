@@ -7,11 +7,10 @@ four digits of a SOC code are its family (minor group): `29-12` are the physicia
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from marketplace.i18n import gettext as _
@@ -93,7 +92,8 @@ def nearness(have: str, need: str) -> Nearness:
     return Nearness.FAMILY if have[:FAMILY] == need[:FAMILY] else Nearness.GROUP
 
 
-def nearest(have: Iterable[str], need: str) -> Nearness:
+@lru_cache(maxsize=100_000)
+def nearest(have: tuple[str, ...], need: str) -> Nearness:
     """The nearness of the nearest among `have`."""
     return max((nearness(each, need) for each in have), default=Nearness.ELSEWHERE)
 

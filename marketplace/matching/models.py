@@ -5,78 +5,126 @@ The slices above push plain values in; there are no foreign keys to theirs, and 
 
 from __future__ import annotations
 
+from datetime import date
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.db import Base, Json
+from marketplace.db import Base, Json, Key
 
 TEXTS = ARRAY(sa.Text)
+NUMBERS = ARRAY(sa.BigInteger)
+SKILLS = ARRAY(sa.Integer)
 
 
 class MatchExpert(Base):
-    """What decides early whether an expert can match, and the whole facts for the exact score."""
+    """All facts of an expert but the credentials, for the exact match of those who come into question."""
 
     __tablename__ = "match_experts"
 
     person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    domains: Mapped[list[str]] = mapped_column(TEXTS)
     min_rate: Mapped[int]
     currency: Mapped[str] = mapped_column(sa.CHAR(3))
     country: Mapped[str] = mapped_column(sa.CHAR(2))
-    hours_per_week: Mapped[int]
+    time_zone: Mapped[str]
     languages: Mapped[list[str]] = mapped_column(TEXTS)
-    credential_types: Mapped[list[str]] = mapped_column(TEXTS)
+    hours_per_week: Mapped[int]
     suspended: Mapped[bool]
-    facts: Mapped[Json]
+    skills: Mapped[list[str]] = mapped_column(TEXTS)
+    record: Mapped[int | None]
+    response_hours: Mapped[int | None]
+    conflicts: Mapped[list[int]] = mapped_column(NUMBERS)
+
+    __table_args__ = (sa.Index("ix_match_experts_conflicts", "conflicts", postgresql_using="gin"),)
+
+
+class MatchCredential(Base):
+    """A credential of an expert, as a fact."""
+
+    __tablename__ = "match_credentials"
+
+    id: Mapped[Key]
+    person_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("match_experts.person_id", ondelete="CASCADE"), index=True
+    )
+    type: Mapped[str]
+    jurisdiction: Mapped[str | None]
+    level: Mapped[int] = mapped_column(sa.SmallInteger)
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    checked_on: Mapped[date]
+
+
+class MatchSkill(Base):
+    """The number of a skill."""
+
+    __tablename__ = "match_skills"
+
+    id: Mapped[int] = mapped_column(sa.Integer, sa.Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
 
 
 class MatchExpertDomain(Base):
-    """One row for each domain of an expert; the index on it finds the candidates."""
+    """A row for each domain of an expert in good standing, with all that decides or scores in bulk.
+
+    `base` are the points that depend on the expert alone. The index holds every column, so that the table
+    itself is not read. `language_bits` and `credential_bits` are sets as in `bits`; `counts_until` is the
+    last day on which any checked credential counts.
+    """
 
     __tablename__ = "match_expert_domains"
-    __table_args__ = (
-        sa.Index(
-            "ix_match_expert_domains_domain_group_currency_min_rate",
-            "domain_group",
-            "currency",
-            "min_rate",
-            postgresql_include=["person_id", "domain"],
-        ),
-    )
 
     person_id: Mapped[int] = mapped_column(
         sa.ForeignKey("match_experts.person_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     domain: Mapped[str] = mapped_column(primary_key=True)
-    domain_group: Mapped[str]
     currency: Mapped[str] = mapped_column(sa.CHAR(3))
+    base: Mapped[int] = mapped_column(sa.SmallInteger)
     min_rate: Mapped[int]
+    hours_per_week: Mapped[int] = mapped_column(sa.SmallInteger)
+    country: Mapped[str] = mapped_column(sa.CHAR(2))
+    language_bits: Mapped[int] = mapped_column(sa.BigInteger)
+    credential_bits: Mapped[int] = mapped_column(sa.BigInteger)
+    counts_until: Mapped[date | None]
+    skills: Mapped[list[int]] = mapped_column(SKILLS)
+
+
+sa.Index(
+    "ix_match_expert_domains_best",
+    MatchExpertDomain.currency,
+    MatchExpertDomain.domain,
+    MatchExpertDomain.base.desc(),
+    postgresql_include=[
+        "person_id",
+        "min_rate",
+        "hours_per_week",
+        "country",
+        "language_bits",
+        "credential_bits",
+        "counts_until",
+        "skills",
+    ],
+)
 
 
 class MatchGig(Base):
-    """What decides early whether a gig can match, and the whole facts for the exact score."""
+    """What decides or scores in bulk whether a gig matches, and the whole facts for the exact match."""
 
     __tablename__ = "match_gigs"
-    __table_args__ = (
-        sa.Index(
-            "ix_match_gigs_domain_group_currency_rate_max",
-            "domain_group",
-            "currency",
-            "rate_max",
-            postgresql_where=sa.text("open"),
-        ),
-    )
+    __table_args__ = (sa.Index("ix_match_gigs_open", "currency", "domain", postgresql_where=sa.text("open")),)
 
     gig_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    client: Mapped[int]
     domain: Mapped[str]
-    domain_group: Mapped[str]
     rate_min: Mapped[int]
     rate_max: Mapped[int]
     currency: Mapped[str] = mapped_column(sa.CHAR(3))
     hours_per_week: Mapped[int]
-    languages: Mapped[list[str]] = mapped_column(TEXTS)
+    language_bits: Mapped[int] = mapped_column(sa.BigInteger)
+    credential_bits: Mapped[int] = mapped_column(sa.BigInteger)
     countries: Mapped[list[str]] = mapped_column(TEXTS)
-    headcount_left: Mapped[int]
-    funded: Mapped[bool]
+    skills: Mapped[list[int]] = mapped_column(SKILLS)
     open: Mapped[bool]
     facts: Mapped[Json]

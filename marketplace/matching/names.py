@@ -9,7 +9,7 @@ from typing import Any
 from babel import Locale
 from babel.lists import format_list
 
-from marketplace.i18n import current_locale, day
+from marketplace.i18n import current_locale, day, ngettext
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
 
@@ -27,13 +27,16 @@ def label(code: str, facts: Facts) -> str:
         "languages": _("Languages"),
         "country": _("Country"),
         "hours": _("Hours a week"),
+        "zone": _("Working hours in common"),
+        "conflict": _("Conflict of interest"),
         "places": _("Places"),
         "funds": _("Funded hours"),
         "domain_depth": _("How close the domain is"),
         "rate_fit": _("How the rate fits"),
         "availability": _("Time for it"),
-        "credential_strength": _("How well credentials are checked"),
-        "zone_overlap": _("Working hours in common"),
+        "skills": _("Skills"),
+        "record": _("Weeks approved as submitted"),
+        "response": _("How soon answers come"),
     }[code]
 
 
@@ -56,6 +59,13 @@ def listed(words: Iterable[str]) -> str:
 def amount(facts: Facts, name: str, currency: str = "currency") -> str:
     """The amount called `name` among the facts, with its currency: `$90.00`."""
     return str(Money(facts[name], facts[currency]))
+
+
+def waiting(hours: int) -> str:
+    """`5 hours`, `3 days`."""
+    if hours < 48:
+        return ngettext("%(n)s hour", "%(n)s hours", max(hours, 1))
+    return ngettext("%(n)s day", "%(n)s days", hours // 24)
 
 
 def start(facts: Facts) -> str:

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from marketplace.db import Base
-from marketplace.matching import domains, facts
-from marketplace.matching.facts import ExpertFacts, GigFacts
-from marketplace.matching.models import MatchExpert, MatchExpertDomain, MatchGig
+from marketplace.matching import bits, domains, facts, skills
+from marketplace.matching.criteria import base_points
+from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
+from marketplace.matching.models import (
+    MatchCredential,
+    MatchExpert,
+    MatchExpertDomain,
+    MatchGig,
+    MatchSkill,
+)
 from marketplace.matching.requirements import CHECKED
+
+FOREVER = date(9999, 12, 31)
 
 
 def push_expert(session: Session, expert: ExpertFacts) -> None:
     """Keep these facts of an expert in place of those kept before. Raises KeyError for an unknown domain."""
-    _put(
-        session,
-        MatchExpert,
-        person_id=expert.person_id,
-        min_rate=expert.min_rate,
-        currency=expert.currency,
-        country=expert.country,
-        hours_per_week=expert.hours_per_week,
-        languages=list(expert.languages),
-        credential_types=sorted({each.type for each in expert.credentials if each.level >= CHECKED}),
-        suspended=expert.suspended,
-        facts=facts.to_json(expert),
-    )
-    session.execute(sa.delete(MatchExpertDomain).where(MatchExpertDomain.person_id == expert.person_id))
-    rows = [_domain_row(expert, domain) for domain in dict.fromkeys(expert.domains)]
-    if rows:
-        session.execute(sa.insert(MatchExpertDomain), rows)
+    push_experts(session, [expert])
+
+
+def push_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
+    """Keep these facts, of each expert once, in place of those kept before.
+
+    Raises KeyError for an unknown domain.
+    """
+    if not experts:
+        return
+    ids = [expert.person_id for expert in experts]
+    numbers = skills.numbers(session, {skill for expert in experts for skill in expert.skills})
+    session.execute(sa.delete(MatchExpert).where(MatchExpert.person_id == sa.any_(sa.literal(ids, _IDS))))
+    session.execute(sa.insert(MatchExpert), [expert_row(expert) for expert in experts])
+    held = [credential_row(expert, each) for expert in experts for each in expert.credentials]
+    known = [row for expert in experts for row in domain_rows(expert, numbers)]
+    for table, rows in ((MatchCredential, held), (MatchExpertDomain, known)):
+        if rows:
+            session.execute(sa.insert(table), rows)
 
 
 def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:
@@ -41,41 +54,73 @@ def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:
 
     Raises KeyError for an unknown domain.
     """
-    _put(
-        session,
-        MatchGig,
-        gig_id=gig.gig_id,
-        domain=gig.domain,
-        domain_group=domains.group_of(gig.domain),
-        rate_min=gig.rate_min,
-        rate_max=gig.rate_max,
-        currency=gig.currency,
-        hours_per_week=gig.hours_per_week,
-        languages=list(gig.languages),
-        countries=list(gig.countries),
-        headcount_left=gig.headcount_left,
-        funded=gig.funded,
-        open=open,
-        facts=facts.to_json(gig),
+    values = gig_row(gig, skills.numbers(session, gig.skills), open=open)
+    session.execute(
+        insert(MatchGig).values(values).on_conflict_do_update(index_elements=[MatchGig.gig_id], set_=values)
     )
 
 
 def clear(session: Session) -> None:
     """Forget every copy; what rebuilds them pushes them all again in the same transaction."""
-    for table in (MatchExpertDomain, MatchExpert, MatchGig):
+    for table in (MatchCredential, MatchExpertDomain, MatchExpert, MatchGig, MatchSkill):
         session.execute(sa.delete(table))
 
 
-def _domain_row(expert: ExpertFacts, domain: str) -> dict[str, Any]:
-    return {
+def expert_row(expert: ExpertFacts) -> dict[str, Any]:
+    """The row of `match_experts`."""
+    row = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(expert).items()}
+    del row["credentials"]
+    return row
+
+
+def credential_row(expert: ExpertFacts, credential: CredentialFact) -> dict[str, Any]:
+    """A row of `match_credentials`."""
+    return {"person_id": expert.person_id, **asdict(credential)}
+
+
+def domain_rows(expert: ExpertFacts, numbers: dict[str, int]) -> list[dict[str, Any]]:
+    """The rows of `match_expert_domains`: none for somebody who cannot be matched at all."""
+    if expert.suspended:
+        return []
+    row = {
         "person_id": expert.person_id,
-        "domain": domain,
-        "domain_group": domains.group_of(domain),
         "currency": expert.currency,
+        "base": base_points(expert),
         "min_rate": expert.min_rate,
+        "hours_per_week": expert.hours_per_week,
+        "country": expert.country,
+        "language_bits": bits.languages(expert.languages),
+        "credential_bits": bits.held(expert.credentials),
+        "counts_until": _counts_until(expert.credentials),
+        "skills": [numbers[skill] for skill in dict.fromkeys(expert.skills)],
+    }
+    for domain in expert.domains:
+        domains.group_of(domain)
+    return [{**row, "domain": domain} for domain in dict.fromkeys(expert.domains)]
+
+
+def gig_row(gig: GigFacts, numbers: dict[str, int], *, open: bool) -> dict[str, Any]:
+    """The row of `match_gigs`; one without places or funds is open to nobody."""
+    domains.group_of(gig.domain)
+    return {
+        "gig_id": gig.gig_id,
+        "client": gig.client,
+        "domain": gig.domain,
+        "rate_min": gig.rate_min,
+        "rate_max": gig.rate_max,
+        "currency": gig.currency,
+        "hours_per_week": gig.hours_per_week,
+        "language_bits": bits.languages(gig.languages),
+        "credential_bits": bits.asked(gig.requirements),
+        "countries": list(gig.countries),
+        "skills": [numbers[skill] for skill in dict.fromkeys(gig.skills)],
+        "open": open and gig.funded and gig.headcount_left > 0,
+        "facts": facts.to_json(gig),
     }
 
 
-def _put(session: Session, table: type[Base], **values: Any) -> None:
-    key = sa.inspect(table).primary_key
-    session.execute(insert(table).values(values).on_conflict_do_update(index_elements=key, set_=values))
+def _counts_until(held: Iterable[CredentialFact]) -> date | None:
+    return max((each.valid_to or FOREVER for each in held if each.level >= CHECKED), default=None)
+
+
+_IDS = sa.ARRAY(sa.BigInteger)

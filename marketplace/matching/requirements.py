@@ -56,24 +56,6 @@ def shown(asked: RequirementFact, day: date) -> CredentialFact:
     return CredentialFact(asked.type, asked.jurisdiction, max(asked.level, CHECKED), day, None, day)
 
 
-def weakest_level(asked: tuple[RequirementFact, ...], held: tuple[CredentialFact, ...], day: date) -> int:
-    """The lowest level among those that meet what is asked, 0 when one is not met; the highest level of
-    anything in force when nothing is asked."""
-    if not asked:
-        in_force = (each for each in held if each.level >= CHECKED and _in_force(each, day))
-        return max((each.level for each in in_force), default=0)
-    found = [best(each, held, day) for each in asked]
-    return min(each.credential.level if each.credential and each.passes else 0 for each in found)
-
-
-def at_source(
-    asked: tuple[RequirementFact, ...], held: tuple[CredentialFact, ...], day: date
-) -> tuple[CredentialFact, ...]:
-    """All that is asked for, else one that is held, as if seen at the primary source on `day`."""
-    types = [(each.type, each.jurisdiction) for each in asked or held[:1]] or [("any", None)]
-    return tuple(CredentialFact(code, place, SEEN_AT_SOURCE, day, None, day) for code, place in types)
-
-
 def facts(asked: RequirementFact) -> dict[str, Any]:
     """What the sentence about the requirement needs."""
     return {

@@ -64,6 +64,23 @@ def hours(passes: bool, facts: Facts) -> str:
     )
 
 
+def zone(passes: bool, facts: Facts) -> str:
+    if facts["any"]:
+        return _("You let the work be done at any time of day.")
+    return ngettext(
+        "Shares %(n)s working hour a day with you; you ask for %(least)s.",
+        "Shares %(n)s working hours a day with you; you ask for %(least)s.",
+        facts["shared"],
+        least=facts["least"],
+    )
+
+
+def conflict(passes: bool, facts: Facts) -> str:
+    if passes:
+        return _("No conflict of interest is known.")
+    return _("Acts for you, and so cannot work for you here.")
+
+
 def places(passes: bool, facts: Facts) -> str:
     if not passes:
         return _("All places are taken.")
@@ -100,30 +117,31 @@ def availability(passes: bool, facts: Facts) -> str:
     )
 
 
-def credential_strength(passes: bool, facts: Facts) -> str:
-    return {
-        0: _("None that counts here has been verified."),
-        2: _("A reviewer saw the document."),
-        3: _("Found in the register's own file."),
-        4: _("Seen at the primary source."),
-    }[facts["level"]]
+def skills(passes: bool, facts: Facts) -> str:
+    if not facts["asked"]:
+        return _("You name no skills in particular.")
+    if passes:
+        return _("Names all of your skills: %(skills)s.", skills=names.listed(facts["asked"]))
+    return _("Does not name %(skills)s.", skills=names.listed(facts["missing"]))
 
 
-def zone_overlap(passes: bool, facts: Facts) -> str:
-    if facts["any"]:
-        return _("You let the work be done at any time of day.")
-    return ngettext(
-        "Shares %(n)s working hour a day with you.",
-        "Shares %(n)s working hours a day with you.",
-        facts["shared"],
-    )
+def record(passes: bool, facts: Facts) -> str:
+    if facts["record"] is None:
+        return _("No week was decided here yet, which counts half.")
+    return _("Of the weeks decided, %(n)s %% were approved as submitted.", n=facts["record"])
+
+
+def response(passes: bool, facts: Facts) -> str:
+    if facts["hours"] is None:
+        return _("Was not asked anything here yet, which counts half.")
+    return _("Answers invitations and offers within %(time)s, as a rule.", time=names.waiting(facts["hours"]))
 
 
 DETAILS = {
     each.__name__: each
     for each in (
-        standing, domain, rate, credential, languages, country, hours, places, funds,
-        domain_depth, rate_fit, availability, credential_strength, zone_overlap,
+        standing, domain, rate, credential, languages, country, hours, zone, conflict, places, funds,
+        domain_depth, rate_fit, skills, availability, record, response,
     )
 }  # fmt: skip
 
@@ -138,12 +156,16 @@ def advice(code: str, facts: Facts) -> tuple[str, str]:
 def _about_gig(code: str, facts: Facts) -> str:
     if code == "rate":
         return _("Pay up to %(rate)s an hour.", rate=names.amount(facts, "rate"))
-    if code == "rate_fit":
-        return _("Let your band begin higher.")
     if code in ("hours", "availability"):
         return _("Ask for %(hours)s hours a week.", hours=facts["hours"])
     if code == "languages":
         return _("Do without %(languages)s.", languages=names.languages(facts["missing"]))
     if code == "country":
         return _("Open the gig to %(country)s.", country=names.country(facts["country"]))
-    return _("Add a place.") if code == "places" else _("Let the work be done at any time of day.")
+    if code == "zone":
+        return _("Ask for %(hours)s working hours in common.", hours=facts["hours"])
+    return {
+        "rate_fit": _("Let your band begin higher."),
+        "places": _("Add a place."),
+        "skills": _("Ask for fewer skills."),
+    }[code]

@@ -64,6 +64,23 @@ def hours(passes: bool, facts: Facts) -> str:
     )
 
 
+def zone(passes: bool, facts: Facts) -> str:
+    if facts["any"]:
+        return _("You can work at any time of day.")
+    return ngettext(
+        "You share %(n)s working hour a day with the client; %(least)s are needed.",
+        "You share %(n)s working hours a day with the client; %(least)s are needed.",
+        facts["shared"],
+        least=facts["least"],
+    )
+
+
+def conflict(passes: bool, facts: Facts) -> str:
+    if passes:
+        return _("No conflict of interest is known.")
+    return _("You act for this client, so you cannot work for it here.")
+
+
 def places(passes: bool, facts: Facts) -> str:
     if not passes:
         return _("All places are taken.")
@@ -100,30 +117,33 @@ def availability(passes: bool, facts: Facts) -> str:
     return _("It would like %(liked)s hours a week; you offer %(offered)s.", liked=liked, offered=offered)
 
 
-def credential_strength(passes: bool, facts: Facts) -> str:
-    return {
-        0: _("None that counts for this gig has been verified."),
-        2: _("A reviewer saw the document."),
-        3: _("Found in the register's own file."),
-        4: _("Seen at the primary source."),
-    }[facts["level"]]
+def skills(passes: bool, facts: Facts) -> str:
+    if not facts["asked"]:
+        return _("It names no skills in particular.")
+    if passes:
+        return _("You name all of its skills: %(skills)s.", skills=names.listed(facts["asked"]))
+    return _("You do not name %(skills)s.", skills=names.listed(facts["missing"]))
 
 
-def zone_overlap(passes: bool, facts: Facts) -> str:
-    if facts["any"]:
-        return _("You can work at any time of day.")
-    return ngettext(
-        "You share %(n)s working hour a day with the client.",
-        "You share %(n)s working hours a day with the client.",
-        facts["shared"],
+def record(passes: bool, facts: Facts) -> str:
+    if facts["record"] is None:
+        return _("None of your weeks was decided yet, which counts half.")
+    return _("Of your weeks decided, %(n)s %% were approved as you submitted them.", n=facts["record"])
+
+
+def response(passes: bool, facts: Facts) -> str:
+    if facts["hours"] is None:
+        return _("You were not asked anything yet, which counts half.")
+    return _(
+        "You answer invitations and offers within %(time)s, as a rule.", time=names.waiting(facts["hours"])
     )
 
 
 DETAILS = {
     each.__name__: each
     for each in (
-        standing, domain, rate, credential, languages, country, hours, places, funds,
-        domain_depth, rate_fit, availability, credential_strength, zone_overlap,
+        standing, domain, rate, credential, languages, country, hours, zone, conflict, places, funds,
+        domain_depth, rate_fit, skills, availability, record, response,
     )
 }  # fmt: skip
 
@@ -133,34 +153,44 @@ WITHOUT_ADVICE = frozenset({"rate_fit"})
 
 
 def advice(code: str, facts: Facts) -> tuple[str, str]:
-    """What the expert could do about the criterion, and where: in the `profile` or the `credentials`."""
-    if code in ("credential", "credential_strength"):
+    """What the expert could do about the criterion, and where: in the `profile`, the `credentials` or at
+    `work`."""
+    if code == "credential":
         return _about_credentials(facts), "credentials"
+    if code == "record":
+        return _("It grows with every week that is approved as you submitted it."), "work"
+    if code == "response":
+        return _("Answer invitations and offers within a day."), "work"
+    return _about_profile(code, facts), "profile"
+
+
+def _about_profile(code: str, facts: Facts) -> str:
     if code in ("domain", "domain_depth"):
         known = domains.title(facts["domain"])
-        return _("If you know it well, add %(domain)s to your profile.", domain=known), "profile"
+        return _("If you know it well, add %(domain)s to your profile.", domain=known)
     if code == "rate":
-        least = names.amount(facts, "rate")
         return _(
             "It would fit if your least were %(rate)s an hour. Whether that is enough is for you to say.",
-            rate=least,
-        ), "profile"
+            rate=names.amount(facts, "rate"),
+        )
     if code in ("hours", "availability"):
-        return _("Offer %(hours)s hours a week.", hours=facts["hours"]), "profile"
+        return _("Offer %(hours)s hours a week.", hours=facts["hours"])
+    if code == "skills":
+        return _("If you have them, add to your profile: %(skills)s.", skills=names.listed(facts["missing"]))
     missing = names.languages(facts["missing"])
-    return _("If you work in %(languages)s, add it to your profile.", languages=missing), "profile"
+    return _("If you work in %(languages)s, add it to your profile.", languages=missing)
 
 
 def site_advice(code: str) -> tuple[str, str]:
     """What the site will do, or what the expert can ask of it."""
     if code == "credential":
         return _("There is nothing to do: a reviewer will look at it."), "credentials"
+    if code == "conflict":
+        return _("It ends with your role at this client."), "reasons"
     return _("Read the reason, and appeal if it is wrong."), "reasons"
 
 
 def _about_credentials(facts: Facts) -> str:
-    if "title" not in facts:
-        return _("Have a credential checked at its primary source.")
     return {
         "stale": _("Ask for a fresh check of %(title)s."),
         "level": _("Ask for a deeper check of %(title)s."),

@@ -8,7 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.actor import SITE, Actor
+from marketplace import clock
+from marketplace.accounts.grants import end_role, give
+from marketplace.accounts.models import Person
+from marketplace.actor import SITE, Actor, Role
 from marketplace.credentials.claims import submit_credential
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.gigs.applications import (
@@ -24,7 +27,6 @@ from marketplace.gigs.models import ExpertProfile, Gig
 from marketplace.gigs.projection import rebuild_projections
 from marketplace.gigs.states import ApplicationState, InvitationState
 from marketplace.matching import ranking
-from marketplace.matching.models import MatchExpert, MatchGig
 from marketplace.reasons.models import Statement
 from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund, licence
 
@@ -136,10 +138,22 @@ def test_a_filled_gig_matches_nobody(session: Session) -> None:
 def test_rebuilding_finds_what_was_pushed(session: Session) -> None:
     _client, gig = a_funded_gig(session)
     ana = an_expert(session)
-    rows = (
-        sa.select(MatchExpert.facts).filter_by(person_id=ana.id),
-        sa.select(MatchGig.facts).filter_by(gig_id=gig.id),
-    )
-    before = [session.scalar(row) for row in rows]
-    rebuild_projections(session)
-    assert [session.scalar(row) for row in rows] == before
+    with clock.at(clock.now()):
+        before = ranking.experts(session, [ana.id]), ranking.match_of(session, gig.id, ana.id)
+        found = ranking.best_experts(session, gig.id)
+        rebuild_projections(session)
+        assert (ranking.experts(session, [ana.id]), ranking.match_of(session, gig.id, ana.id)) == before
+        assert ranking.best_experts(session, gig.id) == found
+    assert [person_id for person_id, _match in found] == [ana.id]
+
+
+def test_who_acts_for_a_client_is_never_found_for_it(session: Session) -> None:
+    client, gig = a_funded_gig(session)
+    ana = an_expert(session)
+    assert [person_id for person_id, _match in ranking.best_experts(session, gig.id)] == [ana.id]
+    person = session.get_one(Person, ana.id)
+    role = give(session, client, person, Role.CLIENT_APPROVER, gig.project.organization)
+    assert ranking.best_experts(session, gig.id) == []
+    assert ranking.best_gigs(session, ana.id) == []
+    end_role(session, client, role.public_id)
+    assert len(ranking.best_experts(session, gig.id)) == 1

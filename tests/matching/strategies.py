@@ -12,6 +12,8 @@ CURRENCIES = st.sampled_from(("USD", "USD", "EUR"))
 ZONES = st.sampled_from(("America/New_York", "Europe/London", "Asia/Kolkata", "Pacific/Auckland"))
 LANGUAGES = st.lists(st.sampled_from(("en", "de", "fr", "es")), unique=True, max_size=3).map(tuple)
 COUNTRIES = st.sampled_from(("US", "GB", "DE", "IN"))
+SKILLS = st.lists(st.sampled_from(("editing", "latex", "sql", "triage")), unique=True, max_size=4).map(tuple)
+CLIENTS = st.integers(1, 5)
 CODES = st.sampled_from(domains.codes())
 TYPES = st.sampled_from(("us_medical_license", "us_npi", "degree"))
 PLACES = st.sampled_from((None, "US-CA", "US-NY"))
@@ -48,6 +50,10 @@ def experts(person_id: int = 1) -> st.SearchStrategy[ExpertFacts]:
         hours_per_week=st.integers(0, 60),
         credentials=st.lists(credentials, max_size=4).map(tuple),
         suspended=st.booleans(),
+        skills=SKILLS,
+        record=st.none() | st.integers(0, 100),
+        response_hours=st.none() | st.integers(0, 200),
+        conflicts=st.lists(CLIENTS, unique=True, max_size=2).map(tuple),
     )
 
 
@@ -68,4 +74,7 @@ def gigs(draw: st.DrawFn) -> GigFacts:
         headcount_left=draw(st.integers(0, 3)),
         funded=draw(st.booleans()),
         time_zone=draw(st.none() | ZONES),
+        shared_hours=draw(st.integers(0, 8)),
+        skills=draw(SKILLS),
+        client=draw(CLIENTS),
     )

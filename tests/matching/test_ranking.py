@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from marketplace.matching import domains, projections, ranking
+from marketplace.matching import candidates, domains, projections, ranking
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
 from tests.matching.strategies import DAY, experts, gigs
@@ -36,6 +36,8 @@ def crowd(size: int) -> list[ExpertFacts]:
             min_rate=random.randrange(6_000, 11_500),
             hours_per_week=random.randrange(8, 30),
             credentials=ANA.credentials if random.random() < 0.8 else (),
+            record=random.choice((None, 50, 90, 100)),
+            response_hours=random.choice((None, 5, 60)),
         )
         for n in range(1, size + 1)
     ]
@@ -43,7 +45,7 @@ def crowd(size: int) -> list[ExpertFacts]:
 
 def by_hand(gig: GigFacts, people: list[ExpertFacts], limit: int) -> list[int]:
     scored = [(explain(gig, expert, DAY), expert.person_id) for expert in people]
-    fit = [(-match.score, ranking._draw(gig.gig_id, id_), id_) for match, id_ in scored if match.eligible]
+    fit = [(-match.score, candidates.draw(id_, gig.gig_id), id_) for match, id_ in scored if match.eligible]
     return [id_ for _score, _drawn, id_ in sorted(fit)[:limit]]
 
 
@@ -84,7 +86,7 @@ def test_the_best_gigs_for_anybody(
     projections.clear(session)
     put(session, expert, *offers)
     fit = [(gig.gig_id, match) for gig in offers if (match := explain(gig, expert, DAY)).eligible]
-    best = sorted(fit, key=lambda pair: (-pair[1].score, ranking._draw(expert.person_id, pair[0])))
+    best = sorted(fit, key=lambda pair: (-pair[1].score, candidates.draw(expert.person_id, pair[0])))
     assert ranking.best_gigs(session, expert.person_id, limit) == best[:limit]
 
 

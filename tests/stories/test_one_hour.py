@@ -108,11 +108,12 @@ def the_match_adds_up(session: Session, gig: Gig, person_id: int) -> None:
     assert points == {
         "domain_depth": 30,
         "rate_fit": 20,
-        "availability": 20,
-        "credential_strength": 15,
-        "zone_overlap": 10,
+        "skills": 15,
+        "availability": 15,
+        "record": 5,
+        "response": 2,
     }
-    assert sum(points.values()) == match.score == 95
+    assert sum(points.values()) == match.score == 87
 
 
 def the_transfer_is_at_stripe(house: House) -> None:

@@ -1,0 +1,70 @@
+"""Matching at scale: the best of many experts, the best of many gigs, beside what it could at best cost.
+
+The floor is one SQL statement with the same criteria and the same score over the same tables, ids only.
+`MARKETPLACE_BENCH_EXPERTS` says how many experts at most (default 100,000; the promise is for 1,000,000).
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+
+from sqlalchemy.orm import Session
+
+from marketplace import clock, embedded, schema, settings
+from marketplace.db import new_session
+from marketplace.matching import candidates, ranking
+from tests.bench import Row, crowd
+
+EXPERTS = int(os.environ.get("MARKETPLACE_BENCH_EXPERTS", "100000"))
+GIGS = min(EXPERTS, 100_000)
+ASKED, WARM = 200, 30
+
+
+def rows() -> Iterator[Row]:
+    server = embedded.ensure(settings.current())
+    try:
+        schema.upgrade(server.owner_url)
+        plain = server.owner_url.replace("postgresql+psycopg", "postgresql")
+        yield once(f"write {EXPERTS:,} experts, {GIGS:,} gigs", lambda: crowd.fill(plain, EXPERTS, GIGS))
+        with new_session(server.app_url) as session, clock.at(clock.midnight(crowd.DAY, "UTC")):
+            yield from _measured(session)
+    finally:
+        server.stop()
+
+
+def _measured(session: Session) -> Iterator[Row]:
+    dice = Random(3)
+    asked = dice.sample(range(1, GIGS + 1), ASKED)
+    people = dice.sample(range(1, EXPERTS + 1), ASKED)
+    yield each("floor: 50 experts, one statement, ids only", asked, lambda gig: _floor(session, gig))
+    yield each("50 experts for a gig, explained", asked, lambda gig: ranking.best_experts(session, gig))
+    yield each("50 gigs for an expert, explained", people, lambda who: ranking.best_gigs(session, who))
+
+
+def _floor(session: Session, gig_id: int) -> object:
+    """The same predicate and score with nothing left out beforehand."""
+    gig = ranking.gigs(session, [gig_id])[gig_id]
+    return candidates.for_gig(session, gig, crowd.DAY, 50, least=0)
+
+
+def each(what: str, ids: Sequence[int], act: Callable[[int], object]) -> Row:
+    for id_ in ids[:WARM]:
+        act(id_)
+    times = []
+    for id_ in ids:
+        started = time.perf_counter()
+        act(id_)
+        times.append((time.perf_counter() - started) * 1000)
+    times.sort()
+    return Row(what, len(ids), times[0], statistics.median(times), times[int(len(times) * 0.99)])
+
+
+def once(what: str, act: Callable[[], object]) -> Row:
+    started = time.perf_counter()
+    act()
+    took = (time.perf_counter() - started) * 1000
+    return Row(what, 1, took, took)

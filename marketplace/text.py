@@ -23,4 +23,6 @@ def once(lines: Iterable[str]) -> list[str]:
 
 
 def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c != "\t" else " " for c in text if c == "\t" or unicodedata.category(c)[0] != "C")

@@ -99,6 +99,19 @@ COMMANDS = (
         (Argument("expert", {"metavar": "EXPERT", "help": "the public id of the profile"}), LIMIT, JSON),
     ),
     Command(
+        "import experts",
+        "experts from a CSV or JSON Lines file; doing it again changes nothing",
+        "marketplace.cli.importing:experts",
+        (
+            Argument("file", {"metavar": "FILE", "help": "bad rows go to FILE.rejected.csv"}),
+            Argument("--source", {"default": "import", "help": "whose ids they are (default %(default)s)"}),
+            Argument(
+                "--attested-by",
+                {"metavar": "PERSON", "help": "e-mail of a reviewer who has seen all the credentials"},
+            ),
+        ),
+    ),
+    Command(
         "payouts status",
         "batches that are not settled, by the state of their items",
         "marketplace.cli.money:payouts",

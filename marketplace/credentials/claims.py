@@ -65,8 +65,8 @@ def _submit(
     expires_on: date | None,
     document: Upload | None,
 ) -> Credential:
-    kind = _kind(type)
-    place, number = kind.place(jurisdiction), _number(kind, identifier, name_on_register)
+    kind = check_kind(type)
+    place, number = kind.place(jurisdiction), check_number(kind, identifier, name_on_register)
     _require_document(kind, document is not None)
     credential = Credential(
         public_id=new_id(),
@@ -75,10 +75,10 @@ def _submit(
         jurisdiction=place,
         identifier=number,
         identifier_mask=types.mask(number) if number else None,
-        identifier_hash=_hash(kind, number),
+        identifier_hash=hash_of(kind, number),
         name_on_register=_name(name_on_register),
         state=CredentialState.NEEDS_REVIEW,
-        expires_on=_last_day(kind, expires_on, place),
+        expires_on=check_last_day(kind, expires_on, place),
         submitted_at=clock.now(),
     )
     _add_once(session, credential)
@@ -118,11 +118,11 @@ def _resubmit(
     document: Upload | None,
 ) -> Credential:
     credential = _own(session, actor, public_id)
-    kind = _kind(credential.type)
+    kind = check_kind(credential.type)
     if credential.question is not None and not line(answer):
         raise Invalid(_("Answer what the reviewer asked."), field="answer")
     credential.move(CredentialState.NEEDS_REVIEW)
-    credential.expires_on = _last_day(kind, expires_on or credential.expires_on, credential.jurisdiction)
+    credential.expires_on = check_last_day(kind, expires_on or credential.expires_on, credential.jurisdiction)
     credential.answer = paragraph(answer) or None
     credential.document_id = _keep(session, actor, document) or credential.document_id
     credential.submitted_at = clock.now()
@@ -151,14 +151,15 @@ def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> Credential:
     return found
 
 
-def _kind(code: str) -> CredentialType:
+def check_kind(code: str) -> CredentialType:
+    """The type with this code. Raises Invalid."""
     kind = types.find(code)
     if kind is None:
         raise Invalid(_("Choose what kind of credential it is."), field="type")
     return kind
 
 
-def _number(kind: CredentialType, identifier: str | None, name: str) -> str | None:
+def check_number(kind: CredentialType, identifier: str | None, name: str) -> str | None:
     """The identifier as it is kept. A check digit proves typing, never standing."""
     if kind.number is None:
         return None
@@ -176,7 +177,8 @@ def _name(name: str) -> str:
     return kept
 
 
-def _last_day(kind: CredentialType, expires_on: date | None, place: str | None) -> date | None:
+def check_last_day(kind: CredentialType, expires_on: date | None, place: str | None) -> date | None:
+    """The day to keep: one that has not passed, or None where nothing expires. Raises Invalid."""
     if not kind.expires:
         return None
     if expires_on is None:
@@ -201,7 +203,8 @@ def _keep(session: Session, actor: Actor, document: Upload | None) -> int | None
     return storage.keep(session, actor.id, document.name, document.data).id if document else None
 
 
-def _hash(kind: CredentialType, number: str | None) -> bytes | None:
+def hash_of(kind: CredentialType, number: str | None) -> bytes | None:
+    """By which the same identifier is found again; None where two people may share one."""
     return fingerprint(kind.key(number), f"credentials.{kind.code}") if number and kind.unique else None
 
 

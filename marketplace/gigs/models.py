@@ -60,6 +60,18 @@ def label_of(hexadecimal: str) -> str:
     return hexadecimal[-4:].upper()
 
 
+class ExternalId(Base):
+    """What a file that was imported calls an expert, and a digest of what it said of them last."""
+
+    __tablename__ = "external_ids"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    external_id: Mapped[str] = mapped_column(primary_key=True)
+    internal_id: Mapped[int]
+    digest: Mapped[bytes]
+
+
 class Project(Public, Base):
     """A client's budget and the gigs that spend it. One currency."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -37,26 +38,41 @@ class ProfileDraft:
 def save_profile(session: Session, actor: Actor, draft: ProfileDraft) -> ExpertProfile:
     """Write one's own profile, which matching knows from the same moment on. Raises Invalid."""
     actor.require(Role.EXPERT)
-    _check(draft)
+    check(draft)
     profile = session.get(ExpertProfile, actor.id, with_for_update=True)
     if profile is None:
         profile = ExpertProfile(person_id=actor.id)
         session.add(profile)
-    profile.headline = line(draft.headline)
-    profile.about = paragraph(draft.about)
-    profile.domains = once(draft.domains)
-    profile.skills = once(draft.skills)
-    profile.languages = once(draft.languages)
-    profile.min_rate, profile.currency = draft.min_rate.amount, draft.min_rate.currency
-    profile.hours_per_week = draft.hours_per_week
-    profile.updated_at = clock.now()
+    write(profile, draft)
     session.flush()
     audit.record(session, actor, "profile.saved", "profile", profile.public_id)
     projection.push_expert(session, actor.id)
     return profile
 
 
-def _check(draft: ProfileDraft) -> None:
+def write(profile: ExpertProfile, draft: ProfileDraft) -> None:
+    """Let the profile say what the draft says. Checks nothing."""
+    for name, value in kept(draft).items():
+        setattr(profile, name, value)
+    profile.updated_at = clock.now()
+
+
+def kept(draft: ProfileDraft) -> dict[str, Any]:
+    """The columns of a profile."""
+    return {
+        "headline": line(draft.headline),
+        "about": paragraph(draft.about),
+        "domains": once(draft.domains),
+        "skills": once(draft.skills),
+        "languages": once(draft.languages),
+        "min_rate": draft.min_rate.amount,
+        "currency": draft.min_rate.currency,
+        "hours_per_week": draft.hours_per_week,
+    }
+
+
+def check(draft: ProfileDraft) -> None:
+    """Refuse what cannot be. Raises Invalid."""
     if not draft.domains:
         raise Invalid(_("Choose at least one domain; it decides which gigs you see."), field="domains")
     if len(set(draft.domains)) > MOST_DOMAINS:

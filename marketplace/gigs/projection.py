@@ -56,6 +56,13 @@ def push_experts(session: Session, person_ids: Sequence[int]) -> None:
     _push_experts(session, session.scalars(query.options(joinedload(ExpertProfile.person))).all())
 
 
+def push_new(session: Session, person_ids: Sequence[int]) -> None:
+    """Push people who are new here, in the running transaction: nothing of them is kept yet."""
+    query = sa.select(ExpertProfile).where(ExpertProfile.person_id.in_(person_ids))
+    profiles = session.scalars(query.options(joinedload(ExpertProfile.person))).all()
+    projections.copy_experts(session, _facts_of(session, profiles))
+
+
 def push_gig(session: Session, gig: Gig) -> None:
     """Push one gig. A draft is not known to matching."""
     if gig.state is GigState.DRAFT:
@@ -157,6 +164,10 @@ def expert_facts(
 
 
 def _push_experts(session: Session, profiles: Sequence[ExpertProfile]) -> None:
+    projections.push_experts(session, _facts_of(session, profiles))
+
+
+def _facts_of(session: Session, profiles: Sequence[ExpertProfile]) -> list[ExpertFacts]:
     ids = [profile.person_id for profile in profiles]
     checks = checks_of(session, ids)
     waiting = session.scalars(
@@ -166,19 +177,16 @@ def _push_experts(session: Session, profiles: Sequence[ExpertProfile]) -> None:
     for each in waiting:
         claims.setdefault(each.person_id, []).append(each)
     conflicts, told = _clients_of(session, ids), _told(session, ids)
-    projections.push_experts(
-        session,
-        [
-            expert_facts(
-                profile,
-                checks.get(profile.person_id, ()),
-                claims.get(profile.person_id, ()),
-                conflicts.get(profile.person_id, ()),
-                told.get(profile.person_id, NOTHING_TOLD),
-            )
-            for profile in profiles
-        ],
-    )
+    return [
+        expert_facts(
+            profile,
+            checks.get(profile.person_id, ()),
+            claims.get(profile.person_id, ()),
+            conflicts.get(profile.person_id, ()),
+            told.get(profile.person_id, NOTHING_TOLD),
+        )
+        for profile in profiles
+    ]
 
 
 def _told(session: Session, ids: Sequence[int]) -> dict[int, Told]:

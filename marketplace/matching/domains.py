@@ -78,6 +78,12 @@ def title(code: str) -> str:
     return _group_titles().get(code, code)
 
 
+@cache
+def by_title() -> dict[str, str]:
+    """The code of each occupation by its English title, case folded."""
+    return {each.title.casefold(): code for code, each in occupations().items()}
+
+
 def choices() -> list[tuple[str, list[tuple[str, str]]]]:
     """For a form: (group's title, [(code, title) of the group as a whole and of each occupation])."""
     return [(title(group), _options(group)) for group in groups()]

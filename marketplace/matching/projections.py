@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from marketplace import bulk
 from marketplace.matching import bits, domains, facts, skills
 from marketplace.matching.criteria import base_points
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
@@ -47,6 +48,16 @@ def push_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
     for table, rows in ((MatchCredential, held), (MatchExpertDomain, known)):
         if rows:
             session.execute(sa.insert(table), rows)
+
+
+def copy_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
+    """Keep the facts of experts of whom nothing is kept yet, in bulk."""
+    numbers = skills.numbers(session, {skill for expert in experts for skill in expert.skills})
+    bulk.copy(session, MatchExpert, (expert_row(expert) for expert in experts))
+    held = (credential_row(expert, each) for expert in experts for each in expert.credentials)
+    bulk.copy(session, MatchCredential, held)
+    known = (row for expert in experts for row in domain_rows(expert, numbers))
+    bulk.copy(session, MatchExpertDomain, known)
 
 
 def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:

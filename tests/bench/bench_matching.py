@@ -1,6 +1,7 @@
 """Matching at scale: the best of many experts, the best of many gigs, beside what it could at best cost.
 
-The floor is one SQL statement with the same criteria and the same score over the same tables, ids only.
+The floor is one SQL statement with the same criteria and the same score over the same tables, ids only; its
+peer is NumPy over arrays in memory.
 `MARKETPLACE_BENCH_EXPERTS` says how many experts at most (default 100,000; the promise is for 1,000,000).
 """
 
@@ -18,6 +19,7 @@ from marketplace import clock, embedded, schema, settings
 from marketplace.db import new_session
 from marketplace.matching import candidates, ranking
 from tests.bench import Row, crowd
+from tests.bench.arrays import Arrays
 
 EXPERTS = int(os.environ.get("MARKETPLACE_BENCH_EXPERTS", "100000"))
 GIGS = min(EXPERTS, 100_000)
@@ -31,16 +33,17 @@ def rows() -> Iterator[Row]:
         plain = server.owner_url.replace("postgresql+psycopg", "postgresql")
         yield once(f"write {EXPERTS:,} experts, {GIGS:,} gigs", lambda: crowd.fill(plain, EXPERTS, GIGS))
         with new_session(server.app_url) as session, clock.at(clock.midnight(crowd.DAY, "UTC")):
-            yield from _measured(session)
+            yield from _measured(session, Arrays(plain, crowd.NUMBERS))
     finally:
         server.stop()
 
 
-def _measured(session: Session) -> Iterator[Row]:
+def _measured(session: Session, arrays: Arrays) -> Iterator[Row]:
     dice = Random(3)
     asked = dice.sample(range(1, GIGS + 1), ASKED)
     people = dice.sample(range(1, EXPERTS + 1), ASKED)
     yield each("floor: 50 experts, one statement, ids only", asked, lambda gig: _floor(session, gig))
+    yield each("NumPy over arrays in memory, ids only", asked, lambda gig: _brute_force(session, arrays, gig))
     yield each("50 experts for a gig, explained", asked, lambda gig: ranking.best_experts(session, gig))
     yield each("50 gigs for an expert, explained", people, lambda who: ranking.best_gigs(session, who))
 
@@ -49,6 +52,10 @@ def _floor(session: Session, gig_id: int) -> object:
     """The same predicate and score with nothing left out beforehand."""
     gig = ranking.gigs(session, [gig_id])[gig_id]
     return candidates.for_gig(session, gig, crowd.DAY, 50, least=0)
+
+
+def _brute_force(session: Session, arrays: Arrays, gig_id: int) -> object:
+    return arrays.best(ranking.gigs(session, [gig_id])[gig_id], 50)
 
 
 def each(what: str, ids: Sequence[int], act: Callable[[int], object]) -> Row:

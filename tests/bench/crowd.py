@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 
 import psycopg
-from psycopg.types.json import Jsonb
 
+from marketplace import bulk
 from marketplace.matching import domains, projections
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts, RequirementFact
 from marketplace.matching.skills import key
@@ -93,18 +93,16 @@ def fill(url: str, experts_wanted: int, gigs_wanted: int) -> None:
 
 
 def _gig_row(gig: GigFacts) -> dict[str, object]:
-    row = projections.gig_row(gig, NUMBERS, open=True)
-    return {**row, "facts": Jsonb(row["facts"])}
+    return projections.gig_row(gig, NUMBERS, open=True)
 
 
 def _copy(connection: psycopg.Connection, table: str, rows: Iterator[dict[str, object]]) -> None:
     first = next(rows, None)
     if first is None:
         return
-    with connection.cursor().copy(f"COPY {table} ({', '.join(first)}) FROM STDIN") as copy:
-        copy.write_row(list(first.values()))
-        for row in rows:
-            copy.write_row(list(row.values()))
+    with connection.cursor().copy(bulk.into(table, first)) as file:
+        for text in bulk.lines(chain((first,), rows)):
+            file.write(text)
 
 
 def _codes(group: str, dice: Random) -> list[str]:

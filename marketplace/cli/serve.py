@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,12 @@ class Site(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Any:
         sys.path.insert(0, str(ROOT))
-        return import_app("wsgi:app")
+        app = import_app("wsgi:app")
+        # What is there from the start stays to the end, so the collector need not look at it in every round:
+        # one in the middle of a request takes 50 ms otherwise.
+        gc.collect()
+        gc.freeze()
+        return app
 
 
 def main(arguments: argparse.Namespace) -> int:

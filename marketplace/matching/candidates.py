@@ -22,7 +22,7 @@ from marketplace.matching.facts import ExpertFacts, GigFacts
 IDS = sa.ARRAY(sa.BigInteger)
 Values = dict[str, Any]
 
-# So many, the strongest first, are looked at to learn what the best must reach.
+# So many, the strongest of each of the nearest domains, are looked at to learn what the best must reach.
 FEW = 400
 # The most points that a gig can add to what its domain and the expert bring, and the most of these.
 SPARE = WEIGHTS["rate"] + WEIGHTS["skills"] + WEIGHTS["availability"]
@@ -110,7 +110,7 @@ def for_gig(
     experts, values = _experts_for(session, gig, max(gig.starts_on, day))
     if least is None:
         best = _nearest(near)
-        few = {"few": max(FEW, 2 * wanted) // len(best) + 1, "wanted": wanted}
+        few = {"few": max(FEW // len(best), 2 * wanted), "wanted": wanted}
         least = _run(session, REACHED.format(experts=experts), values | _codes(best) | few).scalar() or 0
     within = {code: points for code, points in near.items() if points + SPARE + BASE >= least}
     asked = {"least": least, "wanted": wanted, "gig": gig.gig_id}

@@ -7,6 +7,7 @@ peer is NumPy over arrays in memory.
 
 from __future__ import annotations
 
+import gc
 import os
 import statistics
 import time
@@ -33,7 +34,11 @@ def rows() -> Iterator[Row]:
         plain = server.owner_url.replace("postgresql+psycopg", "postgresql")
         yield once(f"write {EXPERTS:,} experts, {GIGS:,} gigs", lambda: crowd.fill(plain, EXPERTS, GIGS))
         with new_session(server.app_url) as session, clock.at(clock.midnight(crowd.DAY, "UTC")):
-            yield from _measured(session, Arrays(plain, crowd.NUMBERS))
+            arrays = Arrays(plain, crowd.NUMBERS)
+            # As `marketplace serve` does.
+            gc.collect()
+            gc.freeze()
+            yield from _measured(session, arrays)
     finally:
         server.stop()
 

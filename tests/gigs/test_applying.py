@@ -153,6 +153,7 @@ def test_who_acts_for_a_client_is_never_found_for_it(session: Session) -> None:
     assert [person_id for person_id, _match in ranking.best_experts(session, gig.id)] == [ana.id]
     person = session.get_one(Person, ana.id)
     role = give(session, client, person, Role.CLIENT_APPROVER, gig.project.organization)
+    session.commit()
     assert ranking.best_experts(session, gig.id) == []
     assert ranking.best_gigs(session, ana.id) == []
     end_role(session, client, role.public_id)

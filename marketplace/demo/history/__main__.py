@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from marketplace import embedded, jobs, logs, settings, tasks
-from marketplace.contracts import approvals, rolling, timesheets
+from marketplace.contracts import approvals, records, rolling, timesheets
 from marketplace.credentials.tasks import expire as expire_credentials
 from marketplace.db import new_session
 from marketplace.demo import world
@@ -58,6 +58,7 @@ def catch_up(stage: Stage) -> None:
         rolling.roll_weeks,
         approvals.approve_overdue,
         timesheets.submit_forgotten,
+        records.refresh_records,
     ):
         act(stage.session)
     money.catch_up(stage)

@@ -53,9 +53,10 @@ def _join_one(session: Session, reviewer: Actor, plan: ExpertPlan) -> None:
     roles = [(Role.EXPERT, None)]
     person = add_person(session, SITE, plan.name, plan.email, plan.country, plan.time_zone, roles)
     expert = actor_for(session, person.id, request_id="history")
-    save_profile(session, expert, _profile(plan))
     if plan.claim is not None:
         _claim(session, reviewer, expert, plan.claim, waits=plan.number % 40 == 0)
+    # Last, so that matching is told once of each.
+    save_profile(session, expert, _profile(plan))
 
 
 def _profile(plan: ExpertPlan) -> ProfileDraft:

@@ -76,8 +76,10 @@ def test_a_gig_is_written_previewed_and_published(app: Flask, session: Session) 
     preview = browser.post(
         f"/gigs/{gig.public_id}/edit", title="Review CT reports", domain=RADIOLOGY, task_kind="review",
         description="Read them.", data_use="Trains a model.", rate_min="100", rate_max="150.50",
-        hours_per_week="10", headcount="2", starts_on="2027-01-04", languages=["en"], **requirements,
+        hours_per_week="10", headcount="2", starts_on="2027-01-04", languages=["en"],
+        skills="CT, style guides,  CT", **requirements,
     )  # fmt: skip
+    assert "Skills that count CT, style guides" in words(preview)
     assert "Publish the gig" in words(preview)
     assert "The gig is published" in words(browser.post(f"/gigs/{gig.public_id}/publication"))
     session.refresh(gig)

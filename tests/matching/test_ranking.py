@@ -62,6 +62,15 @@ def test_the_best_experts_are_the_best_of_all(session: Session, on_the_day: None
     assert [id_ for id_, _match in found] == by_hand(GIG, people, limit)
 
 
+def test_equals_at_the_very_top_are_all_looked_at(session: Session, on_the_day: None) -> None:
+    """The bound leaves nobody out who only just reaches it."""
+    people = [replace(ANA, person_id=n) for n in range(1, 101)]
+    put(session, GIG, *people)
+    found = ranking.best_experts(session, GIG.gig_id, 10)
+    assert [id_ for id_, _match in found] == by_hand(GIG, people, 10)
+    assert {match.score for _id, match in found} == {100}
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(gig=gigs(), people=st.lists(experts(), max_size=6), limit=st.integers(1, 3))
 def test_for_any_gig_and_experts(

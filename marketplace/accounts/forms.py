@@ -173,6 +173,12 @@ class InviteForm(Form):
     )
 
 
+class FirstAdminForm(Form):
+    """Who is to administer a client that nobody administers yet."""
+
+    email = text(lazy("E-mail address"), EmailField, autocomplete="off", spellcheck="false")
+
+
 class JoinForm(_Places):
     """Who accepts an invitation and is new here."""
 

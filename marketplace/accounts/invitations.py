@@ -12,7 +12,15 @@ from marketplace import audit, clock, i18n, mail
 from marketplace.accounts import limits
 from marketplace.accounts.grants import actor_for, give
 from marketplace.accounts.links import drop_invitations, drop_invitations_of, find_link, new_link
-from marketplace.accounts.models import EmailLink, LinkPurpose, Organization, Person, RoleGrant, SignIn
+from marketplace.accounts.models import (
+    EmailLink,
+    LinkPurpose,
+    Organization,
+    OrganizationKind,
+    Person,
+    RoleGrant,
+    SignIn,
+)
 from marketplace.accounts.people import address, new_person, new_sign_in
 from marketplace.actor import CLIENT, SITE, Actor, Role
 from marketplace.db import use_case
@@ -31,6 +39,19 @@ def invite_member(
     kept = address(email)
     limits.spend(session, limits.INVITATIONS, str(actor.id))
     return _invite(session, actor, organization_public_id, kept, role)
+
+
+def invite_first_admin(
+    session: Session, actor: Actor, organization_public_id: uuid.UUID, email: str
+) -> EmailLink:
+    """Mail a link by which somebody becomes the administrator of a client that has none. Operators only.
+
+    As when a client was brought in from a file. Raises Invalid, NotFound, Refused, TooMany.
+    """
+    actor.require(Role.OPERATOR)
+    kept = address(email)
+    limits.spend(session, limits.INVITATIONS, str(actor.id))
+    return _invite(session, actor, organization_public_id, kept, Role.CLIENT_ADMIN)
 
 
 @use_case
@@ -129,21 +150,32 @@ def _valid(session: Session, token: str) -> EmailLink:
     """The invitation, as long as who sent it may still invite."""
     link = find_link(session, LinkPurpose.INVITE, token, lock=True)
     inviter = actor_for(session, link.invited_by or 0)
-    if not inviter.has(Role.CLIENT_ADMIN, organization_id=link.organization_id):
+    if not inviter.has(Role.CLIENT_ADMIN, organization_id=link.organization_id) and not (
+        inviter.has(Role.OPERATOR) and not _has_admin(session, link.organization_id)
+    ):
         raise Refused(_("Who invited you has left the organization. Ask a colleague there for a new link."))
     return link
 
 
 def _administered(session: Session, actor: Actor, public_id: uuid.UUID) -> Organization:
+    mine = Organization.id.in_(actor.organizations(Role.CLIENT_ADMIN))
+    any_client = Organization.kind == OrganizationKind.CLIENT
+    within = sa.or_(mine, any_client) if actor.has(Role.OPERATOR) else mine
     found = session.scalars(
-        sa.select(Organization).where(
-            Organization.public_id == public_id,
-            Organization.id.in_(actor.organizations(Role.CLIENT_ADMIN)),
-        )
+        sa.select(Organization).where(Organization.public_id == public_id, within)
     ).first()
     if found is None:
         raise NotFound(_("There is no such organization."))
+    if not actor.has(Role.CLIENT_ADMIN, organization_id=found.id) and _has_admin(session, found.id):
+        raise Refused(_("It has an administrator, who invites colleagues."))
     return found
+
+
+def _has_admin(session: Session, organization_id: int | None) -> bool:
+    held = sa.select(RoleGrant.id).filter_by(
+        organization_id=organization_id, role=Role.CLIENT_ADMIN, ended_at=None
+    )
+    return bool(session.scalar(sa.select(held.exists())))
 
 
 def _refuse_members(session: Session, organization: Organization, email: str) -> None:

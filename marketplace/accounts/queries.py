@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -97,6 +97,24 @@ def client_organizations(actor: Actor, *, verified: bool) -> sa.Select[Organizat
     return sa.select(Organization).where(
         Organization.kind == OrganizationKind.CLIENT, is_verified if verified else ~is_verified
     )
+
+
+def without_admin(session: Session, organizations: Iterable[Organization]) -> set[int]:
+    """Internal ids of those that nobody administers."""
+    ids = {each.id for each in organizations}
+    held = sa.select(RoleGrant.organization_id).where(
+        RoleGrant.organization_id.in_(ids), RoleGrant.role == Role.CLIENT_ADMIN, RoleGrant.ended_at.is_(None)
+    )
+    return ids - set(session.scalars(held))
+
+
+def unadministered(session: Session, actor: Actor, public_id: uuid.UUID) -> Organization:
+    """A client that nobody administers, for an operator. Raises NotFound."""
+    actor.require(Role.OPERATOR)
+    found = organization(session, public_id)
+    if found is None or not without_admin(session, [found]):
+        raise NotFound(_("There is no such company, or it has an administrator already."))
+    return found
 
 
 def organization(session: Session, public_id: uuid.UUID) -> Organization | None:

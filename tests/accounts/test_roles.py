@@ -205,6 +205,22 @@ def test_who_may_invite_whom(session: Session, cast: Cast) -> None:
         invitations.invite_member(session, cast.carla, cast.lumen.public_id, dev.email, Role.CLIENT_ADMIN)
 
 
+def test_an_operator_invites_the_first_administrator_and_no_other(session: Session, cast: Cast) -> None:
+    brought = an_organization(session, "Brought In")
+    with pytest.raises(NotAllowed):
+        invitations.invite_first_admin(session, cast.carla, brought.public_id, DEE)
+    with pytest.raises(Refused, match="has an administrator"):
+        invitations.invite_first_admin(session, cast.opa, cast.lumen.public_id, DEE)
+    invitations.invite_first_admin(session, cast.opa, brought.public_id, DEE)
+    token = token_in(mailed(session, DEE))
+    invitations.invite_first_admin(session, cast.opa, brought.public_id, "late@example.com")
+    late = token_in(mailed(session, "late@example.com"))
+    dee = invitations.accept_as_new(session, token, "Dee Day", "GB", "Europe/London", PASSWORD)
+    assert actor_for(session, dee.person_id).has(Role.CLIENT_ADMIN, organization_id=brought.id)
+    with pytest.raises(Refused, match="Ask a colleague"):
+        invitations.accept_as_new(session, late, "Lee Late", "US", "UTC", PASSWORD)
+
+
 def test_invitations_are_limited(session: Session, cast: Cast) -> None:
     for n in range(50):
         invitations.invite_member(

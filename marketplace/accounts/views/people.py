@@ -7,8 +7,8 @@ import uuid
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import factors, grants, queries
-from marketplace.accounts.forms import GrantForm, role_name
+from marketplace.accounts import factors, grants, invitations, queries
+from marketplace.accounts.forms import FirstAdminForm, GrantForm, role_name
 from marketplace.accounts.models import Organization, Person
 from marketplace.accounts.people import country_name
 from marketplace.accounts.views import bp
@@ -64,14 +64,30 @@ def reset_factors(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.OPERATOR)
 def organizations() -> ResponseReturnValue:
     """Clients: those that wait to be verified first, the longest wait on top."""
-    waiting, verified = (queries.client_organizations(actor(), verified=each) for each in (False, True))
+    asked, known = (queries.client_organizations(actor(), verified=each) for each in (False, True))
     by, session = Organization.id, db_session()
+    waiting = paged(session, asked, by=by, size=50, rising=True)
+    verified = paged(session, known, by=by, size=50, rising=True, name="verified_after")
     return page(
         "accounts/organizations.html",
-        waiting=paged(session, waiting, by=by, size=50, rising=True),
-        verified=paged(session, verified, by=by, size=50, rising=True, name="verified_after"),
+        waiting=waiting,
+        verified=verified,
+        without_admin=queries.without_admin(session, [*waiting, *verified]),
         country_name=country_name,
     )
+
+
+@bp.route("/companies/<uuid:public_id>/administrator", methods=["GET", "POST"])
+@guard(Role.OPERATOR)
+def first_admin(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Invite somebody to administer a company that nobody administers, as after an import."""
+    form, found = FirstAdminForm(), queries.unadministered(db_session(), actor(), public_id)
+    if try_form(
+        form, lambda: invitations.invite_first_admin(db_session(), actor(), public_id, form.email.data)
+    ):
+        flash(_("The invitation is on its way to %(email)s.", email=form.email.data), "success")
+        return redirect(url_for("accounts.organizations"), 303)
+    return page("accounts/first_admin.html", form=form, organization=found)
 
 
 @bp.post("/companies/<uuid:public_id>/verify")

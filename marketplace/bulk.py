@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain, islice
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from marketplace.db import Base
 
 AT_ONCE = 1_000
+Keep = Callable[[Any], Any]
 # What the text format of COPY gives a meaning.
 SPECIAL = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
@@ -26,41 +27,60 @@ def new_keys(session: Session, table: type[Base], count: int) -> Sequence[int]:
     return session.scalars(sa.text(query), {"table": table.__tablename__, "count": count}).all()
 
 
-def copy(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows that all name the same columns, each value as its column's type keeps it, in the running
-    transaction."""
+def copy(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]], **always: Any) -> None:
+    """Write rows that all name the same columns, in the running transaction; `always` are the columns that
+    are the same in each. Values are written as their column's type keeps them."""
     each = iter(rows)
     first = next(each, None)
     if first is None:
         return
     connection: Any = session.connection().connection.driver_connection
-    with connection.cursor() as cursor, cursor.copy(into(table.__tablename__, first)) as file:
-        for text in lines(chain((first,), each), _kept(session, table, first)):
+    kept = _kept(session, table, [*first, *always])
+    with connection.cursor() as cursor, cursor.copy(into(table.__tablename__, [*first, *always])) as file:
+        for text in lines(chain((first,), each), kept, always):
             file.write(text)
 
 
-def into(table: str, row: Mapping[str, Any]) -> str:
-    """The command that takes rows like this one."""
-    return f"COPY {table} ({', '.join(row)}) FROM STDIN"
+def into(table: str, columns: Iterable[str]) -> str:
+    """The command that takes these columns."""
+    return f"COPY {table} ({', '.join(columns)}) FROM STDIN"
 
 
 def lines(
-    rows: Iterable[Mapping[str, Any]], kept: Mapping[str, Callable[[Any], Any]] | None = None
-) -> Iterable[str]:
+    rows: Iterable[Mapping[str, Any]],
+    kept: Mapping[str, Keep] | None = None,
+    always: Mapping[str, Any] | None = None,
+) -> Iterator[str]:
     """The rows in COPY's text format, many in each text. `kept` is how the values of some columns are kept.
 
     The driver writes value by value in its own way, which takes longer than all the rest of an import.
     """
     known, each = kept or {}, iter(rows)
+    rest = (
+        "".join("\t" + _text(_as_kept(known, name, value)) for name, value in (always or {}).items()) + "\n"
+    )
     while batch := list(islice(each, AT_ONCE)):
+        special = [name for name in batch[0] if name in known]
         yield "".join(
-            "\t".join([_text(known[name](value) if name in known else value) for name, value in row.items()])
-            + "\n"
-            for row in batch
+            [
+                "\t".join([WRITTEN.get(type(value), _other)(value) for value in row.values()]) + rest
+                for row in (_all_as_kept(known, special, batch) if special else batch)
+            ]
         )
 
 
-def _kept(session: Session, table: type[Base], names: Iterable[str]) -> dict[str, Callable[[Any], Any]]:
+def _all_as_kept(
+    known: Mapping[str, Keep], special: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        yield {**row, **{name: known[name](row[name]) for name in special}}
+
+
+def _as_kept(known: Mapping[str, Keep], name: str, value: Any) -> Any:
+    return known[name](value) if name in known else value
+
+
+def _kept(session: Session, table: type[Base], names: Iterable[str]) -> dict[str, Keep]:
     """How columns that are sealed, or words, are kept. Lists, days and the like are written as they are."""
     dialect, columns = session.connection().dialect, sa.inspect(table).local_table.c
     return {
@@ -72,15 +92,25 @@ def _kept(session: Session, table: type[Base], names: Iterable[str]) -> dict[str
 
 
 def _text(value: Any) -> str:
-    how = WRITTEN.get(type(value))
-    return how(value) if how is not None else str(value).translate(SPECIAL)
+    return WRITTEN.get(type(value), _other)(value)
+
+
+def _other(value: Any) -> str:
+    return _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() and "\\" not in text else text.translate(SPECIAL)
 
 
 def _array(values: list[Any]) -> str:
     """`{1,2}`, `{"a","b"}`."""
     if values and isinstance(values[0], str):
-        quoted = (each.replace("\\", "\\\\").replace('"', '\\"') for each in values)
-        return ('{"' + '","'.join(quoted) + '"}').translate(SPECIAL)
+        quoted = [
+            each.replace("\\", "\\\\").replace('"', '\\"') if "\\" in each or '"' in each else each
+            for each in values
+        ]
+        return _plain('{"' + '","'.join(quoted) + '"}')
     return "{" + ",".join(map(str, values)) + "}"
 
 
@@ -88,12 +118,12 @@ WRITTEN: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "\\N",
     bool: lambda value: "t" if value else "f",
     int: str,
-    str: lambda value: value.translate(SPECIAL),
+    str: _plain,
     bytes: lambda value: "\\\\x" + value.hex(),
     Binary: lambda value: "\\\\x" + value.obj.hex(),
     UUID: str,
     date: date.isoformat,
     datetime: datetime.isoformat,
     list: _array,
-    dict: lambda value: json.dumps(value).translate(SPECIAL),
+    dict: lambda value: _plain(json.dumps(value)),
 }

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, bulk, clock, i18n
-from marketplace.accounts.models import Person, RoleGrant, Theme
+from marketplace.accounts.models import Person, Theme
 from marketplace.accounts.people import address, check_country, check_name, check_time_zone
 from marketplace.actor import Actor, Role
 from marketplace.db import new_id
+
+GIVE = """
+    INSERT INTO role_grants (public_id, person_id, role, granted_by, granted_at)
+    SELECT uuidv7(), id, :role, :by, :at FROM unnest(CAST(:ids AS bigint[])) AS id
+"""
 
 
 @dataclass(frozen=True)
@@ -39,16 +45,9 @@ def bring_in(session: Session, actor: Actor, people: Sequence[PersonRow], role: 
     """
     now, ids = clock.now(), bulk.new_keys(session, Person, len(people))
     common = {"locale": i18n.current_locale(), "theme": Theme.SYSTEM, "created_at": now}
-    bulk.copy(
-        session,
-        Person,
-        (
-            {"id": id_, "public_id": new_id(), **vars(each), **common}
-            for id_, each in zip(ids, people, strict=True)
-        ),
-    )
-    given = {"role": role, "granted_by": actor.person_id, "granted_at": now}
-    bulk.copy(session, RoleGrant, ({"public_id": new_id(), "person_id": id_, **given} for id_ in ids))
+    rows = ({"id": id_, "public_id": new_id(), **vars(each)} for id_, each in zip(ids, people, strict=True))
+    bulk.copy(session, Person, rows, **common)
+    session.execute(sa.text(GIVE), {"ids": list(ids), "role": role.value, "by": actor.person_id, "at": now})
     audit.record(session, actor, "import", "people", new_id(), count=len(people), role=role)
     return ids
 

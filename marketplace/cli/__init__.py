@@ -90,13 +90,24 @@ COMMANDS = (
         "match",
         "the best experts for a gig, each with the whole reason",
         "marketplace.cli.matching:experts",
-        (Argument("gig", {"metavar": "GIG", "help": "its public id"}), LIMIT, JSON),
+        (
+            Argument("gig", {"metavar": "GIG", "help": "its public id, or its id in an imported file"}),
+            LIMIT,
+            JSON,
+        ),
     ),
     Command(
         "gigs",
         "the best gigs for an expert, each with the whole reason",
         "marketplace.cli.matching:gigs",
-        (Argument("expert", {"metavar": "EXPERT", "help": "the public id of the profile"}), LIMIT, JSON),
+        (
+            Argument(
+                "expert",
+                {"metavar": "EXPERT", "help": "the public id of the profile, or in an imported file"},
+            ),
+            LIMIT,
+            JSON,
+        ),
     ),
     Command(
         "import experts",
@@ -109,6 +120,15 @@ COMMANDS = (
                 "--attested-by",
                 {"metavar": "PERSON", "help": "e-mail of a reviewer who has seen all the credentials"},
             ),
+        ),
+    ),
+    Command(
+        "import gigs",
+        "gigs from a CSV or JSON Lines file, as drafts of their clients; doing it again changes nothing",
+        "marketplace.cli.importing:gigs",
+        (
+            Argument("file", {"metavar": "FILE", "help": "bad rows go to FILE.rejected.csv"}),
+            Argument("--source", {"default": "import", "help": "whose ids they are (default %(default)s)"}),
         ),
     ),
     Command(

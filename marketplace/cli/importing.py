@@ -1,4 +1,4 @@
-"""`marketplace import experts FILE`: CSV or JSON Lines, streamed. Bad rows go to FILE.rejected.csv."""
+"""`marketplace import experts|gigs FILE`: CSV or JSON Lines, streamed. Bad rows go to FILE.rejected.csv."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,13 +24,27 @@ from marketplace.accounts.models import Person, RoleGrant
 from marketplace.actor import SITE, Role
 from marketplace.cli.proofs import session_for_command
 from marketplace.errors import Invalid, Refused
-from marketplace.gigs import importing
-from marketplace.gigs.importing import ExpertRow
+from marketplace.gigs import importing_experts, importing_gigs
+from marketplace.gigs.importing import Brought, Row
 from marketplace.i18n import gettext as _
 
-AT_ONCE = 2_000
+AT_ONCE = 4_000
 BAR = 30
-Row = Mapping[str, str]
+R = TypeVar("R")
+Good = list[tuple[Row, R]]
+
+
+@dataclass(frozen=True)
+class Kind(Generic[R]):
+    """What can be imported: the columns of its file, those that must be there, and how a row is checked."""
+
+    columns: tuple[str, ...]
+    needed: tuple[str, ...]
+    read: Callable[[Row], R]
+
+
+EXPERTS = Kind(importing_experts.COLUMNS, ("external_id", "name", "email"), importing_experts.read_expert)
+GIGS = Kind(importing_gigs.COLUMNS, ("external_id", "client", "project", "title"), importing_gigs.read_gig)
 
 
 @dataclass
@@ -47,17 +64,18 @@ class Counted:
 class Rejected:
     """The file beside the one that is imported: each row that could not be, as it was, with the reason."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._path = path.with_name(f"{path.name}.rejected.csv")
         self._path.unlink(missing_ok=True)
         self._file: IO[str] | None = None
+        self._columns = columns
 
-    def add(self, row: Row, reason: str) -> None:
+    def add(self, row: Row | str, reason: str) -> None:
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
-            self._rows = csv.DictWriter(self._file, [*importing.COLUMNS, "reason"], extrasaction="ignore")
+            self._rows = csv.DictWriter(self._file, [*self._columns, "reason"], extrasaction="ignore")
             self._rows.writeheader()
-        self._rows.writerow({**row, "reason": reason})
+        self._rows.writerow({**({} if isinstance(row, str) else row), "reason": reason})
 
     def close(self) -> str:
         """Where they are; nothing when there are none."""
@@ -88,15 +106,28 @@ class Progress:
 
 def experts(arguments: argparse.Namespace) -> int:
     """Bring in the experts of a file. Exits 1 when a row was refused."""
-    path, counted = Path(arguments.file), Counted()
-    rejected = Rejected(path)
+    with session_for_command() as session:
+        attested_by = _reviewer(session, arguments.attested_by)
+        bring = partial(importing_experts.bring_experts, attested_by=attested_by)
+        return _import(Path(arguments.file), EXPERTS, partial(bring, session, SITE, arguments.source))
+
+
+def gigs(arguments: argparse.Namespace) -> int:
+    """Bring in the gigs of a file, as drafts. Exits 1 when a row was refused."""
+    with session_for_command() as session:
+        bring = partial(importing_gigs.bring_gigs, session, SITE, arguments.source)
+        return _import(Path(arguments.file), GIGS, bring)
+
+
+def _import(path: Path, kind: Kind[R], bring: Callable[[list[R]], Brought]) -> int:
+    counted = Counted()
     with ExitStack() as stack:
         file = stack.enter_context(_opened(path))
-        session = stack.enter_context(session_for_command())
-        attested_by = _reviewer(session, arguments.attested_by)
-        progress, rows = Progress(path.stat().st_size), _rows(path, file)
-        while batch := list(islice(rows, AT_ONCE)):
-            _bring(session, arguments.source, batch, attested_by, counted, rejected)
+        rows = _rows(path, file, kind.needed)
+        rejected = Rejected(path, kind.columns)
+        progress = Progress(path.stat().st_size)
+        for good, brought in _brought(rows, kind, bring, counted, rejected):
+            _count(good, brought, counted, rejected)
             progress.show(file.buffer.tell(), counted)  # type: ignore[attr-defined]
         progress.end()
     where = rejected.close()
@@ -105,20 +136,39 @@ def experts(arguments: argparse.Namespace) -> int:
     return int(counted.refused > 0)
 
 
-def _bring(
-    session: Session, source: str, batch: list[Row | str], attested_by: int | None, counted: Counted,
+def _brought(
+    rows: Iterator[Row | str],
+    kind: Kind[R],
+    bring: Callable[[list[R]], Brought],
+    counted: Counted,
     rejected: Rejected,
-) -> None:  # fmt: skip
-    good: list[tuple[Row, ExpertRow]] = []
+) -> Iterator[tuple[Good[R], Brought]]:
+    """The good rows of each batch and what became of them. While one is written, the next is checked."""
+    before: tuple[Good[R], Future[Brought]] | None = None
+    with ThreadPoolExecutor(1) as writer:
+        while batch := list(islice(rows, AT_ONCE)):
+            good = _checked(batch, kind, counted, rejected)
+            if before is not None:
+                yield before[0], before[1].result()
+            before = good, writer.submit(copy_context().run, bring, [read for _row, read in good])
+        if before is not None:
+            yield before[0], before[1].result()
+
+
+def _checked(batch: Sequence[Row | str], kind: Kind[R], counted: Counted, rejected: Rejected) -> Good[R]:
+    good: Good[R] = []
     for row in batch:
         try:
             if isinstance(row, str):
                 raise Invalid(_("This line is no JSON object."))
-            good.append((row, importing.read_expert(row)))
+            good.append((row, kind.read(row)))
         except Invalid as error:
             counted.refused += 1
-            rejected.add({} if isinstance(row, str) else row, _reason(error))
-    brought = importing.bring_experts(session, SITE, source, [read for _row, read in good], attested_by)
+            rejected.add(row, _reason(error))
+    return good
+
+
+def _count(good: Good[R], brought: Brought, counted: Counted, rejected: Rejected) -> None:
     counted.new += brought.new
     counted.changed += brought.changed
     counted.known += brought.known
@@ -136,16 +186,15 @@ def _opened(path: Path) -> IO[str]:
         ) from None
 
 
-def _rows(path: Path, file: IO[str]) -> Iterator[Row | str]:
+def _rows(path: Path, file: IO[str], needed: Sequence[str]) -> Iterator[Row | str]:
     """Each row as texts by column; what is no row, as it stands."""
     if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-        yield from (_of_json(line) for line in _lines(file) if line.strip())
-        return
+        return (_of_json(line) for line in _lines(file) if line.strip())
     rows = csv.DictReader(_lines(file))
-    missing = [name for name in ("external_id", "name", "email") if name not in (rows.fieldnames or ())]
+    missing = [name for name in needed if name not in (rows.fieldnames or ())]
     if missing:
         raise Refused(_("The first line names no column %(name)s.", name=missing[0]))
-    yield from rows
+    return rows
 
 
 def _lines(file: IO[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -69,22 +69,31 @@ def bring_in(
     the documents were seen. Checks no rights.
     """
     now, ids = clock.now(), bulk.new_keys(session, Credential, len(claims))
+    made = list(zip(ids, claims, strict=True))
     bulk.copy(
         session,
         Credential,
-        (_row(id_, person, claim, now) for id_, (person, claim) in zip(ids, claims, strict=True)),
+        (_row(id_, person, claim) for id_, (person, claim) in made),
+        state=CredentialState.NEEDS_REVIEW,
+        submitted_at=now,
     )
-    checks = (
-        _check(id_, claim, attested_by, note, now) for id_, (_p, claim) in zip(ids, claims, strict=True)
+    checks = (_check(id_, claim, attested_by) for id_, (_person, claim) in made)
+    bulk.copy(
+        session,
+        Attestation,
+        (row for row in checks if row is not None),
+        looked_at=now,
+        valid_from=now,
+        reviewer_person_id=attested_by,
+        note=note,
     )
-    bulk.copy(session, Attestation, (row for row in checks if row is not None))
     if attested_by is not None:
         # Only now: the database takes none as verified that nothing attests.
         mine = Credential.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
         session.execute(sa.update(Credential).where(mine).values(state=CredentialState.VERIFIED))
 
 
-def _row(id_: int, person: int, claim: Claim, now: datetime) -> dict[str, object]:
+def _row(id_: int, person: int, claim: Claim) -> dict[str, object]:
     return {
         "id": id_,
         "public_id": new_id(),
@@ -95,15 +104,11 @@ def _row(id_: int, person: int, claim: Claim, now: datetime) -> dict[str, object
         "identifier_mask": types.mask(claim.identifier) if claim.identifier else None,
         "identifier_hash": claim.hash,
         "name_on_register": claim.name_on_register,
-        "state": CredentialState.NEEDS_REVIEW,
         "expires_on": claim.expires_on,
-        "submitted_at": now,
     }
 
 
-def _check(
-    credential: int, claim: Claim, attested_by: int | None, note: str, now: datetime
-) -> dict[str, object] | None:
+def _check(credential: int, claim: Claim, attested_by: int | None) -> dict[str, object] | None:
     """The check of the form, or what somebody stands for."""
     kind = types.TYPES[claim.type]
     if attested_by is None and not kind.well_formed_means:
@@ -115,12 +120,8 @@ def _check(
         "credential_id": credential,
         "method": Method.HAND if by_hand else Method.AUTOMATIC,
         "source": str(kind.source if by_hand else kind.title),
-        "looked_at": now,
-        "reviewer_person_id": attested_by,
         "fields_agreed": sorted(kind.agree) if by_hand else [],
         "status_at_source": Standing.ACTIVE if by_hand else Standing.UNKNOWN,
-        "valid_from": now,
         "valid_to": end if by_hand else None,
         "level": DOCUMENT_SEEN if by_hand else 1,
-        "note": note,
     }

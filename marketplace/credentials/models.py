@@ -38,6 +38,7 @@ class Credential(Public, Base):
             "expires_on",
             postgresql_where=sa.text("state IN ('verified', 'expiring')"),
         ),
+        sa.Index(None, "identifier_hash"),
         sa.Index(
             "uq_credentials_live_identifier",
             "type",

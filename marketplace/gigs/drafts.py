@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -57,10 +58,11 @@ def draft_gig(session: Session, actor: Actor, project_public_id: uuid.UUID, draf
     if project.state is ProjectState.CLOSED:
         raise Refused(_("This project is closed. Start a new one for more work."))
     gig = Gig(project=project, state=GigState.DRAFT, version=1)
-    _write(gig, draft)
+    write(gig, draft)
     session.add(gig)
     session.flush()
     audit.record(session, actor, "gig.drafted", "gig", gig.public_id)
+    projection.push_gig(session, gig)
     return gig
 
 
@@ -74,35 +76,48 @@ def edit_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: Gi
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
     if gig.state is GigState.CLOSED:
         raise Refused(_("This gig is closed and stays as it was. Draft a new one instead."))
-    _write(gig, draft)
+    write(gig, draft)
     _check_seats(session, gig)
     if gig.state is not GigState.DRAFT and (gaps := missing(gig)):
         raise Invalid(" ".join(gap.sentence for gap in gaps), field=gaps[0].field)
     gig.version += 1
     session.flush()
     audit.record(session, actor, "gig.edited", "gig", gig.public_id, version=gig.version)
-    if gig.state is not GigState.DRAFT:
-        projection.push_gig(session, gig)
+    projection.push_gig(session, gig)
     return gig
 
 
-def _write(gig: Gig, draft: GigDraft) -> None:
-    _check(draft)
-    gig.title = line(draft.title)
-    gig.domain, gig.task_kind = draft.domain, draft.task_kind
-    gig.description = paragraph(draft.description)
-    gig.guidelines = paragraph(draft.guidelines)
-    gig.data_use = paragraph(draft.data_use)
-    gig.rate_min, gig.rate_max = draft.rate_min, draft.rate_max
-    gig.hours_per_week, gig.headcount = draft.hours_per_week, draft.headcount
-    gig.languages, gig.countries = _codes(draft.languages), _codes(draft.countries)
-    gig.skills = once(draft.skills)
-    gig.starts_on, gig.ends_on = draft.starts_on, draft.ends_on
+def write(gig: Gig, draft: GigDraft) -> None:
+    """Let the gig say what the draft says. Raises Invalid for what cannot be."""
+    check(draft)
+    for name, value in kept(draft).items():
+        setattr(gig, name, value)
     _require(gig, draft.requirements)
 
 
-def _check(draft: GigDraft) -> None:
-    """Refuse what cannot be, whether or not the rest is there yet."""
+def kept(draft: GigDraft) -> dict[str, Any]:
+    """The columns of a gig."""
+    return {
+        "title": line(draft.title),
+        "domain": draft.domain,
+        "task_kind": draft.task_kind,
+        "description": paragraph(draft.description),
+        "guidelines": paragraph(draft.guidelines),
+        "data_use": paragraph(draft.data_use),
+        "rate_min": draft.rate_min,
+        "rate_max": draft.rate_max,
+        "hours_per_week": draft.hours_per_week,
+        "headcount": draft.headcount,
+        "languages": _codes(draft.languages),
+        "countries": _codes(draft.countries),
+        "skills": once(draft.skills),
+        "starts_on": draft.starts_on,
+        "ends_on": draft.ends_on,
+    }
+
+
+def check(draft: GigDraft) -> None:
+    """Refuse what cannot be, whether or not the rest is there yet. Raises Invalid."""
     if not line(draft.title):
         raise Invalid(_("Give the gig a title; it is the first thing an expert reads."), field="title")
     if draft.domain is not None and not domains.known(draft.domain):

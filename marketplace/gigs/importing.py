@@ -1,52 +1,29 @@
-"""Experts from a file: read and checked row by row, written in bulk, and the same however often it is done.
+"""What imports of experts and of gigs have in common: how a file's texts are read, and what is remembered.
 
-A file's own id of a row is remembered with what the row said. The same again changes nothing; something
-else changes the profile. Claims are added once, with the person.
+A file's own id of a row is kept with a digest of what the row said. The same again changes nothing;
+something else changes what was made of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlalchemy as sa
+from babel import Locale
 from sqlalchemy.orm import Session
 
-from marketplace import bulk, clock, money
-from marketplace.accounts import bulk as people
-from marketplace.accounts.models import Person
-from marketplace.accounts.people import check_name
-from marketplace.actor import Actor, Role
-from marketplace.credentials import bulk as claims
-from marketplace.credentials.bulk import Claim
-from marketplace.db import new_id, use_case
+from marketplace import bulk, money
 from marketplace.errors import Invalid
-from marketplace.gigs import profiles, projection
-from marketplace.gigs.models import ExpertProfile, ExternalId
-from marketplace.gigs.profiles import ProfileDraft
+from marketplace.gigs.models import ExternalId
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
 
-EXPERT = "expert"
-COLUMNS = (
-    "external_id", "name", "email", "country", "time_zone", "languages", "domains", "skills", "min_rate",
-    "currency", "hours_per_week", "headline", "credentials",
-)  # fmt: skip
-MOST_ID = 200
-
-
-@dataclass(frozen=True)
-class ExpertRow:
-    """A row, checked. `digest` is of all that it said."""
-
-    external_id: str
-    digest: bytes
-    person: people.PersonRow
-    profile: ProfileDraft
-    claims: tuple[Claim, ...]
+EXPERT, GIG = "expert", "gig"
+Row = Mapping[str, str]
+TEXTS = sa.ARRAY(sa.Text)
 
 
 @dataclass(frozen=True)
@@ -59,138 +36,81 @@ class Brought:
     refused: Mapping[int, str]
 
 
-def read_expert(row: Mapping[str, str]) -> ExpertRow:
-    """Check a row: texts by the name of the column; lists are parted by `;`. Raises Invalid."""
-    said = {name: (row.get(name) or "").strip() for name in COLUMNS}
-    external_id = check_name(said["external_id"], "external_id")
-    person = people.checked(said["name"], said["email"], said["country"], said["time_zone"])
-    draft = ProfileDraft(
-        headline=said["headline"],
-        domains=tuple(_domain(each) for each in _list(said["domains"])),
-        languages=_list(said["languages"]),
-        min_rate=money.parse(said["min_rate"], _currency(said["currency"])),
-        hours_per_week=_whole(said["hours_per_week"]),
-        skills=_list(said["skills"]),
-    )
-    profiles.check(draft)
-    held = tuple(claims.checked(each, person.full_name) for each in _list(said["credentials"]))
-    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
-    return ExpertRow(external_id, digest, person, draft, held)
+@dataclass(frozen=True)
+class Before:
+    """What came under a file's id before: its internal id, and the digest of what the row said."""
+
+    internal_id: int
+    digest: bytes
 
 
-@use_case
-def bring_experts(
-    session: Session, actor: Actor, source: str, rows: Sequence[ExpertRow], attested_by: int | None = None
-) -> Brought:
-    """Add or change the experts of these rows. `attested_by` (internal id) stands for all their credentials.
-
-    Operators, or the site itself. Rows with an id or a number that is in use already are refused.
-    """
-    if actor.person_id is not None:
-        actor.require(Role.OPERATOR)
-    before = _before(session, source, [row.external_id for row in rows])
-    refused = _refused(session, rows, before)
-    counted = [row for place, row in enumerate(rows) if place not in refused]
-    new = [row for row in counted if row.external_id not in before]
-    changed = [
-        row for row in counted if row.external_id in before and before[row.external_id][1] != row.digest
-    ]
-    _add(session, actor, source, new, attested_by)
-    for row in changed:
-        _change(session, source, before[row.external_id][0], row)
-    return Brought(len(new), len(changed), len(counted) - len(new) - len(changed), refused)
+def said(row: Row, columns: Sequence[str]) -> dict[str, str]:
+    """The texts of a row by column, trimmed; those that are missing are empty."""
+    return {name: (row.get(name) or "").strip() for name in columns}
 
 
-def _add(
-    session: Session, actor: Actor, source: str, rows: Sequence[ExpertRow], attested_by: int | None
-) -> None:
-    if not rows:
-        return
-    now, ids = clock.now(), people.bring_in(session, actor, [row.person for row in rows], Role.EXPERT)
-    pairs = list(zip(ids, rows, strict=True))
-    bulk.copy(
-        session, ExpertProfile, (_profile(id_, row.profile) | {"updated_at": now} for id_, row in pairs)
-    )
-    bulk.copy(session, ExternalId, (_external(source, id_, row) for id_, row in pairs))
-    held = [(id_, claim) for id_, row in pairs for claim in row.claims]
-    claims.bring_in(session, held, attested_by, _("Imported from %(source)s", source=source))
-    projection.push_new(session, ids)
+def digest(texts: Mapping[str, str]) -> bytes:
+    """32 bytes that are equal when all texts are."""
+    return hashlib.sha256(repr(list(texts.items())).encode()).digest()
 
 
-def _change(session: Session, source: str, person_id: int, row: ExpertRow) -> None:
-    profile = session.get_one(ExpertProfile, person_id, with_for_update=True)
-    profiles.write(profile, row.profile)
-    known = sa.update(ExternalId).filter_by(kind=EXPERT, source=source, external_id=row.external_id)
-    session.execute(known.values(digest=row.digest))
-    projection.push_expert(session, person_id)
-
-
-def _before(session: Session, source: str, ids: Sequence[str]) -> dict[str, tuple[int, bytes]]:
-    """Internal id and digest of those who came before."""
-    wanted = ExternalId.external_id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Text)))
+def before(session: Session, kind: str, source: str, external_ids: Iterable[str]) -> dict[str, Before]:
+    """Those of these ids that came before."""
+    wanted = ExternalId.external_id == sa.any_(sa.literal(list(external_ids), TEXTS))
     rows = session.execute(
         sa.select(ExternalId.external_id, ExternalId.internal_id, ExternalId.digest).where(
-            ExternalId.kind == EXPERT, ExternalId.source == source, wanted
+            ExternalId.kind == kind, ExternalId.source == source, wanted
         )
     )
-    return {external_id: (internal_id, digest) for external_id, internal_id, digest in rows}
+    return {external_id: Before(internal_id, kept) for external_id, internal_id, kept in rows}
 
 
-def _refused(
-    session: Session, rows: Sequence[ExpertRow], before: Mapping[str, tuple[int, bytes]]
-) -> dict[int, str]:
-    """Which rows cannot be, because of what is here or stands above them, and why."""
-    addresses = _addresses(session, [row.person.email for row in rows if row.external_id not in before])
-    taken = claims.taken(session, [each.hash for row in rows for each in row.claims if each.hash])
-    refused: dict[int, str] = {}
-    seen: set[str] = set()
-    for place, row in enumerate(rows):
-        numbers = {each.hash for each in row.claims if each.hash}
-        if row.external_id in seen:
-            refused[place] = _("The id %(id)s stands in the file before.", id=row.external_id)
-        elif row.external_id in before:
-            pass
-        elif row.person.email in addresses:
-            refused[place] = _("Somebody with this e-mail address is here already.")
-        elif numbers & taken:
-            refused[place] = _("The number of a credential is here already.")
-        else:
-            addresses.add(row.person.email)
-            taken |= numbers
-        seen.add(row.external_id)
-    return refused
+def remember(session: Session, kind: str, source: str, made: Iterable[tuple[int, str, bytes]]) -> None:
+    """Keep (internal id, external id, digest) of rows that are new here."""
+    rows = (
+        {"external_id": external_id, "internal_id": id_, "digest": kept} for id_, external_id, kept in made
+    )
+    bulk.copy(session, ExternalId, rows, kind=kind, source=source)
 
 
-def _addresses(session: Session, emails: Sequence[str]) -> set[str]:
-    wanted = Person.email == sa.any_(sa.literal(list(emails), sa.ARRAY(sa.Text)))
-    return set(session.scalars(sa.select(Person.email).where(wanted)))
+def remember_change(session: Session, kind: str, source: str, external_id: str, kept: bytes) -> None:
+    """Keep the digest of what a row says now."""
+    known = sa.update(ExternalId).filter_by(kind=kind, source=source, external_id=external_id)
+    session.execute(known.values(digest=kept))
 
 
-def _profile(person_id: int, draft: ProfileDraft) -> dict[str, object]:
-    return {"public_id": new_id(), "person_id": person_id, **profiles.kept(draft)}
+def called(session: Session, kind: str, internal_ids: Sequence[int]) -> dict[int, str]:
+    """What files call those of these that came from one, by internal id."""
+    wanted = ExternalId.internal_id == sa.any_(sa.literal(list(internal_ids), sa.ARRAY(sa.BigInteger)))
+    rows = session.execute(
+        sa.select(ExternalId.internal_id, ExternalId.external_id)
+        .where(ExternalId.kind == kind, wanted)
+        .order_by(ExternalId.source.desc())
+    )
+    return {id_: external_id for id_, external_id in rows}  # noqa: C416 (rows are no pairs to the type checker)
 
 
-def _external(source: str, person_id: int, row: ExpertRow) -> dict[str, object]:
-    return {
-        "kind": EXPERT,
-        "source": source,
-        "external_id": row.external_id,
-        "internal_id": person_id,
-        "digest": row.digest,
-    }
+def so_called(session: Session, kind: str, external_id: str) -> Sequence[int]:
+    """Internal ids of those that some file calls so; several when several sources do."""
+    query = sa.select(ExternalId.internal_id).filter_by(kind=kind, external_id=external_id)
+    return session.scalars(query.distinct()).all()
 
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in text.split(";") if each.strip())
+def parted(text: str) -> tuple[str, ...]:
+    """A list, parted by `;`."""
+    return tuple([found for each in text.split(";") if (found := each.strip())])
 
 
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
-        raise Invalid(_("Give the hours a week as a whole number."), field="hours_per_week")
+def whole(text: str, field: str) -> int:
+    """A whole number. Raises Invalid."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Invalid(_("Write a whole number."), field=field)
     return int(text)
 
 
-def _currency(code: str) -> str:
+@lru_cache(maxsize=100)
+def currency(code: str) -> str:
+    """The code of a currency that is known here. Raises Invalid."""
     try:
         money.exponent(code)
     except ValueError:
@@ -201,11 +121,21 @@ def _currency(code: str) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _domain(name: str) -> str:
-    """A domain by its code or its title."""
+def language(code: str) -> str:
+    """A language's code (ISO 639). Raises Invalid."""
+    if code not in Locale("en").languages:
+        raise Invalid(
+            _("There is no language %(code)s. Use codes such as en or pt.", code=code), field="languages"
+        )
+    return code
+
+
+@lru_cache(maxsize=1_000)
+def domain(name: str, field: str = "domains") -> str:
+    """A domain's code, by its code or its title. Raises Invalid."""
     if domains.known(name):
         return name
     found = domains.by_title().get(name.casefold())
     if found is None:
-        raise Invalid(_("There is no domain %(name)s.", name=name), field="domains")
+        raise Invalid(_("There is no domain %(name)s.", name=name), field=field)
     return found

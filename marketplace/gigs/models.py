@@ -73,7 +73,7 @@ class ExternalId(Base):
 
 
 class Project(Public, Base):
-    """A client's budget and the gigs that spend it. One currency."""
+    """A client's budget and the gigs that spend it. One currency. `created_by` is None for an import."""
 
     __tablename__ = "projects"
 
@@ -85,7 +85,7 @@ class Project(Public, Base):
     purchase_order: Mapped[str | None]
     cost_centre: Mapped[str | None]
     state: Mapped[ProjectState] = mapped_column(Word(ProjectState))
-    created_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    created_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     created_at: Mapped[datetime]
 
     organization: Mapped[Organization] = relationship()

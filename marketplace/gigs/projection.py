@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace import clock, ledger, money
 from marketplace.accounts import hooks as account_hooks
+from marketplace.accounts.bulk import PersonRow
 from marketplace.accounts.models import RoleGrant
 from marketplace.actor import CLIENT
 from marketplace.credentials import hooks, jurisdictions
+from marketplace.credentials.bulk import Claim
+from marketplace.credentials.decisions import DOCUMENT_SEEN
 from marketplace.credentials.gate import Checked, checks_of
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import WAITING
@@ -56,18 +60,46 @@ def push_experts(session: Session, person_ids: Sequence[int]) -> None:
     _push_experts(session, session.scalars(query.options(joinedload(ExpertProfile.person))).all())
 
 
-def push_new(session: Session, person_ids: Sequence[int]) -> None:
-    """Push people who are new here, in the running transaction: nothing of them is kept yet."""
-    query = sa.select(ExpertProfile).where(ExpertProfile.person_id.in_(person_ids))
-    profiles = session.scalars(query.options(joinedload(ExpertProfile.person))).all()
-    projections.copy_experts(session, _facts_of(session, profiles))
+def push_new(
+    session: Session,
+    people: Iterable[tuple[int, PersonRow, Mapping[str, Any], Sequence[Claim]]],
+    *,
+    checked: bool,
+) -> None:
+    """Push experts who are new here, in the running transaction, without reading them back: internal id,
+    who they are, the columns of the profile, and the claims, which somebody has `checked` or not."""
+    today, level = _day(clock.now()), DOCUMENT_SEEN if checked else CLAIMED
+    projections.copy_experts(
+        session,
+        [
+            ExpertFacts(
+                person_id=person_id,
+                domains=tuple(said["domains"]),
+                min_rate=said["min_rate"],
+                currency=said["currency"],
+                country=person.country,
+                time_zone=person.time_zone,
+                languages=tuple(said["languages"]),
+                hours_per_week=said["hours_per_week"],
+                credentials=tuple(
+                    [
+                        CredentialFact(each.type, each.jurisdiction, level, today, each.expires_on, today)
+                        for each in claims
+                    ]
+                ),
+                skills=skills.keys(said["skills"]),
+            )
+            for person_id, person, said, claims in people
+        ],
+    )
 
 
 def push_gig(session: Session, gig: Gig) -> None:
-    """Push one gig. A draft is not known to matching."""
-    if gig.state is GigState.DRAFT:
-        return
+    """Push one gig. A draft is known, and found by nobody, as soon as it says what decides a match."""
     session.flush()
+    if not says_enough(gig):
+        projections.drop_gig(session, gig.id)
+        return
     funded = has_funds(session, gig)
     projections.push_gig(
         session, gig_facts(gig, seats_left(session, gig), funded), open=gig.state is GigState.PUBLISHED
@@ -90,9 +122,14 @@ def rebuild_projections(session: Session) -> None:
     )
     for batch in session.scalars(profiles).partitions(BATCH):
         _push_experts(session, batch)
-    gigs = sa.select(Gig).where(Gig.state != GigState.DRAFT).options(selectinload(Gig.requirements))
+    gigs = sa.select(Gig).options(selectinload(Gig.requirements), joinedload(Gig.project))
     for gig in session.scalars(gigs).all():
         push_gig(session, gig)
+
+
+def says_enough(gig: Gig) -> bool:
+    """Does it say all that decides a match?"""
+    return all((gig.domain, gig.rate_min, gig.rate_max, gig.hours_per_week, gig.starts_on))
 
 
 def gig_facts(gig: Gig, headcount_left: int, funded: bool) -> GigFacts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -71,6 +70,17 @@ def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:
     )
 
 
+def copy_gigs(session: Session, gigs: Sequence[GigFacts]) -> None:
+    """Keep the facts of gigs of which nothing is kept yet, and that nobody finds yet, in bulk."""
+    numbers = skills.numbers(session, {skill for gig in gigs for skill in gig.skills})
+    bulk.copy(session, MatchGig, (gig_row(gig, numbers, open=False) for gig in gigs))
+
+
+def drop_gig(session: Session, gig_id: int) -> None:
+    """Forget a gig that does not say any more what decides a match."""
+    session.execute(sa.delete(MatchGig).where(MatchGig.gig_id == gig_id))
+
+
 def clear(session: Session) -> None:
     """Forget every copy; what rebuilds them pushes them all again in the same transaction."""
     for table in (MatchCredential, MatchExpertDomain, MatchExpert, MatchGig, MatchSkill):
@@ -86,7 +96,7 @@ def expert_row(expert: ExpertFacts) -> dict[str, Any]:
 
 def credential_row(expert: ExpertFacts, credential: CredentialFact) -> dict[str, Any]:
     """A row of `match_credentials`."""
-    return {"person_id": expert.person_id, **asdict(credential)}
+    return {"person_id": expert.person_id, **vars(credential)}
 
 
 def domain_rows(expert: ExpertFacts, numbers: dict[str, int]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ Why so: docs/decisions/ranking.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -28,12 +29,15 @@ Ranked = list[tuple[int, Match]]
 SPARE = 10
 
 
-def best_experts(session: Session, gig_id: int, limit: int = 50) -> Ranked:
+def best_experts(session: Session, gig_id: int, limit: int = 50, *, supposing: bool = False) -> Ranked:
     """(person's internal id, match) of the eligible experts with the highest scores, best first.
 
-    Of equal scores, the order is drawn anew for each gig, so that nobody is always behind.
+    Of equal scores, the order is drawn anew for each gig, so that nobody is always behind. With
+    `supposing`, as if the gig had a place and the money for it, which it may get yet.
     """
     gig = _gig(session, gig_id)
+    if gig is not None and supposing:
+        gig = replace(gig, funded=True, headcount_left=max(gig.headcount_left, 1))
     if gig is None or not gig.funded or gig.headcount_left < 1:
         return []
     today = clock.today("UTC")
@@ -61,6 +65,11 @@ def best_gigs(
         return ((id_, explain(found[id_], expert, today)) for id_ in ids)
 
     return _best(lambda wanted: candidates.for_expert(session, expert, wanted, only), matched, limit)
+
+
+def takes_experts(session: Session, gig_id: int) -> bool:
+    """Is it open, with a place and the money for it?"""
+    return bool(session.scalar(sa.select(MatchGig.open).where(MatchGig.gig_id == gig_id)))
 
 
 def match_of(session: Session, gig_id: int, person_id: int) -> Match | None:

@@ -6,6 +6,7 @@ Two ways to write one term are one skill: `key` folds case and white space.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +18,7 @@ from marketplace.matching.models import MatchSkill
 NAMES = sa.ARRAY(sa.Text)
 
 
+@lru_cache(maxsize=50_000)
 def key(term: str) -> str:
     """How a term is compared: `  Style  Guides ` and `style guides` are one skill."""
     return text.line(term).casefold()

@@ -2,7 +2,7 @@
 
 The floor is one SQL statement with the same criteria and the same score over the same tables, ids only; its
 peer is NumPy over arrays in memory.
-`MARKETPLACE_BENCH_EXPERTS` says how many experts at most (default 100,000; the promise is for 1,000,000).
+`BENCH_EXPERTS` says how many experts at most (default 100,000; the promise is for 1,000,000).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from marketplace.matching import candidates, ranking
 from tests.bench import Row, crowd
 from tests.bench.arrays import Arrays
 
-EXPERTS = int(os.environ.get("MARKETPLACE_BENCH_EXPERTS", "100000"))
+EXPERTS = int(os.environ.get("BENCH_EXPERTS", "100000"))
 GIGS = min(EXPERTS, 100_000)
 ASKED, WARM = 200, 30
 

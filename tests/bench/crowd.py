@@ -21,8 +21,9 @@ PLACES = ("US", "US", "US", "US", "GB", "IN", "DE", "CA", "BR", "NG", "PH", "FR"
 ZONES = ("America/New_York", "America/Los_Angeles", "Europe/London", "Asia/Kolkata", "Europe/Berlin")
 LANGUAGES = ("es", "de", "fr", "pt", "hi", "zh", "ar", "ja")
 STATES = ("US-CA", "US-TX", "US-NY", "US-FL", "US-IL", "US-OH")
-CHECKS = {"medicine": ("us_medical_license", STATES), "law": ("us_bar_admission", STATES)}
+CHECKS = {"medicine": ("us_medical_license", STATES), "law": ("us_bar", STATES)}
 BATCH = 20_000
+UNTIL = date(2030, 12, 31)
 
 
 def experts(number: int) -> Iterator[ExpertFacts]:
@@ -71,6 +72,60 @@ def gigs(number: int) -> Iterator[GigFacts]:
             skills=tuple(dict.fromkeys(_uneven(dice, SKILLS) for _ in range(dice.choice((0, 0, 2, 4))))),
             client=dice.randint(1, 5_000),
         )
+
+
+def expert_rows(number: int) -> Iterator[dict[str, str]]:
+    """The same experts as a file tells of them."""
+    for each in experts(number):
+        yield {
+            "external_id": f"E-{each.person_id}",
+            "name": f"Expert Number {each.person_id}",
+            "email": f"expert{each.person_id}@crowd.example",
+            "country": each.country,
+            "time_zone": each.time_zone,
+            "languages": ";".join(each.languages),
+            "domains": ";".join(each.domains),
+            "skills": ";".join(each.skills),
+            "min_rate": f"{each.min_rate / 100:.2f}",
+            "currency": each.currency,
+            "hours_per_week": str(each.hours_per_week),
+            "headline": f"{len(each.skills)} skills, {each.hours_per_week} hours a week",
+            "credentials": ";".join(_claim(each.person_id, held) for held in each.credentials),
+        }
+
+
+def gig_rows(number: int) -> Iterator[dict[str, str]]:
+    """The same gigs as a file tells of them."""
+    for each in gigs(number):
+        yield {
+            "external_id": f"G-{each.gig_id}",
+            "client": f"Client {each.client % 200}",
+            "project": f"Project {each.gig_id % 3} in {each.currency}",
+            "title": f"Review answers, part {each.gig_id}",
+            "domain": each.domain,
+            "task_kind": "review",
+            "description": "Read each answer beside its sources, mark what is wrong, and say why.",
+            "required_credentials": ";".join(_asked(needed) for needed in each.requirements),
+            "languages": ";".join(each.languages),
+            "countries": ";".join(each.countries),
+            "rate_min": f"{each.rate_min / 100:.2f}",
+            "rate_max": f"{each.rate_max / 100:.2f}",
+            "currency": each.currency,
+            "hours_per_week": str(each.hours_per_week),
+            "headcount": "5",
+            "starts": each.starts_on.isoformat(),
+            "ends": "",
+        }
+
+
+def _asked(needed: RequirementFact) -> str:
+    return f"{needed.type}:{needed.jurisdiction or ''}:{needed.level}:{needed.max_age_days or ''}"
+
+
+def _claim(person_id: int, held: CredentialFact) -> str:
+    until = max(held.valid_to or UNTIL, UNTIL).isoformat() if held.type != "degree" else ""
+    number = f"A {person_id:06}" if held.type != "degree" else f"Degree {person_id}"
+    return f"{held.type}:{held.jurisdiction or ''}:{number}:{until}"
 
 
 def fill(url: str, experts_wanted: int, gigs_wanted: int) -> None:

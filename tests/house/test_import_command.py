@@ -19,6 +19,7 @@ from marketplace.cli import importing
 from marketplace.credentials.models import Attestation, Credential
 from marketplace.errors import Refused
 from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.projection import push_experts
 from marketplace.matching import ranking
 from tests.factories.accounts import a_person
 from tests.factories.gigs import RADIOLOGY, a_client, a_gig, a_project, fund, licence
@@ -103,6 +104,18 @@ def test_attested_credentials_count(open_session: Session, file: Path) -> None:
     assert (check.reviewer_person_id, check.level, check.status_at_source) == (rev.id, 2, "active")
     with pytest.raises(Refused, match="No reviewer has the e-mail address"):
         bring(file, "ana@people.example")
+
+
+@pytest.mark.parametrize("attested", [False, True])
+def test_matching_knows_of_them_what_it_would_read(open_session: Session, file: Path, attested: bool) -> None:
+    rev = a_person(open_session, "Rev Rao", Role.REVIEWER)
+    write(file, ANA, BEN)
+    bring(file, rev.email if attested else None)
+    ids = open_session.scalars(sa.select(ExpertProfile.person_id)).all()
+    told = ranking.experts(open_session, ids)
+    push_experts(open_session, ids)
+    assert ranking.experts(open_session, ids) == told
+    assert {len(each.credentials) for each in told.values()} == {0, 1}
 
 
 def test_again_changes_nothing_and_another_rate_changes_the_profile(

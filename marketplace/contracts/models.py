@@ -20,7 +20,7 @@ from marketplace.contracts.states import (
     TimesheetState,
 )
 from marketplace.db import Base, Key, Public, Word
-from marketplace.gigs.models import Application, Gig, Project
+from marketplace.gigs.models import Application, Gig, Guidelines, Project
 
 _LIVE = sa.text("removed_at IS NULL")
 _RUNNING = sa.text("ended_at IS NULL AND removed_at IS NULL")
@@ -188,6 +188,23 @@ class TimeEntry(Public, Base):
     def minutes(self) -> int:
         """Whole minutes that really elapsed; 0 while the timer runs."""
         return 0 if self.ended_at is None else int((self.ended_at - self.started_at).total_seconds()) // 60
+
+
+class GuidelinesReading(Base):
+    """A version of the gig's guidelines that the expert of a contract has begun to read, or has read.
+
+    `time_entry_id` is the entry whose timer was started for it; None when a timer ran anyway.
+    """
+
+    __tablename__ = "guidelines_readings"
+
+    contract_id: Mapped[int] = mapped_column(sa.ForeignKey("contracts.id"), primary_key=True)
+    guidelines_id: Mapped[int] = mapped_column(sa.ForeignKey("guidelines.id"), primary_key=True)
+    begun_at: Mapped[datetime]
+    time_entry_id: Mapped[int | None] = mapped_column(sa.ForeignKey("time_entries.id"))
+    read_at: Mapped[datetime | None]
+
+    guidelines: Mapped[Guidelines] = relationship()
 
 
 class Timesheet(Public, Base):

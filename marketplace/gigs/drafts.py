@@ -16,7 +16,7 @@ from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
-from marketplace.gigs import find, projection
+from marketplace.gigs import find, guidelines, projection
 from marketplace.gigs.models import Application, Gig, GigRequirement
 from marketplace.gigs.publishing import missing
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
@@ -83,6 +83,8 @@ def edit_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: Gi
     gig.version += 1
     session.flush()
     audit.record(session, actor, "gig.edited", "gig", gig.public_id, version=gig.version)
+    if gig.state is not GigState.DRAFT:
+        guidelines.keep(session, actor, gig)
     projection.push_gig(session, gig)
     return gig
 

@@ -168,6 +168,21 @@ class GigRequirement(Base):
     )
 
 
+class Guidelines(Base):
+    """What a gig's guidelines said from `written_at` on. Versions count from 1 and stay as they are."""
+
+    __tablename__ = "guidelines"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    version: Mapped[int]
+    text: Mapped[str]
+    written_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    written_at: Mapped[datetime]
+
+    __table_args__ = (sa.UniqueConstraint("gig_id", "version"),)
+
+
 class Application(Public, Base):
     """An expert's wish to work on a gig, with the match as it stood on that day."""
 

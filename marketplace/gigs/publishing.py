@@ -12,7 +12,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Refused
-from marketplace.gigs import find, projection
+from marketplace.gigs import find, guidelines, projection
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GIG_MOVES, PROJECT_MOVES, GigState, ProjectState, move
 from marketplace.i18n import gettext as _
@@ -67,6 +67,7 @@ def publish_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig
     if project.state is not ProjectState.OPEN:
         move(project, ProjectState.OPEN, PROJECT_MOVES)
     gig.published_at = gig.published_at or clock.now()
+    guidelines.keep(session, actor, gig)
     return _moved(session, actor, gig, GigState.PUBLISHED)
 
 

@@ -70,6 +70,7 @@ class World:
     house: House
     rival: Actor
     link: uuid.UUID
+    brought: uuid.UUID
 
     def address(self, rule: Rule) -> dict[str, Any]:
         """The values that the rule's address needs, of Ana's and Carla's own things."""
@@ -91,6 +92,8 @@ class World:
             return self._named["person_id"]
         if endpoint == "accounts.verify_organization":
             return self._named["organization_id"]
+        if endpoint == "accounts.first_admin":
+            return self.brought
         kind = PUBLIC.get(endpoint) or PUBLIC[endpoint.partition(".")[0]]
         if kind is SecondFactor:
             # One that is not confirmed yet goes when its owner signs in, as all have done by now.
@@ -163,7 +166,9 @@ def made(house: House) -> World:
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
-    return World(house, an_actor(session, rival), link.public_id)
+    brought = an_organization(session, "Brought In").public_id
+    session.commit()
+    return World(house, an_actor(session, rival), link.public_id, brought)
 
 
 def _second_factor(house: House, ana: Actor) -> None:

@@ -68,6 +68,6 @@ sources.register("approval", _approval_link)
 sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
-from marketplace.contracts.views import deals, timesheets, work  # noqa: E402
+from marketplace.contracts.views import deals, guidelines, timesheets, work  # noqa: E402
 
-__all__ = ["bp", "deals", "timesheets", "work"]
+__all__ = ["bp", "deals", "guidelines", "timesheets", "work"]

@@ -9,12 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import CLIENT, FINANCE, Role
-from marketplace.contracts import ending, find, limits, offers, queries, signing
+from marketplace.contracts import ending, find, guidelines, limits, offers, queries, signing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.views import bp
 from marketplace.gigs import find as find_gig
+from marketplace.gigs.guidelines import newest as newest_guidelines
 from marketplace.gigs.queries import profiles_of
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -186,6 +187,8 @@ def _show(contract_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
         held=queries.held_weeks(db_session(), contract),
         active=contract.state is ContractState.ACTIVE,
         gap=limits.credential_gap(db_session(), contract),
+        guidelines=newest_guidelines(db_session(), contract.gig_id),
+        unread=bool(guidelines.unread(db_session(), [contract])),
         may_end=mine or actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id),
         statement=reasons.about(db_session(), "contract", contract.public_id) if mine else None,
     )

@@ -10,12 +10,13 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import clock
 from marketplace.actor import Role
-from marketplace.contracts import entries, find, limits, queries, timer
+from marketplace.contracts import entries, find, guidelines, limits, queries, timer
 from marketplace.contracts.forms import EntryForm, StartForm
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import TimeKind
 from marketplace.contracts.views import bp
 from marketplace.contracts.weeks import week_of, week_on
+from marketplace.gigs.guidelines import newest as newest_guidelines
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, try_form
 
@@ -139,6 +140,8 @@ def _week(
         entry_form=entry_form or EntryForm.on(contract, day),
         opened=entry_form is not None,
         gap=gap,
+        guided=newest_guidelines(db_session(), contract.gig_id) is not None,
+        to_read=guidelines.unread(db_session(), [contract]).get(contract.id),
         is_present=shown.week == week_of(clock.now(), contract.time_zone),
         today=clock.today(contract.time_zone),
         now=clock.now(),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from marketplace import clock
 from marketplace.accounts.models import RoleGrant
 from marketplace.actor import Role
-from marketplace.contracts import rolling
+from marketplace.contracts import guidelines, rolling
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.entries import Work, add_entries
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
@@ -42,6 +42,7 @@ def _work(stage: Stage, contract_id: int, week: int) -> None:
     chance = stage.chance("work", week, person.email)
     if chance.random() < 0.08:
         return
+    _read_guidelines(stage, contract_id)
     _write_down(stage, contract_id, week, chance)
     in_time = chance.random() < 0.95
     if week == WEEKS - 1:
@@ -84,6 +85,17 @@ def roll(stage: Stage, week: int) -> None:
 def _active(stage: Stage, week: int) -> list[int]:
     started = sa.select(Contract.id).where(Contract.starts_on < stage.when(week, 4).date())
     return list(stage.session.scalars(started.filter_by(ended_at=None).order_by(Contract.id)))
+
+
+def _read_guidelines(stage: Stage, contract_id: int) -> None:
+    """At a glance: these are short."""
+    contract = stage.session.get_one(Contract, contract_id)
+    new = guidelines.unread(stage.session, [contract]).get(contract_id)
+    if new is not None:
+        session, expert, public_id = stage.session, stage.actor(contract.person_id), contract.public_id
+        version = new.version
+        trying(session, lambda: guidelines.begin_reading(session, expert, public_id))
+        trying(session, lambda: guidelines.finish_reading(session, expert, public_id, version))
 
 
 def _write_down(stage: Stage, contract_id: int, week: int, chance: Random) -> None:

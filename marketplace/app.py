@@ -81,5 +81,5 @@ def _speak(app: Flask) -> None:
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(icon=icon, Money=Money, zone_name=i18n.zone_name)
-    app.jinja_env.filters.update(day=i18n.day, moment=i18n.moment, zoned=i18n.zoned)
+    app.jinja_env.filters.update(day=i18n.day, moment=i18n.moment, number=i18n.number, zoned=i18n.zoned)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -13,6 +13,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, get_timezone_location
+from babel.numbers import format_decimal
 from babel.support import LazyProxy, NullTranslations, Translations
 
 FOLDER = Path(__file__).parent / "translations"
@@ -55,6 +56,11 @@ def lazy(message: str) -> str:
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
     """As gettext, choosing by the count `n`, which the message may use as `%(n)s`."""
     return str(_catalog(_locale.get()).ngettext(one, many, n)) % {"n": n, **values}
+
+
+def number(value: int) -> str:
+    """`12,345`, in the reader's language."""
+    return format_decimal(value, locale=_locale.get())
 
 
 def day(value: date) -> str:

@@ -192,7 +192,7 @@ class GigForm(Form):
 
     def draft(self) -> GigDraft:
         """What was filled in."""
-        asked = (each.form.requirement() for each in self.requirements)
+        asked = (each.form.requirement() for each in self.requirements if not each.form.errors)
         return GigDraft(
             title=self.title.data or "",
             domain=self.domain.data or None,
@@ -211,6 +211,14 @@ class GigForm(Form):
             ends_on=self.ends_on.data,
             requirements=tuple(each for each in asked if each is not None),
         )
+
+    def readable(self) -> GigDraft:
+        """What of it makes sense as it stands, the rest as if it were not said. Uses the form up."""
+        self.validate()
+        for field in self:
+            if field.errors and field is not self.requirements:
+                field.data = None
+        return self.draft()
 
 
 class FilterForm(Form):

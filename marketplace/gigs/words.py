@@ -8,13 +8,8 @@ from marketplace.accounts.people import countries
 from marketplace.gigs.states import TaskKind, task_word
 from marketplace.i18n import current_locale
 from marketplace.i18n import gettext as _
+from marketplace.matching import bits
 
-# The languages in which models are trained most; ISO 639.
-LANGUAGES = (
-    "ar", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja",
-    "ko", "ms", "nb", "nl", "pl", "pt", "ro", "ru", "sv", "sw", "ta", "th", "tl", "tr", "uk", "ur",
-    "vi", "zh",
-)  # fmt: skip
 LEVELS = (2, 3, 4)
 GROUP = 32
 
@@ -38,7 +33,7 @@ def country_groups() -> list[tuple[str, list[tuple[str, str]]]]:
 
 def language_choices() -> list[tuple[str, str]]:
     """By name."""
-    return sorted(((code, language(code)) for code in LANGUAGES), key=lambda choice: choice[1])
+    return sorted(((code, language(code)) for code in bits.LANGUAGES), key=lambda choice: choice[1])
 
 
 def task_choices() -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Sets in 63 bits, for an index that must stay narrow: they may say yes wrongly, and no never.
 
-Whoever passes here is looked at exactly afterwards.
+Whoever passes here is looked at exactly afterwards. A language that is offered has a bit of its own, so
+that those who write it can be counted without looking at anybody.
 """
 
 from __future__ import annotations
@@ -12,11 +13,25 @@ from marketplace.matching.facts import CredentialFact, RequirementFact
 from marketplace.matching.requirements import CHECKED, SEEN_AT_SOURCE
 
 WIDTH = 63
+# The languages in which models are trained most; ISO 639. Add at the end: the place is the bit that is kept.
+LANGUAGES = (
+    "ar", "bn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja",
+    "ko", "ms", "nb", "nl", "pl", "pt", "ro", "ru", "sv", "sw", "ta", "th", "tl", "tr", "uk", "ur",
+    "vi", "zh",
+)  # fmt: skip
 
 
 def languages(codes: Iterable[str]) -> int:
-    """The bits of some languages: two for each, so that hardly one is taken for another."""
-    return _of(f"{code}{mark}" for code in codes for mark in "ab")
+    """The bits of some languages: one for each that is offered, two among the rest for any other."""
+    found = 0
+    for code in codes:
+        found |= 1 << LANGUAGES.index(code) if code in LANGUAGES else _rare(code)
+    return found
+
+
+def exact(codes: Iterable[str]) -> bool:
+    """Do the bits of these languages say yes of those who write them, and of nobody else?"""
+    return all(code in LANGUAGES for code in codes)
 
 
 def held(credentials: Iterable[CredentialFact]) -> int:
@@ -40,6 +55,11 @@ def _of(words: Iterable[str]) -> int:
     for word in words:
         found |= 1 << crc32(word.encode()) % WIDTH
     return found
+
+
+def _rare(code: str) -> int:
+    room = WIDTH - len(LANGUAGES)
+    return sum({1 << (len(LANGUAGES) + crc32(f"{code}{mark}".encode()) % room) for mark in "ab"})
 
 
 def _word(type: str, place: str | None, level: int) -> str:

@@ -56,14 +56,13 @@ EXPERTS = f"""
     WHERE r.currency = :currency AND r.domain = near.domain AND r.min_rate <= :rate_max
         AND r.hours_per_week >= :least_hours AND r.language_bits & :languages = :languages {{fits}}
 """  # noqa: S608 (constants of our own, here and below; values are bound)
-# As `requirements.lack` says it; only asked of those whose bits allow it.
-HELD = """EXISTS (
-    SELECT FROM match_credentials c
-    WHERE c.person_id = r.person_id AND c.type = :type_{n} AND c.level >= greatest(:level_{n}, 2)
+# As `requirements.lack` says it.
+COUNTS = """c.type = :type_{n} AND c.level >= greatest(:level_{n}, 2)
         AND (CAST(:jurisdiction_{n} AS text) IS NULL OR c.jurisdiction = :jurisdiction_{n})
         AND c.valid_from <= :day AND (c.valid_to IS NULL OR c.valid_to >= :day)
-        AND (CAST(:max_age_days_{n} AS integer) IS NULL OR c.checked_on + :max_age_days_{n} >= :day)
-)"""
+        AND (CAST(:max_age_days_{n} AS integer) IS NULL OR c.checked_on + :max_age_days_{n} >= :day)"""
+# Only asked of those whose bits allow it.
+HELD = f"EXISTS (SELECT FROM match_credentials c WHERE c.person_id = r.person_id AND {COUNTS})"
 NEAR = "unnest(CAST(:codes AS text[]), CAST(:points AS integer[])) AS near (domain, points)"
 # What `wanted` of the strongest few reach.
 REACHED = f"""
@@ -111,12 +110,10 @@ def for_gig(
     if least is None:
         best = _nearest(near)
         few = {"few": max(FEW // len(best), 2 * wanted), "wanted": wanted}
-        least = _run(session, REACHED.format(experts=experts), values | _codes(best) | few).scalar() or 0
+        least = run(session, REACHED.format(experts=experts), values | _codes(best) | few).scalar() or 0
     within = {code: points for code, points in near.items() if points + SPARE + BASE >= least}
     asked = {"least": least, "wanted": wanted, "gig": gig.gig_id}
-    return (
-        _run(session, BEST_EXPERTS.format(experts=experts), values | _codes(within) | asked).scalars().all()
-    )
+    return run(session, BEST_EXPERTS.format(experts=experts), values | _codes(within) | asked).scalars().all()
 
 
 def for_expert(
@@ -126,13 +123,29 @@ def for_expert(
     near = _near(lambda need: domains.nearest(expert.domains, need), *expert.domains)
     query, values = _gigs_for(session, expert, among)
     values["wanted"], best = wanted, _nearest(near)
-    first = _run(session, query, values | _codes(best) | {"least": 0}).all()
+    first = run(session, query, values | _codes(best) | {"least": 0}).all()
     reached = first[-1].score if len(first) == wanted else 0
     highest = SPARE + base_points(expert)
     within = {code: points for code, points in near.items() if points + highest >= reached}
     if within.keys() <= best.keys():
         return [row.gig_id for row in first]
-    return _run(session, query, values | _codes(within) | {"least": reached}).scalars().all()
+    return run(session, query, values | _codes(within) | {"least": reached}).scalars().all()
+
+
+def barred(session: Session, client: int) -> Sequence[int]:
+    """Who cannot work for this client."""
+    query = "SELECT person_id FROM match_experts WHERE conflicts @> ARRAY[CAST(:client AS bigint)]"
+    return run(session, query, {"client": client}).scalars().all()
+
+
+def zones_within(zone: str, least: int, day: date) -> list[str]:
+    """The zones that share so many working hours with this one."""
+    return [each for each in _zones() if zones.shared_hours(zone, each, day) >= least]
+
+
+def run(session: Session, query: str, values: Values) -> sa.Result[*tuple[Any, ...]]:
+    """Run a statement, which is parsed once however often it is asked."""
+    return session.execute(_text(query), values)
 
 
 def _experts_for(session: Session, gig: GigFacts, day: date) -> tuple[str, Values]:
@@ -158,12 +171,10 @@ def _experts_for(session: Session, gig: GigFacts, day: date) -> tuple[str, Value
     if gig.time_zone and gig.shared_hours:
         fits.append("EXISTS (SELECT FROM match_experts e WHERE e.person_id = r.person_id "
                     "AND e.time_zone = ANY (:zones))")  # fmt: skip
-        values["zones"] = [
-            zone for zone in _zones() if zones.shared_hours(gig.time_zone, zone, day) >= gig.shared_hours
-        ]
-    if barred := _barred(session, gig.client):
+        values["zones"] = zones_within(gig.time_zone, gig.shared_hours, day)
+    if not_these := barred(session, gig.client):
         fits.append("r.person_id <> ALL (CAST(:barred AS bigint[]))")
-        values["barred"] = barred
+        values["barred"] = not_these
     points = str(WEIGHTS["skills"])
     if gig.skills:
         points = f"{WEIGHTS['skills']} * {_met('r.skills')} / {len(gig.skills)}"
@@ -202,12 +213,6 @@ def _met(column: str) -> str:
     return f"(SELECT count(*)::integer FROM {named} WHERE named = ANY ({column}))"  # noqa: S608
 
 
-def _barred(session: Session, client: int) -> Sequence[int]:
-    """Who cannot work for this client."""
-    query = "SELECT person_id FROM match_experts WHERE conflicts @> ARRAY[CAST(:client AS bigint)]"
-    return _run(session, query, {"client": client}).scalars().all()
-
-
 def _near(nearness: Callable[[str], Nearness], *of: str) -> dict[str, int]:
     """The domain points of every code that is near at all."""
     groups = {domains.group_of(code) for code in of}
@@ -223,10 +228,6 @@ def _nearest(near: dict[str, int]) -> dict[str, int]:
 
 def _codes(near: dict[str, int]) -> Values:
     return {"codes": list(near), "points": list(near.values())}
-
-
-def _run(session: Session, query: str, values: Values) -> sa.Result[*tuple[Any, ...]]:
-    return session.execute(_text(query), values)
 
 
 def _and(conditions: list[str]) -> str:

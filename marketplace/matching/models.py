@@ -37,7 +37,10 @@ class MatchExpert(Base):
     response_hours: Mapped[int | None]
     conflicts: Mapped[list[int]] = mapped_column(NUMBERS)
 
-    __table_args__ = (sa.Index("ix_match_experts_conflicts", "conflicts", postgresql_using="gin"),)
+    __table_args__ = (
+        sa.Index("ix_match_experts_conflicts", "conflicts", postgresql_using="gin"),
+        sa.Index("ix_match_experts_time_zone", "time_zone", "person_id"),
+    )
 
 
 class MatchCredential(Base):

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, embedded, schema, settings
 from marketplace.db import new_session
-from marketplace.matching import candidates, ranking
+from marketplace.matching import candidates, counting, ranking
+from marketplace.matching.counting import Sought
 from tests.bench import Row, crowd
 from tests.bench.arrays import Arrays
 
@@ -50,6 +51,7 @@ def _measured(session: Session, arrays: Arrays) -> Iterator[Row]:
     yield each("floor: 50 experts, one statement, ids only", asked, lambda gig: _floor(session, gig))
     yield each("NumPy over arrays in memory, ids only", asked, lambda gig: _brute_force(session, arrays, gig))
     yield each("50 experts for a gig, explained", asked, lambda gig: ranking.best_experts(session, gig))
+    yield each("experts counted for a gig, with all gains", asked, lambda gig: _count(session, gig))
     yield each("50 gigs for an expert, explained", people, lambda who: ranking.best_gigs(session, who))
 
 
@@ -57,6 +59,11 @@ def _floor(session: Session, gig_id: int) -> object:
     """The same predicate and score with nothing left out beforehand."""
     gig = ranking.gigs(session, [gig_id])[gig_id]
     return candidates.for_gig(session, gig, crowd.DAY, 50, least=0)
+
+
+def _count(session: Session, gig_id: int) -> object:
+    """What a client sees beside the form."""
+    return counting.count(session, Sought.of(ranking.gigs(session, [gig_id])[gig_id], crowd.DAY))
 
 
 def _brute_force(session: Session, arrays: Arrays, gig_id: int) -> object:

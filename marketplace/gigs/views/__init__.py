@@ -26,6 +26,6 @@ def _words() -> dict[str, object]:
     }
 
 
-from marketplace.gigs.views import client, expert  # noqa: E402
+from marketplace.gigs.views import client, expert, posting  # noqa: E402
 
-__all__ = ["bp", "client", "expert"]
+__all__ = ["bp", "client", "expert", "posting"]

@@ -1,4 +1,4 @@
-"""What clients do: start projects, write gigs, see who fits, invite, answer applications."""
+"""What clients do: start projects, see who fits, invite, answer applications."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from marketplace.actor import CLIENT, Role
 from marketplace.errors import NotFound
 from marketplace.gigs import (
     applications,
-    drafts,
     find,
     fit,
     invitations,
     projection,
-    publishing,
     queries,
-    words,
 )
 from marketplace.gigs import projects as use
-from marketplace.gigs.forms import DeclineForm, GigForm, InviteForm, ProjectForm
+from marketplace.gigs.forms import DeclineForm, InviteForm, ProjectForm
 from marketplace.gigs.models import Application, Gig, Project, label_of
 from marketplace.gigs.states import GigState
 from marketplace.gigs.views import bp
+from marketplace.gigs.views.access import may_write, own_gig
 from marketplace.i18n import gettext as _
 from marketplace.matching.words import Voice
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -80,89 +78,11 @@ def project(project_id: uuid.UUID) -> ResponseReturnValue:
     )
 
 
-@bp.route("/projects/<uuid:project_id>/gigs/new", methods=["GET", "POST"])
-@guard(Role.CLIENT_ADMIN)
-def new_gig(project_id: uuid.UUID) -> ResponseReturnValue:
-    """Write a gig."""
-    project = find.project(db_session(), actor(), project_id)
-    form = GigForm(currency=project.currency, languages=["en"])
-    made = try_form(form, lambda: drafts.draft_gig(db_session(), actor(), project_id, form.draft()))
-    if made:
-        return redirect(url_for("gigs.preview", gig_id=made.public_id), 303)
-    return page("gigs/edit.html", form=form, project=project, gig=None, countries=words.country_groups())
-
-
-@bp.route("/gigs/<uuid:gig_id>/edit", methods=["GET", "POST"])
-@guard(Role.CLIENT_ADMIN)
-def edit(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """Change what a gig says."""
-    gig = _own(gig_id)
-    form = GigForm.of(gig)
-    if try_form(form, lambda: drafts.edit_gig(db_session(), actor(), gig_id, form.draft())):
-        return redirect(url_for("gigs.preview", gig_id=gig_id), 303)
-    return page("gigs/edit.html", form=form, project=gig.project, gig=gig, countries=words.country_groups())
-
-
-@bp.get("/gigs/<uuid:gig_id>/preview")
-@guard(*CLIENT)
-def preview(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """The gig as experts will see it, and what is still missing."""
-    gig = _own(gig_id)
-    return page(
-        "gigs/preview.html",
-        gig=gig,
-        gaps=publishing.gaps_of(gig),
-        may_publish=gig.state in (GigState.DRAFT, GigState.PAUSED),
-    )
-
-
-@bp.get("/gigs/<uuid:gig_id>/overview")
-@guard(*CLIENT)
-def manage(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """How a gig goes: invited, applied, offered, started."""
-    gig = _own(gig_id)
-    return page(
-        "gigs/manage.html",
-        gig=gig,
-        counts=queries.counts(db_session(), [gig.id])[gig.id],
-        seats=applications.seats_left(db_session(), gig),
-        funded=projection.has_funds(db_session(), gig),
-        may_write=_may_write(gig),
-    )
-
-
-@bp.post("/gigs/<uuid:gig_id>/publication")
-@guard(Role.CLIENT_ADMIN)
-def publish(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """Show the gig to experts."""
-    publishing.publish_gig(db_session(), actor(), gig_id)
-    flash(_("The gig is published. These experts fit it best today."), "success")
-    return redirect(url_for("gigs.experts", gig_id=gig_id), 303)
-
-
-@bp.post("/gigs/<uuid:gig_id>/pause")
-@guard(Role.CLIENT_ADMIN)
-def pause(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """Take no more applications for now."""
-    publishing.pause_gig(db_session(), actor(), gig_id)
-    flash(_("The gig is paused. Contracts go on; nobody new can apply."), "success")
-    return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
-
-
-@bp.post("/gigs/<uuid:gig_id>/closing")
-@guard(Role.CLIENT_ADMIN)
-def close(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """Take no more applications ever."""
-    publishing.close_gig(db_session(), actor(), gig_id)
-    flash(_("The gig is closed. Contracts go on until one side ends them."), "success")
-    return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
-
-
 @bp.get("/gigs/<uuid:gig_id>/experts")
 @guard(*CLIENT)
 def experts(gig_id: uuid.UUID) -> ResponseReturnValue:
     """The experts who fit, ranked, with reasons and without anything personal."""
-    return _experts(_own(gig_id), InviteForm())
+    return _experts(own_gig(gig_id), InviteForm())
 
 
 @bp.post("/gigs/<uuid:gig_id>/experts/<uuid:profile>/invitation")
@@ -174,14 +94,14 @@ def invite(gig_id: uuid.UUID, profile: uuid.UUID) -> ResponseReturnValue:
     if try_form(form, lambda: invitations.invite(db_session(), actor(), gig_id, profile, said)):
         flash(_("%(who)s is invited.", who=_("Expert %(label)s", label=label_of(profile.hex))), "success")
         return redirect(url_for("gigs.experts", gig_id=gig_id, after=request.args.get("after")), 303)
-    return _experts(_own(gig_id), form, profile)
+    return _experts(own_gig(gig_id), form, profile)
 
 
 @bp.get("/gigs/<uuid:gig_id>/applications")
 @guard(*CLIENT)
 def received(gig_id: uuid.UUID) -> ResponseReturnValue:
     """The applications for a gig, the best match first."""
-    return _received(_own(gig_id))
+    return _received(own_gig(gig_id))
 
 
 @bp.post("/applications/<uuid:application_id>/shortlist")
@@ -224,7 +144,7 @@ def _experts(gig: Gig, form: InviteForm, refused: uuid.UUID | None = None) -> Re
         next_url=next_url,
         seats=applications.seats_left(db_session(), gig),
         funded=projection.has_funds(db_session(), gig),
-        may_write=_may_write(gig) and gig.state is GigState.PUBLISHED,
+        may_write=may_write(gig) and gig.state is GigState.PUBLISHED,
     )
 
 
@@ -243,19 +163,8 @@ def _received(gig: Gig) -> ResponseReturnValue:
         profiles=queries.profiles_of(db_session(), ids),
         held=queries.credentials_of(db_session(), ids),
         explained={each.id: fit.explained(each.explanation, Voice.CLIENT) for each in found},
-        may_write=_may_write(gig),
+        may_write=may_write(gig),
     )
-
-
-def _own(gig_id: uuid.UUID) -> Gig:
-    """The gig, for its client's own people: an expert who may see it as an expert may not manage it."""
-    gig = find.gig(db_session(), actor(), gig_id)
-    actor().require(*CLIENT, organization_id=gig.project.organization_id)
-    return gig
-
-
-def _may_write(gig: Gig) -> bool:
-    return actor().has(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
 
 
 def _label(application: Application) -> str:

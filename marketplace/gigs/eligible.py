@@ -1,0 +1,104 @@
+"""How many experts a gig reaches as far as it is written, and what would reach more, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.credentials import types
+from marketplace.gigs import words
+from marketplace.gigs.drafts import GigDraft
+from marketplace.gigs.models import Project
+from marketplace.i18n import gettext as _
+from marketplace.i18n import ngettext
+from marketplace.matching import counting, domains
+from marketplace.matching.counting import Eligible, Gain, Sought
+from marketplace.matching.facts import RequirementFact
+from marketplace.money import Money
+
+# Longer than this nobody waits for a figure beside a form.
+MILLISECONDS = 1_000
+# The input to which each way to more experts leads.
+FIELDS = {
+    "rate": "rate_max",
+    "hours": "hours_per_week",
+    "language": "languages",
+    "country": "countries",
+    "credential": "requirements",
+    "zone": "time_zone",
+}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a client is told while writing. `eligible` is None while `wanting` says what is needed first, and
+    when counting took too long. `places` is how many people the gig asks for."""
+
+    wanting: list[str]
+    eligible: Eligible | None
+    ways: list[Way]
+    places: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """`people` more would fit; `change` says how, such as `at $150.00 an hour`; `field` is the input."""
+
+    people: int
+    change: str
+    field: str
+
+
+def reach(session: Session, project: Project, draft: GigDraft) -> Reach:
+    """Count who fits what the draft says so far."""
+    sought = _sought(project, draft)
+    wanting = [] if sought else _wanting(draft)
+    eligible = counting.count_within(session, sought, MILLISECONDS) if sought else None
+    ways = [_way(gain, project.currency) for gain in eligible.gains] if eligible else []
+    return Reach(wanting, eligible, ways, draft.headcount or 1)
+
+
+def _sought(project: Project, draft: GigDraft) -> Sought | None:
+    if not draft.domain or not domains.known(draft.domain) or not draft.rate_max:
+        return None
+    today = clock.today("UTC")
+    return Sought(
+        domain=draft.domain,
+        rate_max=draft.rate_max,
+        currency=project.currency,
+        day=max(draft.starts_on or today, today),
+        hours_per_week=draft.hours_per_week,
+        languages=draft.languages,
+        countries=draft.countries,
+        requirements=tuple(
+            RequirementFact(each.type, each.jurisdiction, each.level, each.max_age_days)
+            for each in draft.requirements
+        ),
+        client=project.organization_id,
+    )
+
+
+def _wanting(draft: GigDraft) -> list[str]:
+    wanted = [
+        (draft.domain, _("the domain whose experts you need")),
+        (draft.rate_max, _("the highest rate that you pay")),
+    ]
+    return [what for value, what in wanted if not value]
+
+
+def _way(gain: Gain, currency: str) -> Way:
+    return Way(gain.people, _change(gain, currency), FIELDS[gain.code])
+
+
+def _change(gain: Gain, currency: str) -> str:
+    if gain.code == "rate":
+        return _("at %(rate)s an hour", rate=Money(gain.value, currency))
+    if gain.code == "hours":
+        return ngettext("at %(n)s hour a week", "at %(n)s hours a week", gain.value, n=gain.value)
+    if gain.code == "language":
+        return _("without %(what)s", what=words.language(gain.value))
+    if gain.code == "credential":
+        return _("without: %(what)s", what=types.title(gain.value.type, gain.value.jurisdiction))
+    return {"country": _("from anywhere"), "zone": _("in any time zone")}[gain.code]

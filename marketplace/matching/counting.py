@@ -1,0 +1,238 @@
+"""How many experts fit a gig while it is written, and how many more each relaxed requirement would bring.
+
+One pass over the narrow copies counts people, not rows: all who lack nothing, and of those who lack one
+thing alone, how many lack which. The gain of a relaxed requirement is exactly the difference that it makes,
+as a property test shows against `criteria.explain`. What a draft does not say yet restricts nobody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from psycopg.errors import QueryCanceled
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from marketplace import money
+from marketplace.matching import bits, candidates, domains
+from marketplace.matching.criteria import least_hours
+from marketplace.matching.domains import Nearness
+from marketplace.matching.facts import GigFacts, RequirementFact
+
+# Major units of a currency between one round rate and the next.
+ROUND = 5
+# Nobody is told of rates above so many times their own.
+DEAREST = 2
+# Of all whom a higher rate or fewer hours could bring, the shares at which it is worth a line, in percent.
+WORTH = (25, 60, 95)
+ROUND_HOURS = (40, 35, 30, 25, 20, 15, 10, 5, 2)
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Whom a gig asks for, as far as it says: `GigFacts` in which all but the domain and the rate may miss.
+
+    `day` is when credentials must count: the gig's first day, or today if that has passed or is not said.
+    """
+
+    domain: str
+    rate_max: int
+    currency: str
+    day: date
+    hours_per_week: int | None = None
+    languages: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    requirements: tuple[RequirementFact, ...] = ()
+    time_zone: str | None = None
+    shared_hours: int = 0
+    client: int = 0
+
+    @classmethod
+    def of(cls, gig: GigFacts, today: date) -> Sought:
+        """Whom a complete gig asks for."""
+        names = set(cls.__dataclass_fields__) - {"day"}
+        return cls(day=max(gig.starts_on, today), **{name: getattr(gig, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Gain:
+    """`people` more would fit if this alone were relaxed: to the `value` for a rate (minor units) or hours a
+    week; else not asked for at all, `value` saying which language (its code) or credential it is."""
+
+    code: str
+    value: Any
+    people: int
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """How many people fit, how many of them know the very domain, and what would bring more."""
+
+    people: int
+    at_home: int
+    gains: tuple[Gain, ...]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One requirement: when it is met, in SQL over a row `r` of `match_expert_domains`, and what it binds.
+
+    Kept apart from the others, so that each can be counted as the only one that is lacking.
+    """
+
+    code: str
+    value: Any
+    met: str
+    binds: dict[str, Any]
+
+
+# A bit for each need that a person lacks; only who lacks one at most can be won by relaxing one. All that is
+# asked of a person is packed into one number, so that one key and one number is all that is grouped.
+COUNT = """
+    SELECT found >> 33 AS lacks, (found >> 1) & 4294967295 AS at, found & 1 AS home, count(*) AS people
+    FROM (
+        SELECT max((lacks << 33) + home + 2 * CASE lacks
+            WHEN {rate} THEN (min_rate + :step - 1) / :step * :step
+            WHEN {hours} THEN hours_per_week ELSE 0 END) AS found
+        FROM (
+            SELECT r.person_id, r.min_rate, r.hours_per_week, CAST({lacks} AS bigint) AS lacks,
+                CASE WHEN r.domain = ANY (CAST(:home AS text[])) THEN 1 ELSE 0 END AS home
+            FROM match_expert_domains r
+            WHERE r.currency = :currency AND r.domain = ANY (CAST(:codes AS text[]))
+                AND r.min_rate <= :dearest {fits}
+            OFFSET 0
+        ) AS looked WHERE (lacks & (lacks - 1)) < 1 GROUP BY person_id
+    ) AS each GROUP BY found
+"""
+# The bit of a need that is not there.
+UNUSED = -1
+
+
+def count(session: Session, sought: Sought) -> Eligible:
+    """Who fits now, and what each requirement keeps away. Raises KeyError for a domain that is not known."""
+    needs = list(_needs(sought))
+    bits_of = {need.code: 1 << place for place, need in enumerate(needs)}
+    lacks = " | ".join(f"CASE WHEN {need.met} THEN 0 ELSE {1 << n} END" for n, need in enumerate(needs))
+    fits, values = _fits(session, sought)
+    query = COUNT.format(lacks=lacks, fits=fits, rate=bits_of["rate"], hours=bits_of.get("hours", UNUSED))
+    for need in needs:
+        values |= need.binds
+    fit: Counter[int] = Counter()
+    lacking: dict[int, Counter[int]] = {}
+    for row in candidates.run(session, query, values):
+        if row.lacks:
+            lacking.setdefault(row.lacks, Counter())[row.at] += row.people
+        else:
+            fit[row.home] += row.people
+    gains = (
+        gain
+        for place, need in enumerate(needs)
+        for gain in _gains(need, lacking.get(1 << place, Counter()), sought)
+    )
+    return Eligible(fit.total(), fit[1], tuple(gains))
+
+
+def count_within(session: Session, sought: Sought, milliseconds: int) -> Eligible | None:
+    """As `count`; None when the database needs longer than that."""
+    # Rolling back to here takes the time-out back as well, whether it struck or not.
+    here = session.begin_nested()
+    try:
+        session.execute(sa.text(f"SET LOCAL statement_timeout = {milliseconds:d}"))
+        return count(session, sought)
+    except OperationalError as error:
+        if isinstance(error.orig, QueryCanceled):
+            return None
+        raise
+    finally:
+        here.rollback()
+
+
+def step(currency: str) -> int:
+    """Minor units from one round rate to the next."""
+    return int(ROUND * 10 ** money.exponent(currency))
+
+
+def _needs(sought: Sought) -> Iterator[Need]:
+    yield Need("rate", None, "r.min_rate <= :rate_max", {"rate_max": sought.rate_max})
+    if sought.hours_per_week:
+        least = least_hours(sought.hours_per_week)
+        yield Need("hours", None, "r.hours_per_week >= :least_hours", {"least_hours": least})
+    for place, code in enumerate(sought.languages):
+        yield _language(f"language_{place}", code)
+    if sought.countries:
+        met = "r.country = ANY (CAST(:countries AS char(2)[]))"
+        yield Need("country", None, met, {"countries": list(sought.countries)})
+    for place, asked in enumerate(sought.requirements):
+        yield _credential(place, asked, sought.day)
+    if sought.time_zone and sought.shared_hours:
+        zones = candidates.zones_within(sought.time_zone, sought.shared_hours, sought.day)
+        met = "r.person_id IN (SELECT person_id FROM match_experts WHERE time_zone = ANY (:zones))"
+        yield Need("zone", None, met, {"zones": zones})
+
+
+def _language(name: str, code: str) -> Need:
+    met = f"r.language_bits & :{name} = :{name}"
+    binds: dict[str, Any] = {name: bits.languages((code,))}
+    if not bits.exact((code,)):
+        writers = f"SELECT person_id FROM match_experts WHERE :{name}_code = ANY (languages)"  # noqa: S608
+        met, binds[f"{name}_code"] = f"({met} AND r.person_id IN ({writers}))", code
+    return Need("language", code, met, binds)
+
+
+def _credential(place: int, asked: RequirementFact, day: date) -> Need:
+    """By the set of those who hold it, which is read once; their bits keep most from being looked up."""
+    holders = f"SELECT c.person_id FROM match_credentials c WHERE {candidates.COUNTS.format(n=place)}"  # noqa: S608
+    bit = f"held_{place}"
+    met = f"(r.credential_bits & :{bit} = :{bit} AND r.counts_until >= :day AND r.person_id IN ({holders}))"
+    binds = {f"{name}_{place}": value for name, value in vars(asked).items()}
+    return Need("credential", asked, met, {**binds, bit: bits.asked((asked,)), "day": day})
+
+
+def _fits(session: Session, sought: Sought) -> tuple[str, dict[str, Any]]:
+    """What nobody can relax, and the values of the whole."""
+    near = {code: domains.nearness(code, sought.domain) for code in domains.codes()}
+    codes = [code for code, nearness in near.items() if nearness is not Nearness.ELSEWHERE]
+    values: dict[str, Any] = {
+        "codes": codes,
+        "home": [code for code in codes if near[code] is Nearness.SAME],
+        "currency": sought.currency,
+        "dearest": DEAREST * sought.rate_max,
+        "step": step(sought.currency),
+    }
+    barred = candidates.barred(session, sought.client)
+    if not barred:
+        return "", values
+    return "AND r.person_id <> ALL (CAST(:barred AS bigint[]))", {**values, "barred": barred}
+
+
+def _gains(need: Need, kept_away: Counter[int], sought: Sought) -> Iterator[Gain]:
+    if need.code == "rate":
+        dearest = DEAREST * sought.rate_max
+        rates = sorted(rate for rate in kept_away if rate <= dearest)
+        yield from _worth(need.code, rates, lambda at: sum(kept_away[rate] for rate in rates if rate <= at))
+    elif need.code == "hours":
+        fewer = [hours for hours in ROUND_HOURS if hours < (sought.hours_per_week or 0)]
+        yield from _worth(
+            need.code,
+            fewer,
+            lambda at: sum(people for offered, people in kept_away.items() if offered >= least_hours(at)),
+        )
+    elif people := kept_away.total():
+        yield Gain(need.code, need.value, people)
+
+
+def _worth(code: str, steps: Sequence[int], gain: Callable[[int], int]) -> Iterator[Gain]:
+    """Of the steps, the mildest first, those at which the gain reaches another share of what is to be had."""
+    gains = [Gain(code, at, gain(at)) for at in steps]
+    most = gains[-1].people if gains else 0
+    told = 0
+    for share in WORTH:
+        found = next(each for each in gains if each.people * 100 >= most * share) if most else None
+        if found and found.people > told:
+            told = found.people
+            yield found

@@ -16,7 +16,7 @@ from marketplace.contracts.models import Offer
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
-from marketplace.gigs import applications
+from marketplace.gigs import applications, words
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.members import tell, tell_client
 from marketplace.gigs.models import Application, ExpertProfile, Gig
@@ -193,7 +193,7 @@ def _written(application: Application, draft: OfferDraft, fee_bps: int, made_by:
             rate=Money(draft.rate, project.currency),
             hours_per_week=draft.hours_per_week,
             starts_on=draft.starts_on,
-            data_use=gig.data_use,
+            data_use=" ".join([gig.data_use, words.said_uses(gig.uses or ())]),
         )
     )
     return Offer(

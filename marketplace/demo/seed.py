@@ -31,6 +31,7 @@ PROFILES = {
         hours_per_week=10,
         about="I explain risk for a living. I want models to say what they do not know.",
         skills=("triage", "differential diagnosis", "patient letters"),
+        refusals=("surveillance", "weapons"),
     ),
     "ben": ProfileDraft(
         headline="Contracts lawyer, 9 years in practice",

@@ -40,6 +40,9 @@ DATA_USE = (
     "judgement. It is kept for five years, and you may name the project in your record.",
 )
 
+# What of that some experts refuse.
+USED_FOR = {DATA_USE[2]: ("general_models",)}
+
 GROUPS: dict[str, Work] = {
     "medicine": Work(
         skills=(

@@ -30,7 +30,10 @@ MOST_SKILLS = 10
 
 @dataclass(frozen=True)
 class GigDraft:
-    """What a client says of a gig. Rates are minor units of the project's currency for an hour."""
+    """What a client says of a gig. Rates are minor units of the project's currency for an hour.
+
+    `uses` are those that experts may refuse: None when nothing was said, empty for none of them.
+    """
 
     title: str
     domain: str | None = None
@@ -38,6 +41,7 @@ class GigDraft:
     description: str = ""
     guidelines: str = ""
     data_use: str = ""
+    uses: tuple[str, ...] | None = None
     rate_min: int | None = None
     rate_max: int | None = None
     hours_per_week: int | None = None
@@ -106,6 +110,7 @@ def kept(draft: GigDraft) -> dict[str, Any]:
         "description": paragraph(draft.description),
         "guidelines": paragraph(draft.guidelines),
         "data_use": paragraph(draft.data_use),
+        "uses": None if draft.uses is None else sorted(set(draft.uses)),
         "rate_min": draft.rate_min,
         "rate_max": draft.rate_max,
         "hours_per_week": draft.hours_per_week,

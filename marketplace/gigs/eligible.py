@@ -28,6 +28,7 @@ FIELDS = {
     "country": "countries",
     "credential": "requirements",
     "zone": "time_zone",
+    "data_use": "uses",
 }
 
 
@@ -77,6 +78,7 @@ def _sought(project: Project, draft: GigDraft) -> Sought | None:
             for each in draft.requirements
         ),
         client=project.organization_id,
+        uses=draft.uses or (),
     )
 
 
@@ -101,4 +103,8 @@ def _change(gain: Gain, currency: str) -> str:
         return _("without %(what)s", what=words.language(gain.value))
     if gain.code == "credential":
         return _("without: %(what)s", what=types.title(gain.value.type, gain.value.jurisdiction))
-    return {"country": _("from anywhere"), "zone": _("in any time zone")}[gain.code]
+    return {
+        "country": _("from anywhere"),
+        "zone": _("in any time zone"),
+        "data_use": _("without the uses that they refuse"),
+    }[gain.code]

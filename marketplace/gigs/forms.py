@@ -14,7 +14,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from marketplace.accounts.people import countries
@@ -43,6 +43,8 @@ PLAIN = (
     "countries", "starts_on", "ends_on",
 )  # fmt: skip
 AGES = (30, 60, 120, 365)
+# The answer that the work is for no use that some refuse.
+NONE = "none"
 
 
 class Checkboxes(SelectMultipleField):
@@ -50,6 +52,12 @@ class Checkboxes(SelectMultipleField):
 
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
+
+
+def none_or_some(form: Any, field: Any) -> None:
+    """Refuse an answer that says both."""
+    if NONE in (field.data or ()) and len(field.data) > 1:
+        raise ValidationError(_("Choose either some of them, or none."))
 
 
 class ProfileForm(Form):
@@ -60,6 +68,7 @@ class ProfileForm(Form):
     domains = Checkboxes(lazy("Domains"))
     skills = StringField(lazy("Skills"), [Optional(), Length(max=500)])
     languages = Checkboxes(lazy("Languages that you write well"))
+    refusals = Checkboxes(lazy("Uses of your work that you refuse"))
     min_rate = money_field(lazy("The least you work for, an hour"))
     hours_per_week = IntegerField(lazy("Hours a week that you can give"), [FILL_IN, HOURS])
 
@@ -67,6 +76,7 @@ class ProfileForm(Form):
         super().__init__(*args, **kwargs)
         self.domains.choices = [each for _group, inside in domains.choices() for each in inside]
         self.languages.choices = words.language_choices()
+        self.refusals.choices = words.use_choices()
 
     @classmethod
     def of(cls, profile: ExpertProfile | None) -> ProfileForm:
@@ -79,6 +89,7 @@ class ProfileForm(Form):
             domains=profile.domains,
             skills=", ".join(profile.skills),
             languages=profile.languages,
+            refusals=profile.refusals,
             min_rate=Money(profile.min_rate, profile.currency),
             hours_per_week=profile.hours_per_week,
         )
@@ -93,6 +104,7 @@ class ProfileForm(Form):
             languages=tuple(self.languages.data or ()),
             min_rate=self.min_rate.data,
             hours_per_week=self.hours_per_week.data or 0,
+            refusals=tuple(self.refusals.data or ()),
         )
 
 
@@ -152,6 +164,7 @@ class GigForm(Form):
     description = TextAreaField(lazy("What is to be done"), [Optional(), PARAGRAPH])
     guidelines = TextAreaField(lazy("Guidelines"), [Optional(), LONG])
     data_use = TextAreaField(lazy("Use of the work"), [Optional(), PARAGRAPH])
+    uses = Checkboxes(lazy("Is the work for any of these?"), [none_or_some])
     rate_min = money_field(lazy("Lowest rate, an hour"), required=False)
     rate_max = money_field(lazy("Highest rate, an hour"), required=False)
     hours_per_week = IntegerField(lazy("Hours a week from each person"), [Optional(), HOURS])
@@ -173,6 +186,7 @@ class GigForm(Form):
         self.task_kind.choices = [("", _("Choose one")), *words.task_choices()]
         self.languages.choices = words.language_choices()
         self.countries.choices = list(countries().items())
+        self.uses.choices = [*words.use_choices(), (NONE, _("None of these"))]
         self.rate_min.currency = self.rate_max.currency = currency
 
     @classmethod
@@ -183,6 +197,7 @@ class GigForm(Form):
         return cls(
             **plain,
             skills=", ".join(gig.skills),
+            uses=gig.uses or ([] if gig.uses is None else [NONE]),
             task_kind=gig.task_kind.value if gig.task_kind else "",
             rate_min=_money(gig.rate_min, currency),
             rate_max=_money(gig.rate_max, currency),
@@ -200,6 +215,7 @@ class GigForm(Form):
             description=self.description.data or "",
             guidelines=self.guidelines.data or "",
             data_use=self.data_use.data or "",
+            uses=tuple(each for each in self.uses.data if each != NONE) if self.uses.data else None,
             rate_min=_amount(self.rate_min.data),
             rate_max=_amount(self.rate_max.data),
             hours_per_week=self.hours_per_week.data,

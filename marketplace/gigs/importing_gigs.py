@@ -129,9 +129,14 @@ def _add(
 
 def _change(session: Session, source: str, gig: Gig, row: GigRow) -> None:
     """What the file does not know of stays."""
-    drafts.write(
-        gig, replace(row.draft, guidelines=gig.guidelines, data_use=gig.data_use, skills=tuple(gig.skills))
+    draft = replace(
+        row.draft,
+        guidelines=gig.guidelines,
+        data_use=gig.data_use,
+        uses=None if gig.uses is None else tuple(gig.uses),
+        skills=tuple(gig.skills),
     )
+    drafts.write(gig, draft)
     gig.version += 1
     importing.remember_change(session, GIG, source, row.external_id, row.digest)
     projection.push_gig(session, gig)
@@ -159,6 +164,7 @@ def _facts(id_: int, project: Project, draft: GigDraft) -> GigFacts | None:
         headcount_left=draft.headcount or 0,
         funded=False,
         client=project.organization_id,
+        uses=None,
     )
 
 

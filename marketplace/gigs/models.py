@@ -37,6 +37,7 @@ class ExpertProfile(Public, Base):
     domains: Mapped[list[str]] = mapped_column(TEXTS)
     skills: Mapped[list[str]] = mapped_column(TEXTS)
     languages: Mapped[list[str]] = mapped_column(TEXTS)
+    refusals: Mapped[list[str]] = mapped_column(TEXTS, server_default="{}")
     min_rate: Mapped[int]
     currency: Mapped[str]
     hours_per_week: Mapped[int]
@@ -97,7 +98,10 @@ class Project(Public, Base):
 
 
 class Gig(Public, Base):
-    """A piece of work at a rate band. Amounts are minor units of the project's currency for an hour."""
+    """A piece of work at a rate band. Amounts are minor units of the project's currency for an hour.
+
+    `uses` are those that experts may refuse (see `matching.uses`), None until the client has said.
+    """
 
     __tablename__ = "gigs"
 
@@ -109,6 +113,7 @@ class Gig(Public, Base):
     description: Mapped[str]
     guidelines: Mapped[str]
     data_use: Mapped[str]
+    uses: Mapped[list[str] | None] = mapped_column(TEXTS)
     rate_min: Mapped[int | None]
     rate_max: Mapped[int | None]
     hours_per_week: Mapped[int | None]

@@ -23,7 +23,10 @@ MOST_DOMAINS = 10
 
 @dataclass(frozen=True)
 class ProfileDraft:
-    """`min_rate` is the least the expert works for, an hour. `languages` are ISO 639 codes."""
+    """`min_rate` is the least the expert works for, an hour. `languages` are ISO 639 codes.
+
+    `refusals` are uses of work (see `matching.uses`) that they take no part in.
+    """
 
     headline: str
     domains: tuple[str, ...]
@@ -32,6 +35,7 @@ class ProfileDraft:
     hours_per_week: int
     about: str = ""
     skills: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
 
 
 @use_case
@@ -65,6 +69,7 @@ def kept(draft: ProfileDraft) -> dict[str, Any]:
         "domains": once(draft.domains),
         "skills": once(draft.skills),
         "languages": once(draft.languages),
+        "refusals": sorted(set(draft.refusals)),
         "min_rate": draft.min_rate.amount,
         "currency": draft.min_rate.currency,
         "hours_per_week": draft.hours_per_week,

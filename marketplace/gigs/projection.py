@@ -154,6 +154,7 @@ def gig_facts(gig: Gig, headcount_left: int, funded: bool) -> GigFacts:
         funded=funded,
         skills=skills.keys(gig.skills),
         client=gig.project.organization_id,
+        uses=None if gig.uses is None else tuple(gig.uses),
     )
 
 
@@ -197,6 +198,7 @@ def expert_facts(
         record=told.record,
         response_hours=told.response_hours,
         conflicts=tuple(each for each in conflicts if each is not None),
+        refusals=tuple(profile.refusals),
     )
 
 

@@ -36,6 +36,7 @@ def missing(gig: Gig) -> list[Gap]:
         ("task_kind", gig.task_kind, _("Say what kind of task it is.")),
         ("description", gig.description, _("Describe the work, so that an expert can judge it.")),
         ("data_use", gig.data_use, _("Say what the work trains and how it may be used.")),
+        ("uses", gig.uses is not None, _("Say whether the work is for any of the uses that some refuse.")),
         ("rate_min", gig.rate_min, _("Give the lowest hourly rate.")),
         ("rate_max", gig.rate_max, _("Give the highest hourly rate.")),
         ("hours_per_week", gig.hours_per_week, _("Say how many hours a week you need from each person.")),

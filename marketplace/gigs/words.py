@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from babel import Locale
 
 from marketplace.accounts.people import countries
 from marketplace.gigs.states import TaskKind, task_word
 from marketplace.i18n import current_locale
 from marketplace.i18n import gettext as _
-from marketplace.matching import bits
+from marketplace.matching import bits, names
+from marketplace.matching.uses import Use
 
 LEVELS = (2, 3, 4)
 GROUP = 32
@@ -34,6 +37,20 @@ def country_groups() -> list[tuple[str, list[tuple[str, str]]]]:
 def language_choices() -> list[tuple[str, str]]:
     """By name."""
     return sorted(((code, language(code)) for code in bits.LANGUAGES), key=lambda choice: choice[1])
+
+
+def use_choices() -> list[tuple[str, str]]:
+    """Every use of work that experts may refuse."""
+    said = ((use.value, names.use(use)) for use in Use)
+    return [(code, text[:1].upper() + text[1:]) for code, text in said]
+
+
+def said_uses(uses: Iterable[str]) -> str:
+    """What the client says of the uses that experts may refuse, as a sentence."""
+    said = names.uses(uses)
+    if not said:
+        return _("The client says that it is for none of the uses that experts can refuse here.")
+    return _("The client says that it is also for: %(uses)s.", uses=said)
 
 
 def task_choices() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.matching import bits, domains, skills, zones
+from marketplace.matching import bits, domains, skills, uses, zones
 from marketplace.matching.criteria import WEIGHTS, base_points, domain_points, least_hours
 from marketplace.matching.domains import Nearness
 from marketplace.matching.facts import ExpertFacts, GigFacts
@@ -172,6 +172,9 @@ def _experts_for(session: Session, gig: GigFacts, day: date) -> tuple[str, Value
         fits.append("EXISTS (SELECT FROM match_experts e WHERE e.person_id = r.person_id "
                     "AND e.time_zone = ANY (:zones))")  # fmt: skip
         values["zones"] = zones_within(gig.time_zone, gig.shared_hours, day)
+    if gig.uses is None or gig.uses:
+        fits.append("r.refusal_bits & :uses = 0")
+        values["uses"] = uses.bits(gig.uses)
     if not_these := barred(session, gig.client):
         fits.append("r.person_id <> ALL (CAST(:barred AS bigint[]))")
         values["barred"] = not_these
@@ -199,6 +202,9 @@ def _gigs_for(session: Session, expert: ExpertFacts, among: Sequence[int] | None
     if expert.conflicts:
         fits.append("g.client <> ALL (CAST(:conflicts AS bigint[]))")
         values["conflicts"] = list(expert.conflicts)
+    if expert.refusals:
+        fits.append("g.use_bits & :refusals = 0")
+        values["refusals"] = uses.bits(expert.refusals)
     if among is not None:
         fits.append("g.gig_id = ANY (CAST(:among AS bigint[]))")
         values["among"] = list(among)

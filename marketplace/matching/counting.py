@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from marketplace import money
-from marketplace.matching import bits, candidates, domains
+from marketplace.matching import bits, candidates, domains, uses
 from marketplace.matching.criteria import least_hours
 from marketplace.matching.domains import Nearness
 from marketplace.matching.facts import GigFacts, RequirementFact
@@ -51,6 +51,7 @@ class Sought:
     time_zone: str | None = None
     shared_hours: int = 0
     client: int = 0
+    uses: tuple[str, ...] | None = ()
 
     @classmethod
     def of(cls, gig: GigFacts, today: date) -> Sought:
@@ -173,6 +174,8 @@ def _needs(sought: Sought) -> Iterator[Need]:
         zones = candidates.zones_within(sought.time_zone, sought.shared_hours, sought.day)
         met = "r.person_id IN (SELECT person_id FROM match_experts WHERE time_zone = ANY (:zones))"
         yield Need("zone", None, met, {"zones": zones})
+    if sought.uses is None or sought.uses:
+        yield Need("data_use", None, "r.refusal_bits & :uses = 0", {"uses": uses.bits(sought.uses)})
 
 
 def _language(name: str, code: str) -> Need:

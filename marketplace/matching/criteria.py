@@ -137,6 +137,20 @@ def conflict(pair: Pair) -> Iterator[Criterion]:
     )
 
 
+def data_use(pair: Pair) -> Iterator[Criterion]:
+    """None of what the work is for is refused. Until the client has said, nobody knows."""
+    uses, refused = pair.gig.uses, pair.expert.refusals
+    clash = tuple(each for each in refused if uses is None or each in uses)
+    facts = {"uses": None if uses is None else list(uses), "clash": list(clash)}
+    left = () if uses is None else tuple(each for each in uses if each not in refused)
+    changes = (
+        Change(Who.EXPERT, {"refusals": tuple(each for each in refused if each not in clash)}, {}),
+        Change(Who.CLIENT, {"uses": left}, {}),
+    )
+    verdict = Verdict.PASS if not clash else Verdict.UNKNOWN if uses is None else Verdict.FAIL
+    yield Criterion("data_use", Kind.HARD, verdict, facts, changes if clash else ())
+
+
 def places(pair: Pair) -> Iterator[Criterion]:
     left = pair.gig.headcount_left
     yield _hard("places", left > 0, {"left": left}, lambda: [Change(Who.CLIENT, {"headcount_left": 1}, {})])
@@ -246,7 +260,7 @@ def base_points(expert: ExpertFacts) -> int:
 
 
 ALL: tuple[Criteria, ...] = (
-    standing, domain, rate, credentials, languages, country, hours, zone, conflict, places, funds,
+    standing, domain, rate, credentials, languages, country, hours, zone, conflict, data_use, places, funds,
     domain_depth, rate_fit, skills, availability, record, response,
 )  # fmt: skip
 

@@ -43,7 +43,7 @@ class ExpertFacts:
     `skills` are names as `skills.key` writes them. `record` is how many in a hundred of the weeks decided
     were approved without being returned, `response_hours` how long an invitation or an offer waits for an
     answer; None where nobody knows yet. `conflicts` are the clients (internal ids of organizations) for whom
-    the expert cannot work.
+    the expert cannot work, `refusals` the uses of work (see `uses.Use`) that they take no part in.
     """
 
     person_id: int
@@ -60,6 +60,7 @@ class ExpertFacts:
     record: int | None = None
     response_hours: int | None = None
     conflicts: tuple[int, ...] = ()
+    refusals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class GigFacts:
 
     `funded`: is money left to reserve for one more expert? `time_zone` is where the client works and
     `shared_hours` how many working hours a day must be the expert's too; None when the gig does not care.
-    `client` is the organization's internal id.
+    `client` is the organization's internal id. `uses` are those that some refuse (see `uses.Use`), None when
+    the client has not said.
     """
 
     gig_id: int
@@ -87,6 +89,7 @@ class GigFacts:
     shared_hours: int = 0
     skills: tuple[str, ...] = ()
     client: int = 0
+    uses: tuple[str, ...] | None = ()
 
 
 def to_json(facts: GigFacts) -> dict[str, Any]:
@@ -98,8 +101,9 @@ def gig_from_json(kept: dict[str, Any]) -> GigFacts:
     """What `to_json` was given."""
     requirements = tuple(RequirementFact(**each) for each in kept["requirements"])
     lists = {name: tuple(kept[name]) for name in ("languages", "countries", "skills")}
+    uses = None if kept["uses"] is None else tuple(kept["uses"])
     starts_on = date.fromisoformat(kept["starts_on"])
-    return GigFacts(**{**kept, **lists, "requirements": requirements, "starts_on": starts_on})
+    return GigFacts(**{**kept, **lists, "requirements": requirements, "starts_on": starts_on, "uses": uses})
 
 
 def _plain(value: Any) -> Any:

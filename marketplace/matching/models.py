@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.db import Base, Json, Key
+from marketplace.matching.uses import NOT_SAID
 
 TEXTS = ARRAY(sa.Text)
 NUMBERS = ARRAY(sa.BigInteger)
@@ -36,6 +37,7 @@ class MatchExpert(Base):
     record: Mapped[int | None]
     response_hours: Mapped[int | None]
     conflicts: Mapped[list[int]] = mapped_column(NUMBERS)
+    refusals: Mapped[list[str]] = mapped_column(TEXTS, server_default="{}")
 
     __table_args__ = (
         sa.Index("ix_match_experts_conflicts", "conflicts", postgresql_using="gin"),
@@ -92,6 +94,7 @@ class MatchExpertDomain(Base):
     credential_bits: Mapped[int] = mapped_column(sa.BigInteger)
     counts_until: Mapped[date | None]
     skills: Mapped[list[int]] = mapped_column(SKILLS)
+    refusal_bits: Mapped[int] = mapped_column(sa.SmallInteger, server_default="0")
 
 
 sa.Index(
@@ -108,6 +111,7 @@ sa.Index(
         "credential_bits",
         "counts_until",
         "skills",
+        "refusal_bits",
     ],
 )
 
@@ -129,5 +133,6 @@ class MatchGig(Base):
     credential_bits: Mapped[int] = mapped_column(sa.BigInteger)
     countries: Mapped[list[str]] = mapped_column(TEXTS)
     skills: Mapped[list[int]] = mapped_column(SKILLS)
+    use_bits: Mapped[int] = mapped_column(sa.SmallInteger, server_default=str(NOT_SAID))
     open: Mapped[bool]
     facts: Mapped[Json]

@@ -11,6 +11,7 @@ from babel.lists import format_list
 
 from marketplace.i18n import current_locale, day, ngettext
 from marketplace.i18n import gettext as _
+from marketplace.matching.uses import Use
 from marketplace.money import Money
 
 Facts = dict[str, Any]
@@ -29,6 +30,7 @@ def label(code: str, facts: Facts) -> str:
         "hours": _("Hours a week"),
         "zone": _("Working hours in common"),
         "conflict": _("Conflict of interest"),
+        "data_use": _("Use of the work"),
         "places": _("Places"),
         "funds": _("Funded hours"),
         "domain_depth": _("How close the domain is"),
@@ -44,6 +46,26 @@ def languages(codes: Iterable[str]) -> str:
     """`English and German`."""
     known = Locale.parse(current_locale()).languages
     return listed(known.get(code, code) for code in codes)
+
+
+def uses(codes: Iterable[str]) -> str:
+    """`political persuasion and weapons or warfare`."""
+    return listed(use(code) for code in codes)
+
+
+def use(code: str) -> str:
+    """What the work may be for, as part of a sentence."""
+    return {
+        Use.AUTOMATION: _("automating this very profession"),
+        Use.GENERAL_MODELS: _("training models that are sold to anybody"),
+        Use.RESALE: _("selling the work itself to others"),
+        Use.LIKENESS: _("imitating a person’s voice, face or style"),
+        Use.PERSUASION: _("political persuasion"),
+        Use.SURVEILLANCE: _("watching or scoring people"),
+        Use.WEAPONS: _("weapons or warfare"),
+        Use.SEXUAL: _("sexual content"),
+        Use.UNLIMITED: _("keeping the work without an end"),
+    }[Use(code)]
 
 
 def country(code: str) -> str:

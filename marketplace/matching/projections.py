@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from marketplace import bulk
-from marketplace.matching import bits, domains, facts, skills
+from marketplace.matching import bits, domains, facts, skills, uses
 from marketplace.matching.criteria import base_points
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
 from marketplace.matching.models import (
@@ -114,6 +114,7 @@ def domain_rows(expert: ExpertFacts, numbers: dict[str, int]) -> list[dict[str, 
         "credential_bits": bits.held(expert.credentials),
         "counts_until": _counts_until(expert.credentials),
         "skills": [numbers[skill] for skill in dict.fromkeys(expert.skills)],
+        "refusal_bits": uses.bits(expert.refusals),
     }
     for domain in expert.domains:
         domains.group_of(domain)
@@ -135,6 +136,7 @@ def gig_row(gig: GigFacts, numbers: dict[str, int], *, open: bool) -> dict[str, 
         "credential_bits": bits.asked(gig.requirements),
         "countries": list(gig.countries),
         "skills": [numbers[skill] for skill in dict.fromkeys(gig.skills)],
+        "use_bits": uses.bits(gig.uses),
         "open": open and gig.funded and gig.headcount_left > 0,
         "facts": facts.to_json(gig),
     }

@@ -123,6 +123,7 @@ def _facts(row: Any, held: Iterable[CredentialFact]) -> ExpertFacts:
         record=row.record,
         response_hours=row.response_hours,
         conflicts=tuple(row.conflicts),
+        refusals=tuple(row.refusals),
     )
 
 

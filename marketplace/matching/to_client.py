@@ -81,6 +81,14 @@ def conflict(passes: bool, facts: Facts) -> str:
     return _("Acts for you, and so cannot work for you here.")
 
 
+def data_use(passes: bool, facts: Facts) -> str:
+    if passes:
+        return _("Refuses nothing that the work is for.")
+    if facts["uses"] is None:
+        return _("Refuses some uses, and the gig does not say yet what the work is for.")
+    return _("Refuses something that the work is for: %(uses)s.", uses=names.uses(facts["clash"]))
+
+
 def places(passes: bool, facts: Facts) -> str:
     if not passes:
         return _("All places are taken.")
@@ -140,8 +148,8 @@ def response(passes: bool, facts: Facts) -> str:
 DETAILS = {
     each.__name__: each
     for each in (
-        standing, domain, rate, credential, languages, country, hours, zone, conflict, places, funds,
-        domain_depth, rate_fit, skills, availability, record, response,
+        standing, domain, rate, credential, languages, country, hours, zone, conflict, data_use, places,
+        funds, domain_depth, rate_fit, skills, availability, record, response,
     )
 }  # fmt: skip
 
@@ -150,7 +158,15 @@ def advice(code: str, facts: Facts) -> tuple[str, str]:
     """What the client could do about the criterion, and where: in the `gig` or in its `funds`."""
     if code == "funds":
         return _("Fund the project."), "funds"
+    if code == "data_use":
+        return _about_uses(facts), "gig"
     return _about_gig(code, facts), "gig"
+
+
+def _about_uses(facts: Facts) -> str:
+    if facts["uses"] is None:
+        return _("Say what the work is for.")
+    return _("Do without it: %(uses)s.", uses=names.uses(facts["clash"]))
 
 
 def _about_gig(code: str, facts: Facts) -> str:

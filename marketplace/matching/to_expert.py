@@ -81,6 +81,16 @@ def conflict(passes: bool, facts: Facts) -> str:
     return _("You act for this client, so you cannot work for it here.")
 
 
+def data_use(passes: bool, facts: Facts) -> str:
+    if not passes and facts["uses"] is None:
+        return _("You refuse some uses of your work, and the client has not said yet what it is for.")
+    if not passes:
+        return _("It is for something that you refuse: %(uses)s.", uses=names.uses(facts["clash"]))
+    if facts["uses"]:
+        return _("It is for %(uses)s, which you do not refuse.", uses=names.uses(facts["uses"]))
+    return _("It is for nothing that you refuse.")
+
+
 def places(passes: bool, facts: Facts) -> str:
     if not passes:
         return _("All places are taken.")
@@ -142,8 +152,8 @@ def response(passes: bool, facts: Facts) -> str:
 DETAILS = {
     each.__name__: each
     for each in (
-        standing, domain, rate, credential, languages, country, hours, zone, conflict, places, funds,
-        domain_depth, rate_fit, skills, availability, record, response,
+        standing, domain, rate, credential, languages, country, hours, zone, conflict, data_use, places,
+        funds, domain_depth, rate_fit, skills, availability, record, response,
     )
 }  # fmt: skip
 
@@ -175,6 +185,8 @@ def _about_profile(code: str, facts: Facts) -> str:
         )
     if code in ("hours", "availability"):
         return _("Offer %(hours)s hours a week.", hours=facts["hours"])
+    if code == "data_use":
+        return _("Take that refusal back, if you see it otherwise now.")
     if code == "skills":
         return _("If you have them, add to your profile: %(skills)s.", skills=names.listed(facts["missing"]))
     missing = names.languages(facts["missing"])

@@ -104,6 +104,7 @@ def the_client_publishes(walk: Walk) -> str:
     carla.get_by_label("Kind of task").select_option("review")
     carla.get_by_label("What is to be done").fill("Mark what is wrong, and how dangerous it is.")
     carla.get_by_label("Use of the work").fill("Trains a model that answers physicians. Used by us only.")
+    carla.get_by_label("None of these").check()
     carla.get_by_label("Lowest rate, an hour").fill("120")
     carla.get_by_label("Highest rate, an hour").fill("180")
     carla.get_by_label("Hours a week from each person").fill("10")

@@ -73,6 +73,7 @@ def a_draft(**changes: object) -> GigDraft:
         description="Read model reports beside the images and mark what is wrong.",
         guidelines="Mark every finding.",
         data_use="Trains a model that drafts reports. Used by the client only.",
+        uses=(),
         rate_min=100_00,
         rate_max=200_00,
         hours_per_week=10,

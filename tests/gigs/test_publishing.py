@@ -10,11 +10,35 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import find
+from marketplace.gigs.applications import apply
 from marketplace.gigs.drafts import GigDraft, draft_gig, edit_gig
+from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.states import GigState, ProjectState
 from marketplace.matching import ranking
 from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, licence
+
+
+def test_whoever_refuses_a_use_is_not_asked_for_it(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 100_000_00)
+    ana, ben = an_expert(session), an_expert(session, "Ben Expert")
+    kept = session.get_one(ExpertProfile, ana.id)
+    refusing = ProfileDraft(
+        kept.headline, tuple(kept.domains), tuple(kept.languages), kept.asked, 20, refusals=("weapons",)
+    )
+    save_profile(session, ana, refusing)
+    gig = a_gig(session, client, project, uses=("weapons",))
+    assert [person for person, _match in ranking.best_experts(session, gig.id)] == [ben.id]
+    assert ranking.best_gigs(session, ana.id) == []
+    with pytest.raises(Refused, match="It is for something that you refuse: weapons or warfare"):
+        apply(session, ana, gig.public_id, "")
+    edit_gig(session, client, gig.public_id, a_draft(uses=("resale",)))
+    assert {person for person, _match in ranking.best_experts(session, gig.id)} == {ana.id, ben.id}
+    with pytest.raises(Invalid, match="any of the uses that some refuse"):
+        edit_gig(session, client, gig.public_id, a_draft(uses=None))
 
 
 def test_it_works(session: Session) -> None:

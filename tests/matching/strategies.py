@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from marketplace.matching import domains
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts, RequirementFact
+from marketplace.matching.uses import Use
 
 DAY = date(2026, 11, 2)
 CURRENCIES = st.sampled_from(("USD", "USD", "EUR"))
@@ -14,6 +15,7 @@ LANGUAGES = st.lists(st.sampled_from(("en", "de", "fr", "es")), unique=True, max
 COUNTRIES = st.sampled_from(("US", "GB", "DE", "IN"))
 SKILLS = st.lists(st.sampled_from(("editing", "latex", "sql", "triage")), unique=True, max_size=4).map(tuple)
 CLIENTS = st.integers(1, 5)
+USES = st.lists(st.sampled_from(Use), unique=True, max_size=2).map(lambda uses: tuple(map(str, uses)))
 CODES = st.sampled_from(domains.codes())
 TYPES = st.sampled_from(("us_medical_license", "us_npi", "degree"))
 PLACES = st.sampled_from((None, "US-CA", "US-NY"))
@@ -54,6 +56,7 @@ def experts(person_id: int = 1) -> st.SearchStrategy[ExpertFacts]:
         record=st.none() | st.integers(0, 100),
         response_hours=st.none() | st.integers(0, 200),
         conflicts=st.lists(CLIENTS, unique=True, max_size=2).map(tuple),
+        refusals=USES,
     )
 
 
@@ -77,4 +80,5 @@ def gigs(draw: st.DrawFn) -> GigFacts:
         shared_hours=draw(st.integers(0, 8)),
         skills=draw(SKILLS),
         client=draw(CLIENTS),
+        uses=draw(st.none() | USES),
     )

@@ -67,6 +67,7 @@ def test_nothing_that_says_who_somebody_is_can_be_looked_at() -> None:
     assert {field.name for field in fields(ExpertFacts)} == {
         "person_id", "domains", "min_rate", "currency", "country", "time_zone", "languages",
         "hours_per_week", "credentials", "suspended", "skills", "record", "response_hours", "conflicts",
+        "refusals",
     }  # fmt: skip
     other = replace(ANA, person_id=ANA.person_id + 1)
     assert explain(GIG, other) == explain(GIG, ANA)
@@ -104,6 +105,25 @@ def test_nearer_domains_count_more(domain: str, points: int, fits: bool) -> None
     match = explain(GIG, replace(ANA, domains=(domain,)))
     depth = next(each for each in match.criteria if each.code == "domain_depth")
     assert (depth.points, match.eligible) == (points, fits)
+
+
+@pytest.mark.parametrize(
+    ("uses", "refusals", "expected"),
+    [
+        ((), ("weapons",), Verdict.PASS),
+        (("resale",), (), Verdict.PASS),
+        (("resale",), ("weapons",), Verdict.PASS),
+        (("resale", "weapons"), ("weapons",), Verdict.FAIL),
+        (None, (), Verdict.PASS),
+        (None, ("weapons",), Verdict.UNKNOWN),
+    ],
+)
+def test_what_somebody_refuses(
+    uses: tuple[str, ...] | None, refusals: tuple[str, ...], expected: Verdict
+) -> None:
+    match = explain(replace(GIG, uses=uses), replace(ANA, refusals=refusals))
+    assert verdict(match, "data_use") is expected
+    assert match.eligible == (expected is Verdict.PASS)
 
 
 def test_a_gig_that_has_begun_looks_at_credentials_today() -> None:

@@ -8,7 +8,7 @@ from marketplace.credentials import types
 from marketplace.gigs import tasks as tasks
 from marketplace.gigs import words
 from marketplace.gigs.states import ApplicationState, task_word
-from marketplace.matching import domains
+from marketplace.matching import domains, names
 
 bp = Blueprint("gigs", __name__)
 
@@ -22,6 +22,7 @@ def _words() -> dict[str, object]:
         "credential_title": types.title,
         "level_word": words.level,
         "language": words.language,
+        "use_word": names.use,
         "country": words.country,
     }
 

@@ -68,6 +68,11 @@ def day(value: date) -> str:
     return format_date(value, "EEE d MMM y", locale=_locale.get())
 
 
+def time_of_day(value: datetime) -> str:
+    """`14:05`, on the reader's clock."""
+    return format_datetime(value, "HH:mm", tzinfo=ZoneInfo(_zone.get()), locale=_locale.get())
+
+
 def moment(value: datetime, zone: str | None = None) -> str:
     """`Tue 3 Nov 2026, 14:05`, in the reader's language, on the clock of `zone` (None: the reader's)."""
     there = ZoneInfo(zone or _zone.get())

@@ -16,7 +16,7 @@ from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
-from marketplace.gigs import find, guidelines, projection
+from marketplace.gigs import autosaves, find, guidelines, projection
 from marketplace.gigs.models import Application, Gig, GigRequirement
 from marketplace.gigs.publishing import missing
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
@@ -54,6 +54,10 @@ class GigDraft:
     requirements: tuple[Requirement, ...] = ()
 
 
+class Outdated(Refused):
+    """The gig was changed since the version that somebody opened."""
+
+
 @use_case
 def draft_gig(session: Session, actor: Actor, project_public_id: uuid.UUID, draft: GigDraft) -> Gig:
     """Add a draft to a project. Raises Refused when the project is closed, Invalid for what cannot be."""
@@ -66,20 +70,31 @@ def draft_gig(session: Session, actor: Actor, project_public_id: uuid.UUID, draf
     session.add(gig)
     session.flush()
     audit.record(session, actor, "gig.drafted", "gig", gig.public_id)
+    autosaves.forget(session, actor, project, None)
     projection.push_gig(session, gig)
     return gig
 
 
 @use_case
-def edit_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: GigDraft) -> Gig:
-    """Replace what the gig says. Offers and contracts already made keep what they froze.
+def edit_gig(
+    session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: GigDraft, version: int | None = None
+) -> Gig:
+    """Replace what the gig says, in its version `version` if given. Offers and contracts keep theirs.
 
-    Raises Refused when it is closed, or when a published gig would miss something.
+    Raises Refused when it is closed, Outdated when it was changed since that version, Invalid when a
+    published gig would miss something.
     """
     gig = find.gig(session, actor, gig_public_id, lock=True)
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
     if gig.state is GigState.CLOSED:
         raise Refused(_("This gig is closed and stays as it was. Draft a new one instead."))
+    if version not in (None, gig.version):
+        raise Outdated(
+            _(
+                "Somebody changed this gig after you opened it, or you did in another window. Compare what "
+                "you typed with the gig, then save again to replace what it says."
+            )
+        )
     write(gig, draft)
     _check_seats(session, gig)
     if gig.state is not GigState.DRAFT and (gaps := missing(gig)):
@@ -87,6 +102,7 @@ def edit_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: Gi
     gig.version += 1
     session.flush()
     audit.record(session, actor, "gig.edited", "gig", gig.public_id, version=gig.version)
+    autosaves.forget(session, actor, gig.project, gig)
     if gig.state is not GigState.DRAFT:
         guidelines.keep(session, actor, gig)
     projection.push_gig(session, gig)

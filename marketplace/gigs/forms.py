@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import wtforms
+from werkzeug.datastructures import MultiDict
 from wtforms import (
     FieldList,
     FormField,
+    HiddenField,
     IntegerField,
     SelectField,
     SelectMultipleField,
@@ -156,8 +159,9 @@ class RequirementForm(wtforms.Form):
 
 
 class GigForm(Form):
-    """A gig. Only its title is needed until it is published."""
+    """A gig. Only its title is needed until it is published. `version` is the gig's that was opened."""
 
+    version = HiddenField()
     title = StringField(lazy("Title"), [FILL_IN, LINE])
     domain = SelectField(lazy("Domain"), [Optional()])
     task_kind = SelectField(lazy("Kind of task"), [Optional()])
@@ -202,8 +206,20 @@ class GigForm(Form):
             rate_min=_money(gig.rate_min, currency),
             rate_max=_money(gig.rate_max, currency),
             requirements=[_asked(each) for each in gig.requirements],
+            version=str(gig.version),
             currency=currency,
         )
+
+    @classmethod
+    def typed(cls, fields: Iterable[Iterable[str]], currency: str) -> GigForm:
+        """The form as somebody left it, whether or not it makes sense."""
+        return cls(MultiDict([(name, value) for name, value in fields]), currency=currency)
+
+    @property
+    def opened(self) -> int | None:
+        """The version of the gig that was changed, None if the form does not say."""
+        said = self.version.data or ""
+        return int(said) if said.isdecimal() and len(said) < 10 else None
 
     def draft(self) -> GigDraft:
         """What was filled in."""

@@ -188,6 +188,30 @@ class Guidelines(Base):
     __table_args__ = (sa.UniqueConstraint("gig_id", "version"),)
 
 
+class Autosave(Base):
+    """What a person has typed into the form of a gig and not saved: its `fields` as they came, (name, value).
+
+    For a gig that is not there yet, `gig_id` is None, and each person has one in each project. `version`
+    counts what was kept, so that one tab does not write over another.
+    """
+
+    __tablename__ = "autosaves"
+
+    id: Mapped[Key]
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"))
+    gig_id: Mapped[int | None] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
+    fields: Mapped[list[list[str]]] = mapped_column(JSONB)
+    version: Mapped[int]
+    saved_at: Mapped[datetime]
+
+    person: Mapped[Person] = relationship()
+
+    __table_args__ = (
+        sa.UniqueConstraint("person_id", "project_id", "gig_id", postgresql_nulls_not_distinct=True),
+    )
+
+
 class Application(Public, Base):
     """An expert's wish to work on a gig, with the match as it stood on that day."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.gigs import applications, projection
+from marketplace.gigs import applications, autosaves, projection
 from marketplace.reasons import hooks
 
 
@@ -15,4 +15,11 @@ def rebuild_projections(session: Session) -> None:
     projection.rebuild_projections(session)
 
 
+@jobs.task("gigs.forget_autosaves")
+def forget_autosaves(session: Session) -> None:
+    """Forget what was typed long ago and never saved."""
+    autosaves.forget_old(session)
+
+
+jobs.periodic("0 23 4 * * *", "gigs.forget_autosaves")
 hooks.on_upheld["application"] = applications.reopen

@@ -1,4 +1,5 @@
 // Everything works without this file. Each module improves one thing and knows nothing of the others.
+import "./autosave.js";
 import "./autosubmit.js";
 import "./copy.js";
 import "./dialog.js";

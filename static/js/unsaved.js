@@ -8,6 +8,8 @@ document.addEventListener("input", (event) => {
 });
 
 document.addEventListener("submit", (event) => changed.delete(event.target));
+// What autosave.js has kept on the server is not lost.
+document.addEventListener("autosaved", (event) => changed.delete(event.target));
 
 addEventListener("beforeunload", (event) => {
   const waiting = [...changed].some((form) => form.isConnected);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Lock, Thread
 from typing import Any
 
 import pytest
@@ -11,10 +10,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, ViewportSize
-from werkzeug.middleware.shared_data import SharedDataMiddleware
-from werkzeug.serving import make_server
-from werkzeug.wrappers import Request, Response
 
+from tests.chromium import served
 from tests.walk.expected import OPEN
 from tests.walk.visits import ANYONE, path_of, rules
 from tests.walk.world import World
@@ -95,23 +92,9 @@ class Lens:
 
 @pytest.fixture
 def address(site: Flask) -> Iterator[str]:
-    """Where a browser finds the site, which answers one request at a time: there is one session."""
-    turn = Lock()
-
-    @Request.application
-    def one_by_one(request: Request) -> Response:
-        with turn:
-            return Response.from_app(site, request.environ, buffered=True)
-
-    # What never changes is kept by the browser from the first page on.
-    whole = SharedDataMiddleware(one_by_one, {"/static": str(site.static_folder)})
-    server = make_server("127.0.0.1", 0, whole, threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """Where a browser finds the site."""
+    with served(site) as found:
+        yield found
 
 
 @pytest.fixture

@@ -9,29 +9,33 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.actor import CLIENT, Role
-from marketplace.gigs import applications, drafts, eligible, find, projection, publishing, queries, words
+from marketplace.errors import Invalid, Refused
+from marketplace.gigs import applications, autosaves, drafts, find, projection, publishing, queries
 from marketplace.gigs.forms import GigForm
-from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GigState
 from marketplace.gigs.views import bp
 from marketplace.gigs.views.access import may_write, own_gig
+from marketplace.gigs.views.sheet import Sheet
 from marketplace.i18n import gettext as _
+from marketplace.i18n import time_of_day
 from marketplace.web import actor, db_session, guard, page, try_form
 
-# The name of the button that saves nothing.
+# The name of the button that saves nothing; and what is no part of what was typed.
 COUNT = "count"
+OURS = ("csrf_token", "typed", "unsent", "autosave", COUNT)
 
 
 @bp.route("/projects/<uuid:project_id>/gigs/new", methods=["GET", "POST"])
 @guard(Role.CLIENT_ADMIN)
 def new_gig(project_id: uuid.UUID) -> ResponseReturnValue:
     """Write a gig."""
-    project = find.project(db_session(), actor(), project_id)
-    form = GigForm(currency=project.currency, languages=["en"])
+    sheet = Sheet(find.project(db_session(), actor(), project_id))
+    form = sheet.form()
     made = _sent(form, lambda: drafts.draft_gig(db_session(), actor(), project_id, form.draft()))
     if made:
         return redirect(url_for("gigs.preview", gig_id=made.public_id), 303)
-    return _form(form, project, None)
+    return sheet.page(form)
 
 
 @bp.route("/gigs/<uuid:gig_id>/edit", methods=["GET", "POST"])
@@ -39,10 +43,11 @@ def new_gig(project_id: uuid.UUID) -> ResponseReturnValue:
 def edit(gig_id: uuid.UUID) -> ResponseReturnValue:
     """Change what a gig says."""
     gig = own_gig(gig_id)
-    form = GigForm.of(gig)
-    if _sent(form, lambda: drafts.edit_gig(db_session(), actor(), gig_id, form.draft())):
+    sheet = Sheet(gig.project, gig)
+    form = sheet.form()
+    if _sent(form, lambda: _change(gig, form)):
         return redirect(url_for("gigs.preview", gig_id=gig_id), 303)
-    return _form(form, gig.project, gig)
+    return sheet.page(form)
 
 
 @bp.post("/projects/<uuid:project_id>/reach")
@@ -51,7 +56,37 @@ def reach(project_id: uuid.UUID) -> ResponseReturnValue:
     """How many experts fit what is typed, for the margin of the form. Nothing is saved."""
     project = find.project(db_session(), actor(), project_id)
     actor().require(Role.CLIENT_ADMIN, organization_id=project.organization_id)
-    return page("gigs/_reach.html", reach=_reach(project))
+    return page("gigs/_reach.html", reach=Sheet(project).reach())
+
+
+@bp.post("/projects/<uuid:project_id>/autosave")
+@guard(Role.CLIENT_ADMIN)
+def autosave(project_id: uuid.UUID) -> ResponseReturnValue:
+    """Keep what is typed into the form of a new gig."""
+    return _keep(project_id, None)
+
+
+@bp.post("/gigs/<uuid:gig_id>/autosave")
+@guard(Role.CLIENT_ADMIN)
+def gig_autosave(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Keep what is typed into the form of a gig."""
+    return _keep(own_gig(gig_id).project.public_id, gig_id)
+
+
+@bp.post("/projects/<uuid:project_id>/autosave/removal")
+@guard(Role.CLIENT_ADMIN)
+def drop_autosave(project_id: uuid.UUID) -> ResponseReturnValue:
+    """Forget what was typed of a new gig."""
+    autosaves.drop(db_session(), actor(), project_id, None)
+    return redirect(url_for("gigs.new_gig", project_id=project_id), 303)
+
+
+@bp.post("/gigs/<uuid:gig_id>/autosave/removal")
+@guard(Role.CLIENT_ADMIN)
+def drop_gig_autosave(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Forget what was typed, and show the gig as it is."""
+    autosaves.drop(db_session(), actor(), own_gig(gig_id).project.public_id, gig_id)
+    return redirect(url_for("gigs.edit", gig_id=gig_id), 303)
 
 
 @bp.get("/gigs/<uuid:gig_id>/preview")
@@ -114,18 +149,20 @@ def _sent(form: GigForm, save: Callable[[], Gig]) -> Gig | None:
     return None if COUNT in request.form else try_form(form, save)
 
 
-def _form(form: GigForm, project: Project, gig: Gig | None) -> ResponseReturnValue:
-    return page(
-        "gigs/edit.html",
-        form=form,
-        project=project,
-        gig=gig,
-        countries=words.country_groups(),
-        reach=_reach(project, gig),
-    )
+def _change(gig: Gig, form: GigForm) -> Gig:
+    try:
+        return drafts.edit_gig(db_session(), actor(), gig.public_id, form.draft(), form.opened)
+    except drafts.Outdated:
+        # They are told; whoever sends it again means it.
+        form.version.data = str(gig.version)
+        raise
 
 
-def _reach(project: Project, gig: Gig | None = None) -> eligible.Reach:
-    """Of what was sent, or else of the gig as it is kept."""
-    form = GigForm.of(gig) if gig else GigForm(currency=project.currency)
-    return eligible.reach(db_session(), project, form.readable() if form.is_submitted() else form.draft())
+def _keep(project_id: uuid.UUID, gig_id: uuid.UUID | None) -> ResponseReturnValue:
+    fields = [each for each in request.form.items(multi=True) if each[0] not in OURS]
+    version = request.form.get("autosave", 0, type=int)
+    try:
+        kept = autosaves.keep(db_session(), actor(), project_id, gig_id, fields, version)
+    except (Refused, Invalid) as refusal:
+        return {"told": refusal.sentence}, refusal.status
+    return {"told": _("Saved %(time)s", time=time_of_day(kept.saved_at)), "version": kept.version}

@@ -1,0 +1,59 @@
+"""The sheet on which a gig is written: its form, what was typed there before, and who fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace.gigs import autosaves, eligible, words
+from marketplace.gigs.forms import GigForm
+from marketplace.gigs.models import Autosave, Gig, Project
+from marketplace.web import actor, db_session, page
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """For a gig, or for a new one in a project."""
+
+    project: Project
+    gig: Gig | None = None
+
+    def form(self) -> GigForm:
+        """As it was sent; else as it was left, unsaved; else as the gig is kept."""
+        kept = self._kept()
+        if kept and request.method == "GET":
+            return GigForm.typed(kept.fields, self.project.currency)
+        if self.gig:
+            return GigForm.of(self.gig)
+        return GigForm(currency=self.project.currency, languages=["en"])
+
+    def page(self, form: GigForm) -> ResponseReturnValue:
+        """The page with the form."""
+        kept = self._kept()
+        return page(
+            "gigs/edit.html",
+            form=form,
+            project=self.project,
+            gig=self.gig,
+            countries=words.country_groups(),
+            reach=self.reach(),
+            kept=kept if request.method == "GET" else None,
+            others=autosaves.by_others(db_session(), actor(), self.gig) if self.gig else (),
+            autosave={"url": self._autosave_url(), "version": kept.version if kept else 0},
+        )
+
+    def reach(self) -> eligible.Reach:
+        """Who fits what stands in the form."""
+        form = self.form()
+        said = form.readable() if form.is_submitted() or self._kept() else form.draft()
+        return eligible.reach(db_session(), self.project, said)
+
+    def _kept(self) -> Autosave | None:
+        return autosaves.find_kept(db_session(), actor(), self.project, self.gig)
+
+    def _autosave_url(self) -> str:
+        if self.gig:
+            return url_for("gigs.gig_autosave", gig_id=self.gig.public_id)
+        return url_for("gigs.autosave", project_id=self.project.public_id)

@@ -53,9 +53,17 @@ def keep(
         kept = _begun(session, actor, project, gig)
     if kept is None or kept.version != version:
         raise Refused(_elsewhere(kept))
-    kept.fields = [list(each) for each in fields]
-    kept.version, kept.saved_at = version + 1, clock.now()
+    _write(kept, fields)
     return kept
+
+
+def put(session: Session, actor: Actor, gig: Gig, fields: Fields) -> None:
+    """Keep what was sent for a gig, whatever another window wrote. Needs a running transaction."""
+    _check_size(fields)
+    kept = session.scalars(_of(actor, gig.project, gig).with_for_update()).one_or_none()
+    kept = kept or _begun(session, actor, gig.project, gig)
+    if kept is not None:
+        _write(kept, fields)
 
 
 @use_case
@@ -130,6 +138,11 @@ def _begun(session: Session, actor: Actor, project: Project, gig: Gig | None) ->
     if found is not None:
         found.version = 0
     return found
+
+
+def _write(kept: Autosave, fields: Fields) -> None:
+    kept.fields = [list(each) for each in fields]
+    kept.version, kept.saved_at = kept.version + 1, clock.now()
 
 
 def _check_size(fields: Fields) -> None:

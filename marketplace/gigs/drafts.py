@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit
+from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs import autosaves, find, guidelines, projection
-from marketplace.gigs.models import Application, Gig, GigRequirement
+from marketplace.gigs.models import Application, Gig, GigRequirement, Project
 from marketplace.gigs.publishing import missing
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
 from marketplace.i18n import gettext as _
@@ -26,6 +27,8 @@ from marketplace.text import line, once, paragraph
 
 MOST_REQUIREMENTS = 3
 MOST_SKILLS = 10
+# With its mark, the copy's title still fits.
+LONGEST_COPIED = 180
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,38 @@ def draft_gig(session: Session, actor: Actor, project_public_id: uuid.UUID, draf
     """Add a draft to a project. Raises Refused when the project is closed, Invalid for what cannot be."""
     project = find.project(session, actor, project_public_id)
     actor.require(Role.CLIENT_ADMIN, organization_id=project.organization_id)
+    gig = _add(session, actor, project, draft)
+    autosaves.forget(session, actor, project, None)
+    return gig
+
+
+@use_case
+def duplicate_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+    """Draft a gig that says what this one says. Days that have begun are left out.
+
+    Raises Refused when the project is closed.
+    """
+    gig = find.gig(session, actor, gig_public_id)
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    draft = replace(draft_of(gig), title=_("%(title)s (copy)", title=gig.title[:LONGEST_COPIED]))
+    if gig.starts_on is None or gig.starts_on <= clock.today("UTC"):
+        draft = replace(draft, starts_on=None, ends_on=None)
+    copied = _add(session, actor, gig.project, draft)
+    audit.record(session, actor, "gig.duplicated", "gig", gig.public_id, copy=copied.public_id)
+    return copied
+
+
+def draft_of(gig: Gig) -> GigDraft:
+    """What the gig says."""
+    said = {name: getattr(gig, name) for name in kept(GigDraft(title=gig.title))}
+    lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+    asked = (
+        Requirement(each.type, each.jurisdiction, each.level, each.max_age_days) for each in gig.requirements
+    )
+    return GigDraft(**{**said, **lists}, requirements=tuple(asked))
+
+
+def _add(session: Session, actor: Actor, project: Project, draft: GigDraft) -> Gig:
     if project.state is ProjectState.CLOSED:
         raise Refused(_("This project is closed. Start a new one for more work."))
     gig = Gig(project=project, state=GigState.DRAFT, version=1)
@@ -70,7 +105,6 @@ def draft_gig(session: Session, actor: Actor, project_public_id: uuid.UUID, draf
     session.add(gig)
     session.flush()
     audit.record(session, actor, "gig.drafted", "gig", gig.public_id)
-    autosaves.forget(session, actor, project, None)
     projection.push_gig(session, gig)
     return gig
 
@@ -86,6 +120,20 @@ def edit_gig(
     """
     gig = find.gig(session, actor, gig_public_id, lock=True)
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    check_change(session, gig, draft, version)
+    write(gig, draft)
+    gig.version += 1
+    session.flush()
+    audit.record(session, actor, "gig.edited", "gig", gig.public_id, version=gig.version)
+    autosaves.forget(session, actor, gig.project, gig)
+    if gig.state is not GigState.DRAFT:
+        guidelines.keep(session, actor, gig)
+    projection.push_gig(session, gig)
+    return gig
+
+
+def check_change(session: Session, gig: Gig, draft: GigDraft, version: int | None) -> None:
+    """Raise what `edit_gig` raises for this draft, and change nothing."""
     if gig.state is GigState.CLOSED:
         raise Refused(_("This gig is closed and stays as it was. Draft a new one instead."))
     if version not in (None, gig.version):
@@ -95,18 +143,10 @@ def edit_gig(
                 "you typed with the gig, then save again to replace what it says."
             )
         )
-    write(gig, draft)
-    _check_seats(session, gig)
-    if gig.state is not GigState.DRAFT and (gaps := missing(gig)):
+    check(draft)
+    _check_seats(session, gig, draft.headcount or 0)
+    if gig.state is not GigState.DRAFT and (gaps := missing(SimpleNamespace(**kept(draft)))):
         raise Invalid(" ".join(gap.sentence for gap in gaps), field=gaps[0].field)
-    gig.version += 1
-    session.flush()
-    audit.record(session, actor, "gig.edited", "gig", gig.public_id, version=gig.version)
-    autosaves.forget(session, actor, gig.project, gig)
-    if gig.state is not GigState.DRAFT:
-        guidelines.keep(session, actor, gig)
-    projection.push_gig(session, gig)
-    return gig
 
 
 def write(gig: Gig, draft: GigDraft) -> None:
@@ -181,13 +221,13 @@ def _require(gig: Gig, requirements: tuple[Requirement, ...]) -> None:
     gig.requirements = rows
 
 
-def _check_seats(session: Session, gig: Gig) -> None:
+def _check_seats(session: Session, gig: Gig, headcount: int) -> None:
     hired = session.scalar(
         sa.select(sa.func.count())
         .select_from(Application)
         .filter_by(gig_id=gig.id, state=ApplicationState.HIRED)
     )
-    if hired and (gig.headcount or 0) < hired:
+    if hired and headcount < hired:
         raise Invalid(
             _("%(hired)s people already work here, so the headcount cannot be lower.", hired=hired),
             field="headcount",

@@ -211,9 +211,10 @@ class GigForm(Form):
         )
 
     @classmethod
-    def typed(cls, fields: Iterable[Iterable[str]], currency: str) -> GigForm:
-        """The form as somebody left it, whether or not it makes sense."""
-        return cls(MultiDict([(name, value) for name, value in fields]), currency=currency)
+    def typed(cls, fields: Iterable[Iterable[str]], currency: str, *, csrf: bool = True) -> GigForm:
+        """The form as somebody left it, whether or not it makes sense; without `csrf` only to be read."""
+        sent = MultiDict([(name, value) for name, value in fields])
+        return cls(sent, currency=currency, meta={"csrf": csrf})
 
     @property
     def opened(self) -> int | None:

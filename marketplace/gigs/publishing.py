@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from types import SimpleNamespace
 
 from sqlalchemy.orm import Session
 
@@ -29,8 +30,8 @@ class Gap:
     sentence: str
 
 
-def missing(gig: Gig) -> list[Gap]:
-    """Everything that keeps the gig from being published; empty when nothing does."""
+def missing(gig: Gig | SimpleNamespace) -> list[Gap]:
+    """Everything that keeps the gig, or what it would say, from being published; empty when nothing does."""
     wanted = [
         ("domain", gig.domain, _("Choose the domain whose experts you need.")),
         ("task_kind", gig.task_kind, _("Say what kind of task it is.")),

@@ -7,11 +7,12 @@ as a property test shows against `criteria.explain`. What a draft does not say y
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from psycopg.errors import QueryCanceled
@@ -23,6 +24,8 @@ from marketplace.matching import bits, candidates, domains, uses
 from marketplace.matching.criteria import least_hours
 from marketplace.matching.domains import Nearness
 from marketplace.matching.facts import GigFacts, RequirementFact
+
+A = TypeVar("A")
 
 # Major units of a currency between one round rate and the next.
 ROUND = 5
@@ -140,17 +143,78 @@ def count(session: Session, sought: Sought) -> Eligible:
 
 def count_within(session: Session, sought: Sought, milliseconds: int) -> Eligible | None:
     """As `count`; None when the database needs longer than that."""
+    return _within(session, milliseconds, lambda: count(session, sought))
+
+
+# Who fits one gig, the other, or both; each person once.
+COMPARE = """
+    SELECT count(*) FILTER (WHERE was), count(*) FILTER (WHERE is_now),
+        count(*) FILTER (WHERE was AND NOT is_now), count(*) FILTER (WHERE is_now AND NOT was)
+    FROM (
+        SELECT person_id, bool_or(was) AS was, bool_or(is_now) AS is_now FROM (
+            SELECT r.person_id, {was} AS was, {is_now} AS is_now FROM match_expert_domains r
+            WHERE r.currency = :currency AND r.domain = ANY (CAST(:codes AS text[])) {fits}
+            OFFSET 0
+        ) AS looked WHERE was OR is_now GROUP BY person_id
+    ) AS each
+"""
+NAME = re.compile(r":([a-z_0-9]+)")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How many people fit before and after a change; how many of them are lost by it, and won."""
+
+    before: int
+    after: int
+    lost: int
+    won: int
+
+
+def compare(session: Session, before: Sought, after: Sought) -> Compared:
+    """What a change makes of those who fit. Both are of one client and in one currency."""
+    fits, values = _fits(session, before)
+    was, before_values = _all_met(before, "was")
+    is_now, after_values = _all_met(after, "now")
+    values["codes"] = sorted({*before_values["near_was"], *after_values["near_now"]})
+    query = COMPARE.format(was=was, is_now=is_now, fits=fits)
+    row = candidates.run(session, query, values | before_values | after_values).one()
+    return Compared(*row)
+
+
+def compare_within(session: Session, before: Sought, after: Sought, milliseconds: int) -> Compared | None:
+    """As `compare`; None when the database needs longer than that."""
+    return _within(session, milliseconds, lambda: compare(session, before, after))
+
+
+def _all_met(sought: Sought, mark: str) -> tuple[str, dict[str, Any]]:
+    """That every need is met, with names of its own for what it binds."""
+    needs = list(_needs(sought))
+    met = " AND ".join(each.met for each in needs)
+    binds = {f"{name}_{mark}": value for each in needs for name, value in each.binds.items()}
+    binds[f"near_{mark}"] = _near(sought.domain)
+    at_home = f"r.domain = ANY (CAST(:near_{mark} AS text[]))"
+    marked = NAME.sub(lambda name: f"{name[0]}_{mark}", met)
+    return f"({at_home} AND {marked})", binds
+
+
+def _within(session: Session, milliseconds: int, ask: Callable[[], A]) -> A | None:
     # Rolling back to here takes the time-out back as well, whether it struck or not.
     here = session.begin_nested()
     try:
         session.execute(sa.text(f"SET LOCAL statement_timeout = {milliseconds:d}"))
-        return count(session, sought)
+        return ask()
     except OperationalError as error:
         if isinstance(error.orig, QueryCanceled):
             return None
         raise
     finally:
         here.rollback()
+
+
+def _near(domain: str) -> list[str]:
+    """Every domain whose experts come into question at all."""
+    return [code for code in domains.codes() if domains.nearness(code, domain) is not Nearness.ELSEWHERE]
 
 
 def step(currency: str) -> int:
@@ -198,11 +262,10 @@ def _credential(place: int, asked: RequirementFact, day: date) -> Need:
 
 def _fits(session: Session, sought: Sought) -> tuple[str, dict[str, Any]]:
     """What nobody can relax, and the values of the whole."""
-    near = {code: domains.nearness(code, sought.domain) for code in domains.codes()}
-    codes = [code for code, nearness in near.items() if nearness is not Nearness.ELSEWHERE]
+    codes = _near(sought.domain)
     values: dict[str, Any] = {
         "codes": codes,
-        "home": [code for code in codes if near[code] is Nearness.SAME],
+        "home": [code for code in codes if domains.nearness(code, sought.domain) is Nearness.SAME],
         "currency": sought.currency,
         "dearest": DEAREST * sought.rate_max,
         "step": step(sought.currency),

@@ -31,6 +31,7 @@ def relaxed(gig: GigFacts, gain: Gain) -> GigFacts:
         "hours": {"hours_per_week": gain.value},
         "country": {"countries": ()},
         "zone": {"shared_hours": 0},
+        "data_use": {"uses": ()},
         "language": {"languages": tuple(each for each in gig.languages if each != gain.value)},
         "credential": {"requirements": tuple(each for each in gig.requirements if each != gain.value)},
     }
@@ -90,6 +91,7 @@ def _nothing_is_left_out(gig: GigFacts, people: list[ExpertFacts], found: counti
         *(Gain("language", each, 0) for each in gig.languages),
         *(Gain("credential", each, 0) for each in gig.requirements),
         *([Gain("country", None, 0)] if gig.countries else []),
+        *([Gain("data_use", None, 0)] if gig.uses is None or gig.uses else []),
         *([Gain("zone", None, 0)] if gig.time_zone and gig.shared_hours else []),
     ]
     for each in singles:
@@ -97,6 +99,28 @@ def _nothing_is_left_out(gig: GigFacts, people: list[ExpertFacts], found: counti
     dearest = fitting(replace(gig, rate_max=DEAREST * gig.rate_max // 500 * 500), people) - now
     best = max((gain.people for gain in found.gains if gain.code == "rate"), default=0)
     assert best * 100 >= dearest * counting.WORTH[-1]
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(before=gigs(), after=gigs(), people=st.lists(experts() | near, max_size=20))
+def test_what_a_change_loses_and_wins_is_what_looking_at_everybody_says(
+    session: Session, before: GigFacts, after: GigFacts, people: list[ExpertFacts]
+) -> None:
+    after = replace(after, currency=before.currency, client=before.client)
+    people = [replace(expert, person_id=n) for n, expert in enumerate(people)]
+    put(session, people)
+    found = counting.compare(session, Sought.of(before, DAY), Sought.of(after, DAY))
+    was = {each.person_id for each in people if fitting(before, [each])}
+    now = {each.person_id for each in people if fitting(after, [each])}
+    assert found == counting.Compared(len(was), len(now), len(was - now), len(now - was))
+
+
+def test_a_change_of_the_first_day_alone_counts_too(session: Session) -> None:
+    """What is asked before and after has names of its own, the day included."""
+    put(session, [ANA])
+    later = replace(GIG, starts_on=DAY.replace(year=DAY.year + 9))
+    found = counting.compare(session, Sought.of(GIG, DAY), Sought.of(later, DAY))
+    assert found == counting.Compared(1, 0, 1, 0)
 
 
 def test_one_person_with_many_domains_is_one_person(session: Session) -> None:

@@ -54,6 +54,7 @@ OPEN = {
     "credentials.show": "ana rev opa",
     "design.index": EVERYBODY,
     "gigs.browse": "ana ben",
+    "gigs.change": "carla",
     "gigs.decline": "carla",
     "gigs.edit": "carla",
     "gigs.experts": "carla dev",

@@ -10,7 +10,16 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.actor import CLIENT, Role
 from marketplace.errors import Invalid, Refused
-from marketplace.gigs import applications, autosaves, drafts, find, projection, publishing, queries
+from marketplace.gigs import (
+    applications,
+    autosaves,
+    consequences,
+    drafts,
+    find,
+    projection,
+    publishing,
+    queries,
+)
 from marketplace.gigs.forms import GigForm
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GigState
@@ -46,8 +55,41 @@ def edit(gig_id: uuid.UUID) -> ResponseReturnValue:
     sheet = Sheet(gig.project, gig)
     form = sheet.form()
     if _sent(form, lambda: _change(gig, form)):
-        return redirect(url_for("gigs.preview", gig_id=gig_id), 303)
+        there = "gigs.preview" if gig.state is GigState.DRAFT else "gigs.change"
+        return redirect(url_for(there, gig_id=gig_id), 303)
     return sheet.page(form)
+
+
+@bp.get("/gigs/<uuid:gig_id>/change")
+@guard(Role.CLIENT_ADMIN)
+def change(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """What a change of a published gig would bring about, before it is made."""
+    gig = own_gig(gig_id)
+    sheet = Sheet(gig.project, gig)
+    draft = sheet.waiting()
+    if draft is None:
+        return redirect(url_for("gigs.edit", gig_id=gig_id), 303)
+    found = consequences.of_change(db_session(), gig, draft)
+    return page("gigs/change.html", gig=gig, found=found, kept=sheet.kept())
+
+
+@bp.post("/gigs/<uuid:gig_id>/change")
+@guard(Role.CLIENT_ADMIN)
+def publish_change(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Make the change that was looked at."""
+    gig = own_gig(gig_id)
+    draft = Sheet(gig.project, gig).waiting()
+    version, typed = (request.form.get(name, 0, type=int) for name in ("version", "kept"))
+    if draft is None:
+        flash(_("There is no change to publish: it was published or dropped already."), "info")
+        return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
+    try:
+        consequences.publish_change(db_session(), actor(), gig_id, draft, version, typed)
+    except (Refused, Invalid) as refusal:
+        flash(refusal.sentence, "error")
+        return redirect(url_for("gigs.change", gig_id=gig_id), 303)
+    flash(_("The change is published. Those whom it concerns are told."), "success")
+    return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
 
 
 @bp.post("/projects/<uuid:project_id>/reach")
@@ -87,6 +129,15 @@ def drop_gig_autosave(gig_id: uuid.UUID) -> ResponseReturnValue:
     """Forget what was typed, and show the gig as it is."""
     autosaves.drop(db_session(), actor(), own_gig(gig_id).project.public_id, gig_id)
     return redirect(url_for("gigs.edit", gig_id=gig_id), 303)
+
+
+@bp.post("/gigs/<uuid:gig_id>/copies")
+@guard(Role.CLIENT_ADMIN)
+def duplicate(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Draft another gig that says the same."""
+    copied = drafts.duplicate_gig(db_session(), actor(), gig_id)
+    flash(_("This is a copy, as a draft. Change what differs, and say when it begins."), "success")
+    return redirect(url_for("gigs.edit", gig_id=copied.public_id), 303)
 
 
 @bp.get("/gigs/<uuid:gig_id>/preview")
@@ -150,8 +201,12 @@ def _sent(form: GigForm, save: Callable[[], Gig]) -> Gig | None:
 
 
 def _change(gig: Gig, form: GigForm) -> Gig:
+    """Save a draft; of a gig that is published, show first what the change brings about."""
+    said = db_session(), actor(), gig.public_id, form.draft(), form.opened
     try:
-        return drafts.edit_gig(db_session(), actor(), gig.public_id, form.draft(), form.opened)
+        if gig.state is GigState.DRAFT:
+            return drafts.edit_gig(*said)
+        return consequences.propose_change(*said, _fields())
     except drafts.Outdated:
         # They are told; whoever sends it again means it.
         form.version.data = str(gig.version)
@@ -159,10 +214,14 @@ def _change(gig: Gig, form: GigForm) -> Gig:
 
 
 def _keep(project_id: uuid.UUID, gig_id: uuid.UUID | None) -> ResponseReturnValue:
-    fields = [each for each in request.form.items(multi=True) if each[0] not in OURS]
     version = request.form.get("autosave", 0, type=int)
     try:
-        kept = autosaves.keep(db_session(), actor(), project_id, gig_id, fields, version)
+        kept = autosaves.keep(db_session(), actor(), project_id, gig_id, _fields(), version)
     except (Refused, Invalid) as refusal:
         return {"told": refusal.sentence}, refusal.status
     return {"told": _("Saved %(time)s", time=time_of_day(kept.saved_at)), "version": kept.version}
+
+
+def _fields() -> list[tuple[str, str]]:
+    """What was typed, as it came."""
+    return [each for each in request.form.items(multi=True) if each[0] not in OURS]

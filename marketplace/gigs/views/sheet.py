@@ -8,6 +8,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.gigs import autosaves, eligible, words
+from marketplace.gigs.drafts import GigDraft
 from marketplace.gigs.forms import GigForm
 from marketplace.gigs.models import Autosave, Gig, Project
 from marketplace.web import actor, db_session, page
@@ -22,7 +23,7 @@ class Sheet:
 
     def form(self) -> GigForm:
         """As it was sent; else as it was left, unsaved; else as the gig is kept."""
-        kept = self._kept()
+        kept = self.kept()
         if kept and request.method == "GET":
             return GigForm.typed(kept.fields, self.project.currency)
         if self.gig:
@@ -31,7 +32,7 @@ class Sheet:
 
     def page(self, form: GigForm) -> ResponseReturnValue:
         """The page with the form."""
-        kept = self._kept()
+        kept = self.kept()
         return page(
             "gigs/edit.html",
             form=form,
@@ -47,10 +48,17 @@ class Sheet:
     def reach(self) -> eligible.Reach:
         """Who fits what stands in the form."""
         form = self.form()
-        said = form.readable() if form.is_submitted() or self._kept() else form.draft()
+        said = form.readable() if form.is_submitted() or self.kept() else form.draft()
         return eligible.reach(db_session(), self.project, said)
 
-    def _kept(self) -> Autosave | None:
+    def waiting(self) -> GigDraft | None:
+        """What waits to be published, None when nothing does or when it makes no sense any more."""
+        kept = self.kept()
+        form = GigForm.typed(kept.fields, self.project.currency, csrf=False) if kept else None
+        return form.draft() if form and form.validate() else None
+
+    def kept(self) -> Autosave | None:
+        """What the reader typed here and did not save."""
         return autosaves.find_kept(db_session(), actor(), self.project, self.gig)
 
     def _autosave_url(self) -> str:

@@ -1,0 +1,275 @@
+"""What a change of a published gig brings about, shown before it is made; and the making of it.
+
+What was typed waits with the autosaves. A confirmation names the version of both, so that nobody confirms
+what they have not seen.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.actor import Actor, Role
+from marketplace.credentials import types
+from marketplace.db import use_case
+from marketplace.errors import Refused
+from marketplace.gigs import autosaves, drafts, find, fit, projection, queries, words
+from marketplace.gigs.autosaves import Fields
+from marketplace.gigs.drafts import GigDraft
+from marketplace.gigs.members import tell
+from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.states import ApplicationState, task_word
+from marketplace.i18n import day
+from marketplace.i18n import gettext as _
+from marketplace.matching import counting, domains, ranking, skills
+from marketplace.matching.counting import Compared, Sought
+from marketplace.matching.criteria import explain
+from marketplace.matching.facts import GigFacts, RequirementFact
+from marketplace.matching.match import Kind, Match, Verdict
+from marketplace.matching.words import Voice
+from marketplace.money import Money
+
+MILLISECONDS = 3_000
+WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
+# Who waits for an answer or holds an offer is told of a change of these.
+CONCERNS = ("rate", "hours", "dates", "data_use", "uses")
+# So many applications are looked at one by one; of the rest it is said that they were not.
+MOST_LOOKED_AT = 500
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that would change, in words. Long texts are only said to change."""
+
+    code: str
+    label: str
+    was: str
+    will_be: str
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """An applicant who fits now and would not any more, by the label that a client sees, and why."""
+
+    label: str
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """`compared` is None when counting took too long. `offered` and `working` count people."""
+
+    differences: list[Difference]
+    compared: Compared | None
+    unfit: list[Unfit]
+    waiting: int
+    offered: int
+    working: int
+
+
+@use_case
+def propose_change(
+    session: Session,
+    actor: Actor,
+    gig_public_id: uuid.UUID,
+    draft: GigDraft,
+    version: int | None,
+    fields: Fields,
+) -> Gig:
+    """Keep what would replace what a published gig says, until it is confirmed. Raises as `edit_gig`."""
+    gig = find.gig(session, actor, gig_public_id, lock=True)
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    drafts.check_change(session, gig, draft, version)
+    autosaves.put(session, actor, gig, fields)
+    return gig
+
+
+@use_case
+def publish_change(
+    session: Session, actor: Actor, gig_public_id: uuid.UUID, draft: GigDraft, version: int, typed: int
+) -> Gig:
+    """Make the change that was looked at: of the gig's version `version`, by the autosave's `typed`.
+
+    Raises Refused when either is another by now; otherwise as `edit_gig`.
+    """
+    gig = find.gig(session, actor, gig_public_id, lock=True)
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    kept = autosaves.find_kept(session, actor, gig.project, gig)
+    if kept is None or kept.version != typed or gig.version != version:
+        raise Refused(
+            _("The gig or your change is not what you looked at any more. Look again, then publish.")
+        )
+    before = _said(gig)
+    changed = drafts.edit_gig(session, actor, gig_public_id, draft, version)
+    _tell_applicants(session, changed, before)
+    return changed
+
+
+def of_change(session: Session, gig: Gig, draft: GigDraft) -> Consequences:
+    """What it would bring about, for who may change the gig."""
+    today = clock.today("UTC")
+    before = projection.gig_facts(gig, 1, True)
+    after = _facts_after(before, draft)
+    compared = counting.compare_within(
+        session, Sought.of(before, today), Sought.of(after, today), MILLISECONDS
+    )
+    counts = queries.counts(session, [gig.id])[gig.id]
+    return Consequences(
+        differences(_said(gig), _said_by(draft, gig)),
+        compared,
+        _unfit(session, gig, before, after),
+        sum(counts.get(state, 0) for state in WAITING),
+        counts.get(ApplicationState.OFFERED, 0),
+        counts.get(ApplicationState.HIRED, 0),
+    )
+
+
+def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+    """What is not the same, in the order in which a gig says it."""
+    labels = _labels()
+    return [
+        Difference(code, label, *(("", "") if code in LONG else (before[code], after[code])))
+        for code, label in labels.items()
+        if before[code] != after[code]
+    ]
+
+
+LONG = ("description", "guidelines", "data_use")
+
+
+def _labels() -> dict[str, str]:
+    return {
+        "title": _("Title"),
+        "rate": _("Rate, an hour"),
+        "hours": _("Hours a week"),
+        "people": _("People"),
+        "dates": _("Dates"),
+        "domain": _("Domain"),
+        "task": _("Task"),
+        "credentials": _("Credentials asked for"),
+        "languages": _("Languages"),
+        "countries": _("Countries"),
+        "skills": _("Skills that count"),
+        "uses": _("Uses that some refuse"),
+        "description": _("What is to be done"),
+        "guidelines": _("Guidelines"),
+        "data_use": _("How the work may be used"),
+    }
+
+
+def _said(gig: Gig) -> dict[str, str]:
+    columns = {name: getattr(gig, name) for name in drafts.kept(GigDraft(title=gig.title))}
+    return _in_words(columns, gig.requirements, gig.project.currency)
+
+
+def _said_by(draft: GigDraft, gig: Gig) -> dict[str, str]:
+    return _in_words(drafts.kept(draft), draft.requirements, gig.project.currency)
+
+
+def _in_words(said: Mapping[str, Any], requirements: Any, currency: str) -> dict[str, str]:
+    """Everything that a gig says, by its code, in the reader's language."""
+    rates = [Money(said[name], currency) for name in ("rate_min", "rate_max") if said[name]]
+    days = [day(said[name]) for name in ("starts_on", "ends_on") if said[name]]
+    uses = dict(words.use_choices())
+    return {
+        "title": said["title"],
+        "rate": " – ".join(str(rate) for rate in rates),
+        "hours": str(said["hours_per_week"] or ""),
+        "people": str(said["headcount"] or ""),
+        "dates": " – ".join(days),
+        "domain": domains.title(said["domain"]) if said["domain"] else "",
+        "task": task_word(said["task_kind"]) if said["task_kind"] else "",
+        "credentials": "; ".join(_requirement(each) for each in requirements) or _("None"),
+        "languages": _listed(words.language(each) for each in said["languages"]),
+        "countries": _listed(words.country(each) for each in said["countries"]),
+        "skills": ", ".join(said["skills"]) or _("None"),
+        "uses": ", ".join(uses[each] for each in said["uses"] or ()) or _("None"),
+        **{name: said[name] for name in LONG},
+    }
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(names) or _("Any")
+
+
+def _requirement(asked: Any) -> str:
+    title, level = types.title(asked.type, asked.jurisdiction), words.level(asked.level)
+    if not asked.max_age_days:
+        return f"{title} ({level})"
+    return _("%(title)s (%(level)s, %(n)s days at most)", title=title, level=level, n=asked.max_age_days)
+
+
+def _facts_after(before: GigFacts, draft: GigDraft) -> GigFacts:
+    said = drafts.kept(draft)
+    plain = {name: said[name] for name in ("domain", "rate_min", "rate_max", "hours_per_week", "starts_on")}
+    return replace(
+        before,
+        **plain,
+        languages=tuple(said["languages"]),
+        countries=tuple(said["countries"]),
+        skills=skills.keys(said["skills"]),
+        uses=None if said["uses"] is None else tuple(said["uses"]),
+        requirements=tuple(
+            RequirementFact(each.type, each.jurisdiction, each.level, each.max_age_days)
+            for each in draft.requirements
+        ),
+    )
+
+
+def _unfit(session: Session, gig: Gig, before: GigFacts, after: GigFacts) -> list[Unfit]:
+    query = sa.select(Application.person_id).where(
+        Application.gig_id == gig.id, Application.state.in_(WAITING)
+    )
+    waiting = session.scalars(query.order_by(Application.id).limit(MOST_LOOKED_AT)).all()
+    experts, profiles = ranking.experts(session, waiting), queries.profiles_of(session, waiting)
+    today = clock.today("UTC")
+    found = []
+    for person_id, expert in experts.items():
+        match = explain(after, expert, today)
+        if _fails(match) and not _fails(explain(before, expert, today)):
+            found.append(Unfit(profiles[person_id].label, _reasons(match)))
+    return found
+
+
+def _fails(match: Match) -> bool:
+    return any(each.kind is Kind.HARD and each.verdict is Verdict.FAIL for each in match.criteria)
+
+
+def _reasons(match: Match) -> list[str]:
+    musts = fit.explained(fit.kept(match), Voice.CLIENT).musts
+    return [line.detail for line in musts if line.verdict == "fail"]
+
+
+def _tell_applicants(session: Session, gig: Gig, before: Mapping[str, str]) -> None:
+    """Tell those who wait or hold an offer what of it concerns them, each in their own language."""
+    concerned = [each for each in differences(before, _said(gig)) if each.code in CONCERNS]
+    if not concerned:
+        return
+    waiting = sa.select(Application.person_id).where(
+        Application.gig_id == gig.id, Application.state.in_((*WAITING, ApplicationState.OFFERED))
+    )
+    codes = [each.code for each in concerned]
+    for person_id in session.scalars(waiting.distinct()).all():
+        tell(session, person_id, "gig.changed", f"/gigs/{gig.public_id}", lambda: _notice(gig, codes))
+
+
+def _notice(gig: Gig, codes: list[str]) -> tuple[str, str]:
+    labels, said = _labels(), _said(gig)
+    lines = [
+        _("%(what)s: rewritten.", what=labels[code])
+        if code in LONG
+        else _("%(what)s is now: %(said)s.", what=labels[code], said=said[code])
+        for code in codes
+    ]
+    return (
+        _("%(gig)s has changed", gig=gig.title),
+        " ".join(
+            [*lines, _("An offer that you hold keeps what it says. You can withdraw your application.")]
+        ),
+    )

@@ -112,6 +112,15 @@ def database(server: Server) -> Iterator[Server]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def fresh_openings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has published is not what the next one finds, and nobody waits to find it."""
+    from marketplace.gigs.finding import openings
+
+    openings.forget()
+    monkeypatch.setattr(openings, "FRESH_FOR", -1.0)
+
+
 @pytest.fixture
 def session(database: Server) -> Iterator[Session]:
     """A session whose commits are undone at the end; deferred constraints are checked at once."""

@@ -28,7 +28,6 @@ from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
 from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
 from marketplace.gigs.profiles import ProfileDraft
 from marketplace.gigs.projects import ProjectDraft
-from marketplace.gigs.queries import Filters
 from marketplace.gigs.states import TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
@@ -252,29 +251,6 @@ class GigForm(Form):
             if field.errors and field is not self.requirements:
                 field.data = None
         return self.draft()
-
-
-class FilterForm(Form):
-    """What an expert looks for; sent by GET, so that the address can be shared."""
-
-    class Meta(Form.Meta):
-        csrf = False
-
-    text = StringField(lazy("Words"), [Optional(), LINE])
-    domain = SelectField(lazy("Domain"), [Optional()])
-    at_least = money_field(lazy("Pays at least"), required=False)
-    sort = SelectField(lazy("Order"), [Optional()])
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.domain.choices = {_("Every domain"): [("", _("All"))], **dict(domains.choices())}
-        self.sort.choices = [("match", _("Best match first")), ("newest", _("Newest first"))]
-
-    def filters(self) -> Filters:
-        """What was filled in; nothing of it when it makes no sense."""
-        if not self.validate():
-            return Filters()
-        return Filters(self.domain.data or "", _amount(self.at_least.data), (self.text.data or "").strip())
 
 
 class ApplyForm(Form):

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.accounts.models import Organization, Person
@@ -153,6 +153,31 @@ class Gig(Public, Base):
             return None
         currency = self.project.currency
         return Money(self.rate_min, currency), Money(self.rate_max, currency)
+
+
+class GigText(Base):
+    """The words of a gig that was published, to be searched."""
+
+    __tablename__ = "gig_texts"
+
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id", ondelete="CASCADE"), primary_key=True)
+    words: Mapped[str] = mapped_column(TSVECTOR)
+
+    __table_args__ = (sa.Index(None, "words", postgresql_using="gin"),)
+
+
+class SearchWord(Base):
+    """A word that some gig has said, as it is compared: mistyped ones are taken for the most alike."""
+
+    __tablename__ = "search_words"
+
+    word: Mapped[str] = mapped_column(sa.Text(collation="C"), primary_key=True)
+
+    __table_args__ = (
+        sa.Index(
+            "ix_search_words_alike", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}
+        ),
+    )
 
 
 class GigRequirement(Base):

@@ -22,6 +22,7 @@ from marketplace.credentials.gate import Checked, checks_of
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import WAITING
 from marketplace.db import use_case
+from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Application, ExpertProfile, Gig
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.ledger import chart
@@ -101,6 +102,8 @@ def push_gig(session: Session, gig: Gig) -> None:
         projections.drop_gig(session, gig.id)
         return
     funded = has_funds(session, gig)
+    if gig.state is not GigState.DRAFT:
+        texts.write(session, gig)
     projections.push_gig(
         session, gig_facts(gig, seats_left(session, gig), funded), open=gig.state is GigState.PUBLISHED
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from marketplace import clock, ledger
 from marketplace.actor import CLIENT, Actor
@@ -18,7 +18,7 @@ from marketplace.gigs.models import Application, ExpertProfile, Gig, Invitation,
 from marketplace.gigs.states import ApplicationState, GigState, InvitationState
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
-from marketplace.matching import domains, ranking
+from marketplace.matching import ranking
 from marketplace.matching.match import Match
 from marketplace.matching.words import Explained, Voice
 from marketplace.money import Money
@@ -26,37 +26,6 @@ from marketplace.money import Money
 A = TypeVar("A", Application, Invitation)
 RANKED = 300
 PAGE = 20
-_SHOWN = (joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What an expert looks for. `at_least` is minor units an hour that the gig's best rate must reach."""
-
-    domain: str = ""
-    at_least: int | None = None
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Suited:
-    """A gig and how it matches the reader; `score` is None before there is a profile."""
-
-    gig: Gig
-    score: int | None
-
-
-@dataclass(frozen=True)
-class RankedPage:
-    """One page of ranked gigs, and the cursor of the next when there are more.
-
-    `total` gigs are ranked; `more` says that still others would suit the reader less well.
-    """
-
-    rows: list[Suited]
-    after: str | None
-    total: int
-    more: bool
 
 
 @dataclass(frozen=True)
@@ -78,7 +47,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidatePage:
-    """One page of ranked experts; `after`, `total` and `more` as in RankedPage."""
+    """One page of ranked experts, and the cursor of the next when there are more.
+
+    `total` experts are ranked; `more` says that still others would fit less well.
+    """
 
     rows: list[Candidate]
     after: str | None
@@ -92,76 +64,6 @@ class Funds:
 
     free: Money
     reserved: Money
-
-
-def browse(session: Session, actor: Actor, filters: Filters, after: str | None = None) -> RankedPage:
-    """Published gigs that suit this expert, the best match first.
-
-    `after` is the cursor of the page before, `score-id`: rows are ordered by both, so that none is shown
-    twice when scores change meanwhile.
-    """
-    among = _asked_for(filters).with_only_columns(Gig.id)
-    best = ranking.best_gigs(session, actor.id, RANKED + 1, among)
-    places = sorted((-match.score, gig_id) for gig_id, match in best[:RANKED])
-    start = _cursor(after)
-    rest = [place for place in places if start is None or place > start]
-    shown = rest[:PAGE]
-    return RankedPage(
-        _suited(session, shown),
-        _written(shown[-1]) if len(rest) > PAGE else None,
-        total=len(places),
-        more=len(best) > RANKED,
-    )
-
-
-def newest(filters: Filters) -> sa.Select[Gig]:
-    """Published gigs, whether or not they suit the reader."""
-    return _published(filters)
-
-
-def _published(filters: Filters) -> sa.Select[Gig]:
-    return _asked_for(filters).options(*_SHOWN)
-
-
-def _suited(session: Session, places: Sequence[tuple[int, int]]) -> list[Suited]:
-    """The gigs in these places, in the same order."""
-    query = sa.select(Gig).where(Gig.id.in_([gig_id for _minus_score, gig_id in places])).options(*_SHOWN)
-    gigs = {gig.id: gig for gig in session.scalars(query)}
-    return [Suited(gigs[gig_id], -minus_score) for minus_score, gig_id in places if gig_id in gigs]
-
-
-def _asked_for(filters: Filters) -> sa.Select[Gig]:
-    query = sa.select(Gig).where(Gig.state == GigState.PUBLISHED)
-    if filters.domain:
-        query = query.where(Gig.domain.in_(_within(filters.domain)))
-    if filters.at_least is not None:
-        query = query.where(Gig.rate_max >= filters.at_least)
-    if filters.text:
-        asked = filters.text
-        query = query.where(
-            sa.or_(
-                Gig.title.icontains(asked, autoescape=True), Gig.description.icontains(asked, autoescape=True)
-            )
-        )
-    return query
-
-
-def _within(domain: str) -> list[str]:
-    """The code itself, and all that is in it when it is a group."""
-    inside = [code for code in domains.occupations() if domains.group_of(code) == domain]
-    return [domain, *inside] if domain in domains.groups() else [domain]
-
-
-def _cursor(after: str | None) -> tuple[int, int] | None:
-    score, dash, gig_id = (after or "").partition("-")
-    if not (dash and score.isdecimal() and gig_id.isdecimal()):
-        return None
-    return -int(score), int(gig_id)
-
-
-def _written(place: tuple[int, int]) -> str:
-    minus_score, gig_id = place
-    return f"{-minus_score}-{gig_id}"
 
 
 def explained_for(session: Session, gig: Gig, person_id: int) -> Explained | None:

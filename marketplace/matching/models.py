@@ -5,7 +5,7 @@ The slices above push plain values in; there are no foreign keys to theirs, and 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -135,4 +135,5 @@ class MatchGig(Base):
     skills: Mapped[list[int]] = mapped_column(SKILLS)
     use_bits: Mapped[int] = mapped_column(sa.SmallInteger, server_default=str(NOT_SAID))
     open: Mapped[bool]
+    changed_at: Mapped[datetime] = mapped_column(server_default=sa.func.clock_timestamp(), index=True)
     facts: Mapped[Json]

@@ -66,7 +66,11 @@ def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:
     """
     values = gig_row(gig, skills.numbers(session, gig.skills), open=open)
     session.execute(
-        insert(MatchGig).values(values).on_conflict_do_update(index_elements=[MatchGig.gig_id], set_=values)
+        insert(MatchGig)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=[MatchGig.gig_id], set_={**values, "changed_at": sa.func.clock_timestamp()}
+        )
     )
 
 

@@ -50,21 +50,20 @@ def best_experts(session: Session, gig_id: int, limit: int = 50, *, supposing: b
 
 
 def best_gigs(
-    session: Session, person_id: int, limit: int = 50, among: sa.Select[int] | None = None
+    session: Session, person_id: int, limit: int = 50, among: Sequence[int] | None = None
 ) -> Ranked:
     """(gig's internal id, match) of the open gigs that suit the expert best, best first; of all, or of those
-    whose internal ids `among` selects."""
+    of `among` (internal ids)."""
     expert = experts(session, [person_id]).get(person_id)
     if expert is None or expert.suspended or not expert.domains:
         return []
     today = clock.today("UTC")
-    only = None if among is None else session.scalars(among).all()
 
     def matched(ids: Sequence[int]) -> Iterable[tuple[int, Match]]:
         found = gigs(session, ids)
         return ((id_, explain(found[id_], expert, today)) for id_ in ids)
 
-    return _best(lambda wanted: candidates.for_expert(session, expert, wanted, only), matched, limit)
+    return _best(lambda wanted: candidates.for_expert(session, expert, wanted, among), matched, limit)
 
 
 def takes_experts(session: Session, gig_id: int) -> bool:

@@ -121,9 +121,9 @@ def test_filters_live_in_the_address(app: Flask, session: Session) -> None:
     a_gig(session, client, project, title="Rank answers", rate_min=60_00, rate_max=130_00)
     browser = at_browser(app, session, an_expert(session))
     assert "Rank answers" in words(browser.get("/gigs"))
-    assert "Rank answers" not in words(browser.get("/gigs?at_least=150"))
+    assert "Rank answers" not in words(browser.get("/gigs?rate=150"))
     assert "Review radiology" not in words(browser.get("/gigs?text=rank"))
-    assert "No gig suits these words" in words(browser.get("/gigs?domain=law"))
+    assert "No gig suits this search" in words(browser.get("/gigs?domain=law"))
 
 
 def test_an_empty_list_says_what_to_do_next(app: Flask, session: Session) -> None:

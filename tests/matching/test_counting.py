@@ -93,6 +93,7 @@ def _nothing_is_left_out(gig: GigFacts, people: list[ExpertFacts], found: counti
         *([Gain("country", None, 0)] if gig.countries else []),
         *([Gain("data_use", None, 0)] if gig.uses is None or gig.uses else []),
         *([Gain("zone", None, 0)] if gig.time_zone and gig.shared_hours else []),
+        *([Gain("data_use", None, 0)] if gig.uses is None or gig.uses else []),
     ]
     for each in singles:
         assert (fitting(relaxed(gig, each), people) > now) == ((each.code, each.value) in told), each

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,13 +10,15 @@ from flask.typing import ResponseReturnValue
 from marketplace import reasons
 from marketplace.actor import Role
 from marketplace.gigs import applications, find, invitations, profiles, queries
-from marketplace.gigs.forms import ApplyForm, FilterForm, ProfileForm
+from marketplace.gigs.finding import lists
+from marketplace.gigs.finding.search import MATCH, SORTS, Search
+from marketplace.gigs.forms import ApplyForm, ProfileForm
 from marketplace.gigs.models import Application, ExpertProfile, Gig
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.gigs.views import bp
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
-from marketplace.web import actor, db_session, further, guard, how_many, page, paged, try_form
+from marketplace.web import actor, db_session, further, guard, page, paged, try_form
 
 OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
 
@@ -38,25 +39,17 @@ def profile() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def browse() -> ResponseReturnValue:
     """Gigs, the best match first or the newest."""
-    form = FilterForm(request.args)
-    shown: dict[str, Any] = {
-        "filter": form,
-        "filtered": form.filters() != queries.Filters(),
-        "has_profile": db_session().get(ExpertProfile, actor().id) is not None,
-        "invitations": queries.invitations(db_session(), actor()),
-    }
-    if form.sort.data == "newest" or not shown["has_profile"]:
-        return _newest(form.filters(), shown)
-    ranked = queries.browse(db_session(), actor(), form.filters(), request.args.get("after"))
-    next_url = further("after", ranked.after) if ranked.after else None
+    search, sort = Search.read(request.args), request.args.get("sort")
+    found = lists.find(
+        db_session(), actor().id, search, sort if sort in SORTS else MATCH, request.args.get("after")
+    )
     return page(
         "gigs/browse.html",
-        rows=ranked.rows,
-        total=ranked.total,
-        cut=ranked.more,
-        ranked=True,
-        next_url=next_url,
-        **shown,
+        search=search,
+        found=found,
+        next_url=further("after", found.after) if found.after else None,
+        has_profile=db_session().get(ExpertProfile, actor().id) is not None,
+        invitations=queries.invitations(db_session(), actor()),
     )
 
 
@@ -105,18 +98,6 @@ def withdraw(application_id: uuid.UUID) -> ResponseReturnValue:
     application = applications.withdraw_application(db_session(), actor(), application_id)
     flash(_("Your application is withdrawn."), "success")
     return redirect(url_for("gigs.show", gig_id=application.gig.public_id), 303)
-
-
-def _newest(filters: queries.Filters, shown: dict[str, Any]) -> ResponseReturnValue:
-    query = queries.newest(filters)
-    found = paged(db_session(), query, by=Gig.id)
-    return page(
-        "gigs/browse.html",
-        rows=[queries.Suited(gig, None) for gig in found],
-        total=how_many(db_session(), query),
-        next_url=found.next_url,
-        **shown,
-    )
 
 
 def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:

@@ -1,0 +1,154 @@
+"""One page of the gigs that somebody finds, in the order that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from marketplace.gigs.finding import openings, texts
+from marketplace.gigs.finding.facets import Facet, Reader, Sieve
+from marketplace.gigs.finding.openings import Ints, Mask, Openings
+from marketplace.gigs.finding.search import MATCH, RATE, Search
+from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.states import GigState
+from marketplace.matching import bits, ranking
+from marketplace.matching.facts import ExpertFacts
+
+RANKED = 300
+PAGE = 20
+BOOKS = "USD"
+SHOWN = (joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
+
+
+@dataclass(frozen=True)
+class Suited:
+    """A gig and how it matches the reader; `score` is None where they are not ordered by it."""
+
+    gig: Gig
+    score: int | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page, and what stands around it. `after` is the cursor of the next page, if there is one.
+
+    `total` gigs are in the whole list; `more` says that still others would suit the reader less well.
+    `taken` are words that were looked for in place of those typed.
+    """
+
+    rows: list[Suited]
+    facets: list[Facet]
+    sort: str
+    total: int
+    after: str | None
+    more: bool
+    taken: list[tuple[str, str]]
+
+
+def find(session: Session, person_id: int, search: Search, sort: str, after: str | None = None) -> Found:
+    """What this person (internal id) finds among the open gigs; by match only once there is a profile."""
+    expert = ranking.experts(session, [person_id]).get(person_id)
+    words = texts.find(session, search.text) if search.text else None
+    among = openings.current(session)
+    reader = reader_of(expert)
+    sieve = Sieve(among, search, reader, words.ids if words else None)
+    taken = words.taken if words else []
+    if sort == MATCH and expert is not None:
+        return _by_match(session, among, sieve, person_id, after, taken)
+    return _in_order(session, among, sieve, sort, after, taken)
+
+
+def reader_of(expert: ExpertFacts | None) -> Reader:
+    """What of an expert decides how gigs are counted for them."""
+    if expert is None:
+        return Reader(BOOKS, held=0)
+    return Reader(expert.currency, bits.held(expert.credentials))
+
+
+def _by_match(
+    session: Session, among: Openings, sieve: Sieve, person_id: int, after: str | None,
+    taken: list[tuple[str, str]],
+) -> Found:  # fmt: skip
+    only = among.ids[sieve.left()].tolist() if sieve.search else None
+    best = ranking.best_gigs(session, person_id, RANKED + 1, only)
+    places = sorted((-match.score, gig_id) for gig_id, match in best[:RANKED])
+    start = _cursor(after, 2)
+    rest = [place for place in places if start is None or place > (-start[0], start[1])]
+    shown = rest[:PAGE]
+    gigs = _gigs(session, [gig_id for _minus_score, gig_id in shown])
+    return Found(
+        rows=[Suited(gigs[gig_id], -minus) for minus, gig_id in shown if gig_id in gigs],
+        facets=sieve.facets(),
+        sort=MATCH,
+        total=len(places),
+        after=_written(-shown[-1][0], shown[-1][1]) if len(rest) > PAGE else None,
+        more=len(best) > RANKED,
+        taken=taken,
+    )
+
+
+def _in_order(
+    session: Session, among: Openings, sieve: Sieve, sort: str, after: str | None,
+    taken: list[tuple[str, str]],
+) -> Found:  # fmt: skip
+    left = np.flatnonzero(sieve.left())
+    keys = _keys(among, sort)[left]
+    order = np.argsort(-keys, kind="stable") if sort == RATE else np.arange(len(left))
+    start = _cursor(after, 3)
+    places = left[order]
+    if start is not None:
+        places = places[_beyond(among, sort, places, start)]
+    shown = among.ids[places[:PAGE]].tolist()
+    gigs = _gigs(session, shown)
+    last = places[PAGE - 1] if len(places) > PAGE else None
+    return Found(
+        rows=[Suited(gigs[gig_id], None) for gig_id in shown if gig_id in gigs],
+        facets=sieve.facets(),
+        sort=sort,
+        total=len(left),
+        after=None if last is None else _written(*(int(each[last]) for each in _columns(among, sort))),
+        more=False,
+        taken=taken,
+    )
+
+
+def _keys(among: Openings, sort: str) -> Ints:
+    return among.rate if sort == RATE else among.published
+
+
+def _columns(among: Openings, sort: str) -> tuple[Ints, Ints, Ints]:
+    """What the order goes by, highest first."""
+    return _keys(among, sort), among.published, among.ids
+
+
+def _beyond(among: Openings, sort: str, places: Ints, start: tuple[int, ...]) -> Mask:
+    """Which of the places come after the one with these keys."""
+    beyond = np.zeros(len(places), np.bool_)
+    equal = np.ones(len(places), np.bool_)
+    for column, key in zip(_columns(among, sort), start, strict=True):
+        beyond |= equal & (column[places] < key)
+        equal &= column[places] == key
+    return beyond
+
+
+def _gigs(session: Session, ids: Sequence[int]) -> dict[int, Gig]:
+    """Those that are still published: what is held in memory may be some seconds old."""
+    query = sa.select(Gig).where(Gig.id.in_(ids), Gig.state == GigState.PUBLISHED).options(*SHOWN)
+    return {gig.id: gig for gig in session.scalars(query)}
+
+
+def _cursor(after: str | None, numbers: int) -> tuple[int, ...] | None:
+    parts = (after or "").split("-")
+    if len(parts) != numbers or not all(
+        each.isascii() and each.isdecimal() and len(each) < 19 for each in parts
+    ):
+        return None
+    return tuple(int(each) for each in parts)
+
+
+def _written(*numbers: int) -> str:
+    return "-".join(str(each) for each in numbers)

@@ -1,0 +1,194 @@
+"""The open gigs as columns in memory, so that they are counted by kind without asking the database.
+
+Each process keeps its own, a few megabytes for a hundred thousand gigs. What changed since is read again
+when somebody looks and the columns are older than `FRESH_FOR`; what they name is always read from the
+database, so that nothing is shown which is not open any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.gigs.states import TaskKind
+from marketplace.matching import bits, domains
+
+Ints = npt.NDArray[np.int64]
+Small = npt.NDArray[np.int16]
+Mask = npt.NDArray[np.bool_]
+
+FRESH_FOR = 2.0
+# A transaction that began before we looked may end after; and what was removed is noticed by reading all.
+OVERLAP = timedelta(seconds=15)
+ALL_AGAIN = 300.0
+MOST_CHANGES = 2_000
+TASKS = tuple(kind.value for kind in TaskKind)
+
+ROWS = """
+    SELECT m.gig_id, m.open, m.domain, m.rate_max, m.currency, m.hours_per_week, m.credential_bits,
+        g.task_kind, g.languages, (extract(epoch FROM g.published_at) * 1000000)::bigint AS published
+    FROM match_gigs m JOIN gigs g ON g.id = m.gig_id
+"""
+OPEN = f"{ROWS} WHERE m.open"
+CHANGED = f"{ROWS} WHERE m.changed_at > :since LIMIT {MOST_CHANGES + 1}"
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Columns of equal length, the newest gig first. `rate` is the highest, in minor units of `currencies`.
+
+    `domain`, `task`, `currency`, `languages` and `credentials` are places in the tuples of what there is;
+    languages and credentials are sets of bits as in `matching.bits`. `published` counts microseconds.
+    """
+
+    ids: Ints
+    published: Ints
+    rate: Ints
+    domain: Small
+    currency: Small
+    hours: Small
+    task: Small
+    languages: Small
+    credentials: Small
+    domains: tuple[str, ...]
+    currencies: tuple[str, ...]
+    language_sets: tuple[int, ...]
+    credential_sets: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class _Kept:
+    """What this process knows, and since when."""
+
+    openings: Openings | None = None
+    seen: datetime | None = None
+    looked = 0.0
+    read_whole = 0.0
+
+
+_kept, _lock = _Kept(), Lock()
+
+
+def current(session: Session) -> Openings:
+    """The open gigs, as they were a few seconds ago at most."""
+    if _kept.openings is not None and time.monotonic() - _kept.looked < FRESH_FOR:
+        return _kept.openings
+    # One reads; the others go on with what there is.
+    if not _lock.acquire(blocking=_kept.openings is None):
+        return _kept.openings or _read(session)
+    try:
+        return _look_again(session)
+    finally:
+        _lock.release()
+
+
+def forget() -> None:
+    """Read everything anew next time."""
+    _kept.openings = None
+
+
+def _look_again(session: Session) -> Openings:
+    now, seen = time.monotonic(), session.scalar(sa.select(sa.func.clock_timestamp()))
+    openings, since = _kept.openings, _kept.seen
+    if openings is None or since is None or now - _kept.read_whole > ALL_AGAIN:
+        found = _read(session)
+        _kept.read_whole = now
+    else:
+        rows = session.execute(sa.text(CHANGED), {"since": since - OVERLAP}).all()
+        found = _read(session) if len(rows) > MOST_CHANGES else _changed(openings, rows)
+    _kept.openings, _kept.seen, _kept.looked = found, seen, now
+    return found
+
+
+def _read(session: Session) -> Openings:
+    return _columns(session.execute(sa.text(OPEN)).all())
+
+
+def _changed(old: Openings, rows: Sequence[Any]) -> Openings:
+    """The same with these rows in place of what was known of them."""
+    if not rows:
+        return old
+    kept = ~np.isin(old.ids, [row.gig_id for row in rows])
+    return _joined(old, kept, _columns([row for row in rows if row.open]))
+
+
+def _columns(rows: Sequence[Any]) -> Openings:
+    domain, known_domains = _places([row.domain for row in rows], domains.codes())
+    currency, currencies = _places([row.currency for row in rows])
+    languages, language_sets = _places([bits.languages(row.languages) for row in rows])
+    credentials, credential_sets = _places([row.credential_bits for row in rows])
+    task, _tasks = _places([row.task_kind for row in rows], TASKS)
+    return _newest_first(
+        Openings(
+            ids=np.array([row.gig_id for row in rows], np.int64),
+            published=np.array([row.published for row in rows], np.int64),
+            rate=np.array([row.rate_max for row in rows], np.int64),
+            hours=np.array([row.hours_per_week for row in rows], np.int16),
+            domain=domain,
+            currency=currency,
+            task=task,
+            languages=languages,
+            credentials=credentials,
+            domains=known_domains,
+            currencies=currencies,
+            language_sets=language_sets,
+            credential_sets=credential_sets,
+        )
+    )
+
+
+def _places(values: Sequence[Any], known: Sequence[Any] = ()) -> tuple[Small, tuple[Any, ...]]:
+    """Each value's place among the values that there are."""
+    places = {value: place for place, value in enumerate(dict.fromkeys([*known, *values]))}
+    return np.array([places[value] for value in values], np.int16), tuple(places)
+
+
+def _newest_first(openings: Openings) -> Openings:
+    return _taken(openings, np.lexsort((-openings.ids, -openings.published)))
+
+
+def _joined(old: Openings, kept: Mask, new: Openings) -> Openings:
+    """Those kept of the old ones, and the new ones."""
+    left = _taken(old, np.flatnonzero(kept))
+    parts: dict[str, Any] = {
+        name: np.concatenate([getattr(left, name), getattr(new, name)])
+        for name in ("ids", "published", "rate", "hours", "task")
+    }
+    for name, among in NAMED:
+        parts |= _merged(name, among, left, new)
+    return _newest_first(Openings(**parts))
+
+
+NAMED = (
+    ("domain", "domains"), ("currency", "currencies"), ("languages", "language_sets"),
+    ("credentials", "credential_sets"),
+)  # fmt: skip
+
+
+def _merged(name: str, among: str, left: Openings, new: Openings) -> dict[str, Any]:
+    every = tuple(dict.fromkeys([*getattr(left, among), *getattr(new, among)]))
+    moved = np.array([every.index(value) for value in getattr(new, among)], np.int16)
+    column = getattr(new, name)
+    return {
+        name: np.concatenate([getattr(left, name), moved[column] if len(column) else column]),
+        among: every,
+    }
+
+
+def _taken(openings: Openings, places: Ints) -> Openings:
+    columns: dict[str, Any] = {
+        name: value[places] if isinstance(value, np.ndarray) else value
+        for name, value in vars(openings).items()
+    }
+    return Openings(**columns)

@@ -1,0 +1,269 @@
+"""Finding gigs: facets that count what they leave, words with mistakes in them, and addresses to share."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from marketplace.accounts.models import Organization
+from marketplace.actor import Actor
+from marketplace.credentials.gate import Requirement
+from marketplace.gigs.drafts import edit_gig
+from marketplace.gigs.finding import lists, openings
+from marketplace.gigs.finding.facets import Reader, Sieve
+from marketplace.gigs.finding.openings import TASKS, Openings
+from marketplace.gigs.finding.search import CREDENTIALS, HOURS, NEWEST, RATE, RATES, Search
+from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
+from marketplace.gigs.states import GigState, TaskKind
+from marketplace.matching import bits, domains
+from tests.factories.accounts import enter
+from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, licence
+from tests.visitor import Visitor, words
+
+DICE = Random(5)
+CODES = ("medicine", RADIOLOGY, "29-1051", "law", "23-1011")
+LANGUAGES = ((), ("en",), ("en", "de"), ("fr",))
+SETS = (0, 5, 9)
+
+
+def some_openings(number: int) -> Openings:
+    """Any gigs, the newest first."""
+
+    def places(among: Sequence[object]) -> np.ndarray:
+        return np.array([DICE.randrange(len(among)) for _ in range(number)], np.int16)
+
+    sets = tuple(bits.languages(each) for each in LANGUAGES)
+    return Openings(
+        ids=np.arange(number, 0, -1, np.int64),
+        published=np.arange(number, 0, -1, np.int64),
+        rate=np.array([DICE.randrange(4_000, 25_000) for _ in range(number)], np.int64),
+        hours=np.array([DICE.choice((5, 10, 20, 35)) for _ in range(number)], np.int16),
+        domain=places(CODES),
+        currency=places(("USD", "EUR")),
+        task=places(TASKS),
+        languages=places(LANGUAGES),
+        credentials=places(SETS),
+        domains=CODES,
+        currencies=("USD", "EUR"),
+        language_sets=sets,
+        credential_sets=SETS,
+    )
+
+
+def a_search() -> Search:
+    def some(among: Sequence[str]) -> tuple[str, ...]:
+        return tuple(DICE.sample(list(among), DICE.choice((0, 0, 1, 2))))
+
+    return Search(
+        domain=some(CODES),
+        rate=DICE.choice((None, *RATES)),
+        hours=DICE.choice((None, *HOURS)),
+        task=some(TASKS),
+        language=some(("en", "de", "fr")),
+        credential=some(CREDENTIALS),
+    )
+
+
+def fits(found: Openings, place: int, search: Search, reader: Reader) -> bool:
+    """By hand: does this gig pass the search?"""
+    domain, asked = found.domains[found.domain[place]], SETS[found.credentials[place]]
+    in_domain = not search.domain or any(
+        domain == each or domains.group_of(domain) == each for each in search.domain
+    )
+    paid = search.rate is None or (
+        found.rate[place] >= search.rate * 100 and found.currencies[found.currency[place]] == reader.currency
+    )
+    held = "none" if not asked else "lacking" if asked & ~reader.held else "held"
+    said = LANGUAGES[found.languages[place]]
+    return bool(
+        in_domain
+        and paid
+        and (search.hours is None or found.hours[place] <= search.hours)
+        and (not search.task or TASKS[found.task[place]] in search.task)
+        and (not search.language or set(said) & set(search.language))
+        and (not search.credential or held in search.credential)
+        and found.ids[place] not in reader.hidden
+    )
+
+
+def test_every_count_is_what_the_choice_would_leave() -> None:
+    """Of a kind in which one can choose several, what the choice alone would leave beside all others."""
+    found, reader = some_openings(300), Reader("USD", held=5, hidden=(7, 8))
+    for _round in range(40):
+        search = a_search()
+        sieve = Sieve(found, search, reader, None)
+        left = {int(place) for place in np.flatnonzero(sieve.left())}
+        assert left == {n for n in range(len(found)) if fits(found, n, search, reader)}
+        for facet in sieve.facets():
+            for option in facet.options:
+                value = int(option.value) if facet.single else (option.value,)
+                alone = Search(**{**vars(search), facet.name: value})
+                assert option.count == sum(fits(found, n, alone, reader) for n in range(len(found))), (
+                    facet.name, option.value, search,
+                )  # fmt: skip
+
+
+def test_an_address_says_the_same_however_it_came_about() -> None:
+    asked = MultiDict(
+        [("task", "review"), ("task", "rank"), ("domain", "law"), ("rate", "100"), ("text", " chest  CT ")]
+    )
+    search = Search.read(asked)
+    assert search == Search(text="chest CT", domain=("law",), rate=100, task=("rank", "review"))
+    assert search.url_query() == "text=chest+CT&domain=law&rate=100&task=rank&task=review"
+    assert Search.read(MultiDict(search.query())) == search
+    assert search.without("task", "rank").task == ("review",)
+    assert search.without("rate", "100").rate is None
+    assert search.without("text", "").text == ""
+
+
+def test_what_makes_no_sense_is_left_out() -> None:
+    asked = MultiDict(
+        [("task", "dance"), ("domain", "x"), ("rate", "1e9"), ("hours", "-1"), ("language", "klingon"),
+         ("credential", "all"), ("text", "x" * 1_000)]
+    )  # fmt: skip
+    assert Search.read(asked) == Search(text="x" * 200)
+
+
+@pytest.fixture
+def client(session: Session) -> Actor:
+    return a_client(session)[0]
+
+
+@pytest.fixture
+def project(session: Session, client: Actor) -> Project:
+    made = a_project(session, client, the_organization(session))
+    fund(session, made.public_id, 1_000_000_00)
+    return made
+
+
+def the_organization(session: Session) -> uuid.UUID:
+    return session.scalars(sa.select(Organization.public_id)).one()
+
+
+def titles(session: Session, who: Actor, search: Search, sort: str = NEWEST) -> list[str]:
+    return [each.gig.title for each in lists.find(session, who.id, search, sort).rows]
+
+
+def test_words_are_found_mistyped_begun_and_without_accents(
+    session: Session, client: Actor, project: Project
+) -> None:
+    a_gig(session, client, project, title="Review radiology reports", description="Chest and neuro.")
+    a_gig(
+        session,
+        client,
+        project,
+        title="Judge café menus",
+        description="Taste is all.",
+        skills=("résumé",),
+        domain="creative",
+    )
+    ana = an_expert(session)
+    for text in ("radiology", "radiolgy", "Radiol", "reviewing reports", "neuro chest"):
+        assert titles(session, ana, Search(text=text)) == ["Review radiology reports"], text
+    for text in ("cafe", "resume", "menus café"):
+        assert titles(session, ana, Search(text=text)) == ["Judge café menus"], text
+    assert lists.find(session, ana.id, Search(text="radiolgy"), NEWEST).taken == [("radiolgy", "radiology")]
+    assert titles(session, ana, Search(text="radiology café")) == []
+    assert titles(session, ana, Search(text="zzzzqqq")) == []
+    for odd in ("'; --", "a & | ! ( :*", "the", "\\", "%"):
+        titles(session, ana, Search(text=odd))
+
+
+def test_the_highest_rate_first_and_pages_that_repeat_nothing(
+    session: Session, client: Actor, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "PAGE", 3)
+    for n in range(10):
+        a_gig(session, client, project, title=f"Gig {n}", rate_max=(150 + 10 * (n % 4)) * 100)
+    ana = an_expert(session)
+    for sort in (RATE, NEWEST):
+        seen: list[str] = []
+        after: str | None = None
+        while True:
+            found = lists.find(session, ana.id, Search(), sort, after)
+            seen += [each.gig.title for each in found.rows]
+            after = found.after
+            if after is None:
+                break
+        assert found.total == 10
+        by = {"rate": lambda n: (-(n % 4), -n), "newest": lambda n: -n}[sort]
+        assert seen == [f"Gig {n}" for n in sorted(range(10), key=by)]
+
+
+@pytest.mark.parametrize("after", ["", "x", "1-2", "1-2-3-4", "9" * 30 + "-1-1", "-1--2-3", "٣-1-1"])
+def test_a_made_up_cursor_begins_at_the_beginning(
+    session: Session, client: Actor, project: Project, after: str
+) -> None:
+    a_gig(session, client, project)
+    assert len(lists.find(session, an_expert(session).id, Search(), NEWEST, after).rows) == 1
+
+
+def test_what_opens_and_closes_is_noticed(session: Session, client: Actor, project: Project) -> None:
+    ana = an_expert(session)
+    first, second = (a_gig(session, client, project, title=title) for title in ("First", "Second"))
+    assert titles(session, ana, Search()) == ["Second", "First"]
+    pause_gig(session, client, first.public_id)
+    edit_gig(session, client, second.public_id, a_draft(title="Second", task_kind=TaskKind.RANK))
+    assert titles(session, ana, Search(task=("rank",))) == ["Second"]
+    assert titles(session, ana, Search()) == ["Second"]
+    publish_gig(session, client, first.public_id)
+    close_gig(session, client, second.public_id)
+    assert titles(session, ana, Search()) == ["First"]
+    assert len(openings.current(session)) == 1
+    openings.forget()
+    assert openings.current(session).ids.tolist() == [first.id]
+
+
+def test_what_memory_still_holds_is_not_shown_once_it_is_closed(
+    session: Session, client: Actor, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gig = a_gig(session, client, project)
+    ana = an_expert(session)
+    openings.current(session)
+    monkeypatch.setattr(openings, "FRESH_FOR", 3600.0)
+    session.execute(sa.update(Gig).where(Gig.id == gig.id).values(state=GigState.CLOSED))
+    assert titles(session, ana, Search()) == []
+
+
+def test_a_gig_without_money_is_not_found(session: Session, client: Actor) -> None:
+    poor = a_project(session, client, the_organization(session), name="Unfunded")
+    a_gig(session, client, poor)
+    ana = an_expert(session)
+    assert titles(session, ana, Search()) == []
+
+
+def test_credentials_are_counted_by_what_one_holds(session: Session, client: Actor, project: Project) -> None:
+    a_gig(session, client, project, title="Open to all")
+    a_gig(session, client, project, title="For the licensed", requirements=(licence(),))
+    degree = Requirement("degree", None, 2, None)
+    a_gig(session, client, project, title="For graduates", requirements=(degree,))
+    ana = an_expert(session)
+    assert titles(session, ana, Search(credential=("lacking",))) == ["For graduates", "For the licensed"]
+    assert titles(session, ana, Search(credential=("none",))) == ["Open to all"]
+    assert titles(session, ana, Search(credential=("held",))) == []
+
+
+def test_the_page_shows_counts_and_takes_choices_back(
+    app: Flask, session: Session, client: Actor, project: Project
+) -> None:
+    a_gig(session, client, project)
+    a_gig(session, client, project, title="Rank answers", task_kind=TaskKind.RANK)
+    browser = Visitor(enter(app.test_client(), session, an_expert(session)))
+    answer = browser.get("/gigs?task=rank&domain=medicine&sort=newest")
+    said = words(answer)
+    assert "1 gig, whether or not it suits you." in said
+    assert "Review outputs ( 1 )" in said
+    assert 'href="/gigs?domain=medicine&amp;sort=newest"' in answer.text
+    assert 'href="/gigs?task=rank&amp;sort=newest"' in answer.text
+    mistyped = words(browser.get("/gigs?text=radiolgy&sort=newest"))
+    assert "No gig says “radiolgy”, so these are for “radiology”." in mistyped
+    assert browser.get("/gigs?sort=odd&after=x&rate=x&domain=%01").status_code == 200

@@ -35,7 +35,7 @@ class Offer(Public, Base):
     application_id: Mapped[int] = mapped_column(sa.ForeignKey("applications.id"))
     organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"))
-    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     rate: Mapped[int]
     currency: Mapped[str]
@@ -77,7 +77,7 @@ class Contract(Public, Base):
     offer_id: Mapped[int] = mapped_column(sa.ForeignKey("offers.id"), unique=True)
     organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), index=True)
-    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     currency: Mapped[str]
     fee_bps: Mapped[int]

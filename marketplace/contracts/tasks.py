@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.contracts import approvals, notices, offers, records, rolling, timer, timesheets
+from marketplace.contracts import approvals, figures, notices, offers, records, rolling, timer, timesheets
+from marketplace.gigs import funnel
 from marketplace.reasons import hooks
 
 
@@ -60,3 +61,4 @@ jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
+funnel.offers_made.append(figures.offers_made)

@@ -20,6 +20,7 @@ from marketplace.gigs import (
     publishing,
     queries,
 )
+from marketplace.gigs import funnel as funnels
 from marketplace.gigs.forms import GigForm
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GigState
@@ -162,6 +163,7 @@ def manage(gig_id: uuid.UUID) -> ResponseReturnValue:
         "gigs/manage.html",
         gig=gig,
         counts=queries.counts(db_session(), [gig.id])[gig.id],
+        funnel=funnels.funnel(db_session(), gig),
         seats=applications.seats_left(db_session(), gig),
         funded=projection.has_funds(db_session(), gig),
         may_write=may_write(gig),

@@ -141,6 +141,8 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Dif
 
 
 LONG = ("description", "guidelines", "data_use")
+# What matching takes from a gig as it is.
+PLAIN = ("domain", "rate_min", "rate_max", "hours_per_week", "starts_on", "time_zone", "shared_hours")
 
 
 def _labels() -> dict[str, str]:
@@ -155,6 +157,7 @@ def _labels() -> dict[str, str]:
         "credentials": _("Credentials asked for"),
         "languages": _("Languages"),
         "countries": _("Countries"),
+        "zone": _("Working hours in common"),
         "skills": _("Skills that count"),
         "uses": _("Uses that some refuse"),
         "description": _("What is to be done"),
@@ -188,6 +191,7 @@ def _in_words(said: Mapping[str, Any], requirements: Any, currency: str) -> dict
         "credentials": "; ".join(_requirement(each) for each in requirements) or _("None"),
         "languages": _listed(words.language(each) for each in said["languages"]),
         "countries": _listed(words.country(each) for each in said["countries"]),
+        "zone": words.shared(said["time_zone"], said["shared_hours"]) or _("None"),
         "skills": ", ".join(said["skills"]) or _("None"),
         "uses": ", ".join(uses[each] for each in said["uses"] or ()) or _("None"),
         **{name: said[name] for name in LONG},
@@ -207,7 +211,7 @@ def _requirement(asked: Any) -> str:
 
 def _facts_after(before: GigFacts, draft: GigDraft) -> GigFacts:
     said = drafts.kept(draft)
-    plain = {name: said[name] for name in ("domain", "rate_min", "rate_max", "hours_per_week", "starts_on")}
+    plain = {name: said[name] for name in PLAIN}
     return replace(
         before,
         **plain,

@@ -23,6 +23,7 @@ from marketplace.gigs.publishing import missing
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
+from marketplace.matching.zones import WORKING_HOURS
 from marketplace.text import line, once, paragraph
 
 MOST_REQUIREMENTS = 3
@@ -36,6 +37,7 @@ class GigDraft:
     """What a client says of a gig. Rates are minor units of the project's currency for an hour.
 
     `uses` are those that experts may refuse: None when nothing was said, empty for none of them.
+    `shared_hours` of the working hours in `time_zone` must be the expert's too, a day.
     """
 
     title: str
@@ -51,6 +53,8 @@ class GigDraft:
     headcount: int | None = None
     languages: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
+    time_zone: str | None = None
+    shared_hours: int = 0
     skills: tuple[str, ...] = ()
     starts_on: date | None = None
     ends_on: date | None = None
@@ -174,6 +178,8 @@ def kept(draft: GigDraft) -> dict[str, Any]:
         "languages": _codes(draft.languages),
         "countries": _codes(draft.countries),
         "skills": once(draft.skills),
+        "time_zone": draft.time_zone,
+        "shared_hours": draft.shared_hours,
         "starts_on": draft.starts_on,
         "ends_on": draft.ends_on,
     }
@@ -197,7 +203,20 @@ def check(draft: GigDraft) -> None:
         raise Invalid(_("The last day cannot be before the first."), field="ends_on")
     if len(once(draft.skills)) > MOST_SKILLS:
         raise Invalid(_("Name ten skills at most: those that decide."), field="skills")
+    _check_zone(draft)
     _check_requirements(draft.requirements)
+
+
+def _check_zone(draft: GigDraft) -> None:
+    if draft.time_zone is not None and draft.time_zone not in clock.zones():
+        raise Invalid(_("Choose a time zone from the list."), field="time_zone")
+    if draft.time_zone is None and draft.shared_hours:
+        raise Invalid(_("Choose the time zone with which the hours are to be shared."), field="time_zone")
+    if draft.time_zone is not None and not 1 <= draft.shared_hours <= WORKING_HOURS:
+        raise Invalid(
+            _("Say how many working hours a day are to be shared, or choose any time zone."),
+            field="shared_hours",
+        )
 
 
 def _check_requirements(requirements: tuple[Requirement, ...]) -> None:

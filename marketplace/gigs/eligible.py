@@ -78,6 +78,8 @@ def _sought(project: Project, draft: GigDraft) -> Sought | None:
             for each in draft.requirements
         ),
         client=project.organization_id,
+        time_zone=draft.time_zone,
+        shared_hours=draft.shared_hours,
         uses=draft.uses or (),
     )
 

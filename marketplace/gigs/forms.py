@@ -32,6 +32,7 @@ from marketplace.gigs.states import TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
 from marketplace.matching import domains
+from marketplace.matching.zones import WORKING_HOURS
 from marketplace.money import Money
 from marketplace.reasons import codes
 from marketplace.web import Form, day_field, money_field
@@ -42,7 +43,7 @@ HOURS = NumberRange(1, 80, lazy("Give between 1 and 80 hours."))
 # What a gig's form shows as the gig keeps it.
 PLAIN = (
     "title", "domain", "description", "guidelines", "data_use", "hours_per_week", "headcount", "languages",
-    "countries", "starts_on", "ends_on",
+    "countries", "time_zone", "shared_hours", "starts_on", "ends_on",
 )  # fmt: skip
 AGES = (30, 60, 120, 365)
 # The answer that the work is for no use that some refuse.
@@ -176,6 +177,8 @@ class GigForm(Form):
     )
     languages = Checkboxes(lazy("Languages"))
     countries = Checkboxes(lazy("Countries"))
+    time_zone = SelectField(lazy("Time zone"), [Optional()])
+    shared_hours = SelectField(lazy("Working hours in common, a day"), coerce=int, default=0)
     skills = StringField(lazy("Skills"), [Optional(), Length(max=500)])
     starts_on = day_field(lazy("First day"), required=False)
     ends_on = day_field(lazy("Last day"), required=False)
@@ -187,6 +190,9 @@ class GigForm(Form):
         super().__init__(*args, **kwargs)
         self.domain.choices = {_("Not chosen yet"): [("", _("Choose one"))], **dict(domains.choices())}
         self.task_kind.choices = [("", _("Choose one")), *words.task_choices()]
+        self.time_zone.choices = {_("Not chosen"): [("", _("Any time zone"))], **words.zone_groups()}
+        hours = range(1, WORKING_HOURS + 1)
+        self.shared_hours.choices = [(0, _("None")), *((n, str(n)) for n in hours)]
         self.languages.choices = words.language_choices()
         self.countries.choices = list(countries().items())
         self.uses.choices = [*words.use_choices(), (NONE, _("None of these"))]
@@ -238,6 +244,8 @@ class GigForm(Form):
             headcount=self.headcount.data,
             languages=tuple(self.languages.data or ()),
             countries=tuple(self.countries.data or ()),
+            time_zone=self.time_zone.data or None,
+            shared_hours=self.shared_hours.data or 0,
             skills=tuple((self.skills.data or "").split(",")),
             starts_on=self.starts_on.data,
             ends_on=self.ends_on.data,

@@ -121,6 +121,8 @@ class Gig(Public, Base):
     languages: Mapped[list[str]] = mapped_column(TEXTS)
     countries: Mapped[list[str]] = mapped_column(TEXTS)
     skills: Mapped[list[str]] = mapped_column(TEXTS)
+    time_zone: Mapped[str | None]
+    shared_hours: Mapped[int] = mapped_column(sa.SmallInteger)
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
     state: Mapped[GigState] = mapped_column(Word(GigState))

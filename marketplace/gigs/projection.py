@@ -157,6 +157,8 @@ def gig_facts(gig: Gig, headcount_left: int, funded: bool) -> GigFacts:
         funded=funded,
         skills=skills.keys(gig.skills),
         client=gig.project.organization_id,
+        time_zone=gig.time_zone,
+        shared_hours=gig.shared_hours,
         uses=None if gig.uses is None else tuple(gig.uses),
     )
 

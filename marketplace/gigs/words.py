@@ -6,14 +6,16 @@ from collections.abc import Iterable
 
 from babel import Locale
 
+from marketplace import clock
 from marketplace.accounts.people import countries
 from marketplace.gigs.states import TaskKind, task_word
-from marketplace.i18n import current_locale
+from marketplace.i18n import current_locale, ngettext, zone_name
 from marketplace.i18n import gettext as _
 from marketplace.matching import bits, names
 from marketplace.matching.uses import Use
 
 LEVELS = (2, 3, 4)
+AREAS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 GROUP = 32
 
 
@@ -56,6 +58,25 @@ def said_uses(uses: Iterable[str]) -> str:
 def task_choices() -> list[tuple[str, str]]:
     """Every kind of task."""
     return [(kind.value, task_word(kind)) for kind in TaskKind]
+
+
+def zone_groups() -> dict[str, list[tuple[str, str]]]:
+    """The places whose time zones can be named, by continent or ocean."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(clock.zones()):
+        area, _slash, place = name.partition("/")
+        if place and area in AREAS:
+            groups.setdefault(area, []).append((name, place.replace("_", " ").replace("/", ", ")))
+    return groups
+
+
+def shared(zone: str | None, hours: int) -> str:
+    """`4 hours a day with New York time`; empty when none are asked for."""
+    if zone is None:
+        return ""
+    return ngettext(
+        "%(n)s hour a day with %(zone)s", "%(n)s hours a day with %(zone)s", hours, zone=zone_name(zone)
+    )
 
 
 def level(number: int) -> str:

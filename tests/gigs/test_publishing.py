@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from marketplace import clock
@@ -12,7 +14,7 @@ from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import find
 from marketplace.gigs.applications import apply
 from marketplace.gigs.drafts import GigDraft, draft_gig, edit_gig
-from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.models import ExpertProfile, Gig
 from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.states import GigState, ProjectState
@@ -80,6 +82,10 @@ def test_publishing_names_everything_that_is_missing(session: Session) -> None:
         ({"rate_max": 50_00}, "rate_max"),
         ({"hours_per_week": 81}, "hours_per_week"),
         ({"headcount": 0}, "headcount"),
+        ({"time_zone": "Mars/Olympus", "shared_hours": 2}, "time_zone"),
+        ({"time_zone": "Europe/Berlin"}, "shared_hours"),
+        ({"time_zone": "Europe/Berlin", "shared_hours": 9}, "shared_hours"),
+        ({"shared_hours": 2}, "time_zone"),
         ({"requirements": (licence("US-CA"), licence("US-CA"))}, "requirements"),
         ({"requirements": tuple(licence(f"US-{s}") for s in ("CA", "NY", "TX", "WA"))}, "requirements"),
     ],
@@ -152,3 +158,23 @@ def test_a_gig_that_runs_already_may_come_back_from_its_pause(session: Session) 
     pause_gig(session, client, gig.public_id)
     with clock.at(clock.now() + timedelta(days=30)):
         assert publish_gig(session, client, gig.public_id).state is GigState.PUBLISHED
+
+
+def test_a_gig_asks_for_working_hours_in_common(session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 10_000_00)
+    near, far = an_expert(session, "Near", zone="Europe/London"), an_expert(session, "Far", zone="Asia/Tokyo")
+    gig = a_gig(session, client, project, time_zone="America/New_York", shared_hours=3)
+    assert [id_ for id_, _match in ranking.best_experts(session, gig.id)] == [near.id]
+    assert ranking.best_gigs(session, far.id) == []
+    edit_gig(session, client, gig.public_id, a_draft())
+    assert {id_ for id_, _match in ranking.best_experts(session, gig.id)} == {near.id, far.id}
+
+
+def test_the_database_keeps_zone_and_hours_together(session: Session) -> None:
+    client, organization = a_client(session)
+    gig = a_gig(session, client, a_project(session, client, organization))
+    for values in ({"shared_hours": 2}, {"time_zone": "UTC"}, {"shared_hours": 9, "time_zone": "UTC"}):
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.execute(sa.update(Gig).where(Gig.id == gig.id).values(values))

@@ -130,3 +130,15 @@ def test_who_works_for_the_client_already_is_not_among_them(
     found = eligible.reach(session, project, draft)
     assert found.eligible is not None
     assert found.eligible.people == 3
+
+
+def test_working_hours_in_common_are_counted_and_can_be_given_up(
+    carla: tuple[Visitor, Project, Actor], session: Session
+) -> None:
+    browser, project, _client = carla
+    an_expert(session, "Far away", zone="Asia/Tokyo", min_rate=100_00)
+    session.commit()
+    asked = typed(time_zone="America/New_York", shared_hours="4")
+    told = words(browser.post(f"/projects/{project.public_id}/reach", **asked))
+    assert "2 experts fit" in told
+    assert "+1 in any time zone" in told

@@ -24,6 +24,7 @@ def _words() -> dict[str, object]:
         "language": words.language,
         "use_word": names.use,
         "country": words.country,
+        "shared_hours": words.shared,
     }
 
 

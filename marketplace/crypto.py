@@ -48,6 +48,11 @@ def fingerprint(text: str, context: str) -> bytes:
     return hmac.digest(_key("fingerprint"), f"{context}\0{text}".encode(), hashlib.sha256)
 
 
+def same(one: str, other: str) -> bool:
+    """Are these equal? Takes as long whether they are or not."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
 class Sealed(sa.TypeDecorator[str]):
     """A text column that is encrypted on its way into the database."""
 

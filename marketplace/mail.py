@@ -68,17 +68,31 @@ class OutboxMail(Public, Base):
     sent_at: Mapped[datetime | None]
     tries: Mapped[int]
     error: Mapped[str | None]
+    unsubscribe: Mapped[str | None]
 
 
-def send(session: Session, to: str, template: str, *, locale: str = "en_US", **values: object) -> OutboxMail:
-    """Queue `templates/mail/<template>.txt`, whose first line is the subject, in the reader's language."""
+def send(
+    session: Session,
+    to: str,
+    template: str,
+    *,
+    locale: str = "en_US",
+    unsubscribe: str | None = None,
+    **values: object,
+) -> OutboxMail:
+    """Queue `templates/mail/<template>.txt`, whose first line is the subject, in the reader's language.
+
+    `unsubscribe` is a path of the site that ends mails of this kind, by a POST alone (RFC 8058).
+    """
+    values["unsubscribe"] = unsubscribe
     with i18n.reading(locale):
         subject, _, text = (
             _environment().get_template(f"{template}.txt").render(**_always(), **values).partition("\n")
         )
     mail = OutboxMail(
-        to_address=line(to), subject=line(subject), text=text.strip() + "\n", queued_at=clock.now(), tries=0
-    )
+        to_address=line(to), subject=line(subject), text=text.strip() + "\n", queued_at=clock.now(), tries=0,
+        unsubscribe=unsubscribe,
+    )  # fmt: skip
     session.add(mail)
     session.flush()
     if settings.current().smtp_url:
@@ -158,6 +172,9 @@ def _hand_over(mail: OutboxMail) -> str | None:
         mail.subject,
     )
     message["Message-ID"] = f"<{mail.public_id}@{urlsplit(settings.current().base_url).hostname}>"
+    if mail.unsubscribe:
+        message["List-Unsubscribe"] = f"<{settings.current().base_url}{mail.unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     try:
         with _server() as server:

@@ -12,6 +12,7 @@ from wtforms import (
     FormField,
     HiddenField,
     IntegerField,
+    RadioField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -25,6 +26,9 @@ from marketplace.credentials import jurisdictions, types
 from marketplace.credentials.gate import Requirement
 from marketplace.gigs import words
 from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
+from marketplace.gigs.finding.hiding import reason_word
+from marketplace.gigs.finding.models import Cadence, HideReason
+from marketplace.gigs.finding.saved import cadence_word
 from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
 from marketplace.gigs.profiles import ProfileDraft
 from marketplace.gigs.projects import ProjectDraft
@@ -259,6 +263,33 @@ class GigForm(Form):
             if field.errors and field is not self.requirements:
                 field.data = None
         return self.draft()
+
+
+class CadenceForm(Form):
+    """How soon one hears of new gigs."""
+
+    cadence = RadioField(lazy("Tell me of new gigs"), [FILL_IN])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cadence.choices = [(each.value, cadence_word(each)) for each in Cadence]
+
+
+class SearchForm(CadenceForm):
+    """A name for a search, and how soon one hears of what it finds."""
+
+    name = StringField(lazy("Name"), [FILL_IN, LINE])
+
+
+class HideForm(Form):
+    """Why one does not want to see a gig again."""
+
+    reason = RadioField(lazy("Why?"), [FILL_IN])
+    note = StringField(lazy("A note to yourself"), [Optional(), LINE])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reason.choices = [(each.value, reason_word(each)) for each in HideReason]
 
 
 class ApplyForm(Form):

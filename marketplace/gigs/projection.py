@@ -43,6 +43,8 @@ class Told:
 
 NOTHING_TOLD = Told()
 # Whoever keeps records of work, for these people by internal id. Filled by the slices above.
+# Told of each gig (internal id) that opens, or changes while it is open. Filled by what tells experts.
+opened: list[Callable[[Session, int], None]] = []
 records: list[Callable[[Session, Sequence[int]], Mapping[int, Told]]] = []
 
 
@@ -104,9 +106,10 @@ def push_gig(session: Session, gig: Gig) -> None:
     funded = has_funds(session, gig)
     if gig.state is not GigState.DRAFT:
         texts.write(session, gig)
-    projections.push_gig(
-        session, gig_facts(gig, seats_left(session, gig), funded), open=gig.state is GigState.PUBLISHED
-    )
+    facts = gig_facts(gig, seats_left(session, gig), funded)
+    if projections.push_gig(session, facts, open=gig.state is GigState.PUBLISHED):
+        for told in opened:
+            told(session, gig.id)
 
 
 def push_project(session: Session, project_id: int) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import jobs
 from marketplace.gigs import applications, autosaves, projection
+from marketplace.gigs.finding import alerts, telling
 from marketplace.reasons import hooks
 
 
@@ -22,4 +23,27 @@ def forget_autosaves(session: Session) -> None:
 
 
 jobs.periodic("0 23 4 * * *", "gigs.forget_autosaves")
+
+
+@jobs.task(alerts.ANNOUNCE)
+def announce(session: Session, gig: int) -> None:
+    """Find whom to tell of a gig."""
+    alerts.announce(session, gig)
+
+
+@jobs.task("gigs.tell_at_once")
+def tell_at_once(session: Session) -> None:
+    """Tell of new gigs those who hear at once."""
+    telling.tell_at_once(session)
+
+
+@jobs.task("gigs.tell_in_the_morning")
+def tell_in_the_morning(session: Session) -> None:
+    """Tell of new gigs those for whom it is morning."""
+    telling.tell_in_the_morning(session)
+
+
+projection.opened.append(alerts.announce_later)
+jobs.periodic("15 * * * * *", "gigs.tell_at_once", by_the_clock=True)
+jobs.periodic("25 5,35 * * * *", "gigs.tell_in_the_morning", by_the_clock=True)
 hooks.on_upheld["application"] = applications.reopen

@@ -116,6 +116,15 @@ def for_gig(
     return run(session, BEST_EXPERTS.format(experts=experts), values | _codes(within) | asked).scalars().all()
 
 
+def eligible(session: Session, gig: GigFacts, day: date) -> tuple[str, Values]:
+    """A select of `person_id`, once each, of everybody who passes the hard criteria, and its values; see
+    `for_gig`."""
+    near = _near(lambda have: domains.nearness(have, gig.domain), gig.domain)
+    experts, values = _experts_for(session, gig, max(gig.starts_on, day))
+    query = f"SELECT DISTINCT person_id FROM {NEAR} CROSS JOIN LATERAL ({experts}) AS each"  # noqa: S608
+    return query, values | _codes(near)
+
+
 def for_expert(
     session: Session, expert: ExpertFacts, wanted: int, among: Sequence[int] | None = None
 ) -> Sequence[int]:

@@ -59,12 +59,15 @@ def copy_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
     bulk.copy(session, MatchExpertDomain, known)
 
 
-def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:
+def push_gig(session: Session, gig: GigFacts, *, open: bool) -> bool:
     """Keep these facts of a gig in place of those kept before; only an `open` one is found for experts.
 
-    Raises KeyError for an unknown domain.
+    Does it suit experts now whom it did not before? Raises KeyError for an unknown domain.
     """
     values = gig_row(gig, skills.numbers(session, gig.skills), open=open)
+    before = session.execute(
+        sa.select(MatchGig.open, MatchGig.facts).where(MatchGig.gig_id == gig.gig_id)
+    ).one_or_none()
     session.execute(
         insert(MatchGig)
         .values(values)
@@ -72,6 +75,14 @@ def push_gig(session: Session, gig: GigFacts, *, open: bool) -> None:
             index_elements=[MatchGig.gig_id], set_={**values, "changed_at": sa.func.clock_timestamp()}
         )
     )
+    return bool(values["open"]) and (
+        before is None or not before.open or _asked(before.facts) != _asked(values["facts"])
+    )
+
+
+def _asked(kept: dict[str, Any]) -> dict[str, Any]:
+    """What a gig asks for, whatever places and money it has."""
+    return {name: value for name, value in kept.items() if name not in ("headcount_left", "funded")}
 
 
 def copy_gigs(session: Session, gigs: Sequence[GigFacts]) -> None:

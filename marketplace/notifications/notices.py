@@ -17,11 +17,19 @@ from marketplace.notifications.models import Notification
 
 
 def notify(
-    session: Session, person_id: int, kind: str, title: str, body: str, path: str, by_mail: bool = True
+    session: Session,
+    person_id: int,
+    kind: str,
+    title: str,
+    body: str,
+    path: str,
+    by_mail: bool = True,
+    unsubscribe: str | None = None,
 ) -> Notification:
     """Tell a person, in the running transaction: in their list, and by mail unless `by_mail` is False.
 
-    `path` is the page of this site that shows it. Nothing is mailed to an account that is closed.
+    `path` is the page of this site that shows it, `unsubscribe` one that ends such mails.
+    Nothing is mailed to an account that is closed.
     """
     person = session.get_one(Person, person_id)
     notification = Notification(
@@ -31,7 +39,7 @@ def notify(
     if by_mail and person.closed_at is None:
         mail.send(
             session, person.email, "notification", locale=person.locale,
-            name=person.full_name, title=title, body=body, path=path,
+            name=person.full_name, title=title, body=body, path=path, unsubscribe=unsubscribe,
         )  # fmt: skip
     return notification
 

@@ -90,6 +90,9 @@ def test_nothing_is_done_without_the_forms_token(
     site: Flask, world: World, browsers: dict[str, FlaskClient]
 ) -> None:
     for rule in rules(site, "POST"):
+        # A mail program sends it; the link itself says whose it is, and this one is nobody's.
+        if rule.endpoint == "gigs.turn_alerts_off":
+            continue
         path = path_of(site, world, rule)
         answers = {name: browser.post(path) for name, browser in browsers.items()}
         # Who has no business there is told so first; everybody else needs the token.
@@ -111,7 +114,8 @@ def test_strangers_change_nothing_of_anybodys(
         path = path_of(site, world, rule)
         for name in STRANGERS:
             answer = browsers[name].post(path, data={"csrf_token": _token(browsers[name])})
-            allowed = {"gigs.apply": {"ben"}, "gigs.decline_invitation": {"ben"}}
+            allowed = {"gigs.apply": {"ben"}, "gigs.decline_invitation": {"ben"},
+                       "gigs.hide": {"ben"}, "gigs.show_again": {"ben"}}  # fmt: skip
             if name not in allowed.get(rule.endpoint, set()):
                 stopped = answer.status_code in (403, 404) or sent_on(answer, "/confirm")
                 assert stopped, f"{rule.endpoint} as {name}: {answer.status}"

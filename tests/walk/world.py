@@ -17,6 +17,9 @@ from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSess
 from marketplace.actor import Actor, Role
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.credentials.models import Credential
+from marketplace.gigs.finding.models import Cadence, SavedSearch
+from marketplace.gigs.finding.saved import save_search
+from marketplace.gigs.finding.search import Search
 from marketplace.gigs.models import ExpertProfile
 from marketplace.ledger.models import JournalEntry
 from marketplace.notifications.models import Notification
@@ -126,7 +129,7 @@ class World:
         kinds = {
             "offer_id": Offer, "timesheet_id": Timesheet, "approval_id": Approval,
             "entry_id": TimeEntry, "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
-            "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
+            "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -157,6 +160,7 @@ def made(house: House) -> World:
     house.works()
     _appealed(house, ana)
     acts.profile(house, house.ben)
+    save_search(session, ana, "Chest CT", Search(text="chest", rate=100), Cadence.DAILY)
     an_expert(session, "Eve Elsewhere")
     rival = a_person(
         session, "Rita Rival", Role.CLIENT_ADMIN, organization=an_organization(session, "Northwind AI")

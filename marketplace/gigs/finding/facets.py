@@ -142,6 +142,20 @@ class Sieve:
         return _in_currency(self._openings, self.reader.currency)
 
 
+def described(search: Search, currency: str) -> list[str]:
+    """What is searched for, in words."""
+    said = [_("“%(text)s”", text=search.text)] if search.text else []
+    said += [domains.title(code) for code in search.domain]
+    if search.rate is not None:
+        least = Money(search.rate * 10 ** exponent(currency), currency)
+        said.append(_("at least %(rate)s an hour", rate=least))
+    if search.hours is not None:
+        said.append(ngettext("at most %(n)s hour a week", "at most %(n)s hours a week", search.hours))
+    said += [task_word(kind) for kind in search.task]
+    said += [words.language(code) for code in search.language]
+    return said + [held_word(code) for code in search.credential]
+
+
 def held_word(code: str) -> str:
     """What is asked of credentials, to the expert."""
     return {

@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.gigs.finding import openings, texts
 from marketplace.gigs.finding.facets import Facet, Reader, Sieve
-from marketplace.gigs.finding.openings import Ints, Mask, Openings
+from marketplace.gigs.finding.hiding import hidden_ids
+from marketplace.gigs.finding.openings import TASKS, Ints, Mask, Openings, Small
 from marketplace.gigs.finding.search import MATCH, RATE, Search
 from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.states import GigState
-from marketplace.matching import bits, ranking
+from marketplace.matching import bits, domains, ranking
 from marketplace.matching.facts import ExpertFacts
 
 RANKED = 300
+ALIKE, ALIKE_LOOKED_AT = 4, 40
 PAGE = 20
 BOOKS = "USD"
 SHOWN = (joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
@@ -54,7 +56,7 @@ def find(session: Session, person_id: int, search: Search, sort: str, after: str
     expert = ranking.experts(session, [person_id]).get(person_id)
     words = texts.find(session, search.text) if search.text else None
     among = openings.current(session)
-    reader = reader_of(expert)
+    reader = reader_of(expert, hidden_ids(session, person_id))
     sieve = Sieve(among, search, reader, words.ids if words else None)
     taken = words.taken if words else []
     if sort == MATCH and expert is not None:
@@ -62,18 +64,46 @@ def find(session: Session, person_id: int, search: Search, sort: str, after: str
     return _in_order(session, among, sieve, sort, after, taken)
 
 
-def reader_of(expert: ExpertFacts | None) -> Reader:
+def alike(session: Session, person_id: int, gig: Gig) -> list[Suited]:
+    """A few open gigs like this one, those that suit the reader (internal id) first, the most alike first."""
+    among = openings.current(session)
+    near = _likeness(among, gig)
+    near[np.isin(among.ids, [gig.id, *hidden_ids(session, person_id)])] = 0
+    most = np.argsort(-near, kind="stable")[:ALIKE_LOOKED_AT]
+    ids = [int(among.ids[place]) for place in most if near[place]]
+    if not ids:
+        return []
+    suit = {id_: match.score for id_, match in ranking.best_gigs(session, person_id, len(ids), ids)}
+    shown = sorted(ids, key=lambda id_: id_ not in suit)[:ALIKE]
+    gigs = _gigs(session, shown)
+    return [Suited(gigs[id_], suit.get(id_)) for id_ in shown if id_ in gigs]
+
+
+def _likeness(among: Openings, gig: Gig) -> Small:
+    """How alike each is: its domain most, then its task, then whether it pays about as much."""
+    group = domains.group_of(gig.domain or "")
+    same = np.array([each == gig.domain for each in among.domains], np.int16)
+    within = np.array([domains.group_of(each) == group for each in among.domains], np.int16)
+    task = TASKS.index(gig.task_kind) if gig.task_kind else -1
+    near = (4 * same + 4 * within)[among.domain]
+    near += np.where(near > 0, 2 * (among.task == task), 0).astype(np.int16)
+    near += np.where(near > 0, np.abs(among.rate - (gig.rate_max or 0)) * 4 <= among.rate, 0).astype(np.int16)
+    return near
+
+
+def reader_of(expert: ExpertFacts | None, hidden: Sequence[int]) -> Reader:
     """What of an expert decides how gigs are counted for them."""
     if expert is None:
-        return Reader(BOOKS, held=0)
-    return Reader(expert.currency, bits.held(expert.credentials))
+        return Reader(BOOKS, 0, tuple(hidden))
+    return Reader(expert.currency, bits.held(expert.credentials), tuple(hidden))
 
 
 def _by_match(
     session: Session, among: Openings, sieve: Sieve, person_id: int, after: str | None,
     taken: list[tuple[str, str]],
 ) -> Found:  # fmt: skip
-    only = among.ids[sieve.left()].tolist() if sieve.search else None
+    narrowed = bool(sieve.search) or bool(sieve.reader.hidden)
+    only = among.ids[sieve.left()].tolist() if narrowed else None
     best = ranking.best_gigs(session, person_id, RANKED + 1, only)
     places = sorted((-match.score, gig_id) for gig_id, match in best[:RANKED])
     start = _cursor(after, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -37,13 +37,13 @@ class Search:
     credential: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, asked: Mapping[str, Any]) -> Search:
-        """From the parameters of an address: a MultiDict. What makes no sense is left out."""
+    def read(cls, asked: Mapping[str, Sequence[str]]) -> Search:
+        """From the parameters of an address, all that each was given. What makes no sense is left out."""
         return cls(
-            text=" ".join(asked.get("text", "").split())[:MOST_TEXT],
+            text=" ".join("".join(asked.get("text", ())[:1]).split())[:MOST_TEXT],
             domain=_known(asked, "domain", domains.known),
-            rate=_one_of(asked.get("rate"), RATES),
-            hours=_one_of(asked.get("hours"), HOURS),
+            rate=_one_of(asked.get("rate", ()), RATES),
+            hours=_one_of(asked.get("hours", ()), HOURS),
             task=_known(asked, "task", set(TaskKind).__contains__),
             language=_known(asked, "language", bits.LANGUAGES.__contains__),
             credential=_known(asked, "credential", CREDENTIALS.__contains__),
@@ -77,10 +77,9 @@ def _values(value: Any) -> list[Any]:
     return [] if value in (None, "") else [value]
 
 
-def _known(asked: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
-    given = asked.getlist(name) if hasattr(asked, "getlist") else asked.get(name, ())
-    return tuple(sorted({each for each in given if known(each)}))
+def _known(asked: Mapping[str, Sequence[str]], name: str, known: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(sorted({each for each in asked.get(name, ()) if known(each)}))
 
 
-def _one_of(text: Any, among: tuple[int, ...]) -> int | None:
-    return next((each for each in among if str(each) == str(text)), None)
+def _one_of(texts: Sequence[str], among: tuple[int, ...]) -> int | None:
+    return next((each for each in among if str(each) in texts[:1]), None)

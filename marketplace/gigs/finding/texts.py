@@ -45,6 +45,14 @@ FIND = sa.text("""
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Words as `to_tsquery` reads them, and those taken for others: typed, taken."""
+
+    words: str
+    taken: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Words:
     """Internal ids of the gigs in which every word is found, and the words taken for others: typed, taken."""
 
@@ -61,6 +69,13 @@ def write(session: Session, gig: Gig) -> None:
 
 def find(session: Session, text: str) -> Words:
     """The gigs that say all these words, or their beginnings, or what is most like them."""
+    asked = asked_for(session, text)
+    ids = session.scalar(FIND, {"asked": asked.words}) or []
+    return Words(np.array(ids, np.int64), asked.taken)
+
+
+def asked_for(session: Session, text: str) -> Asked:
+    """What to look for, when somebody has typed this."""
     typed = TERM.findall(text)[:MOST_TERMS]
     asked, taken = [], []
     for row in session.execute(LOOK_UP, {"typed": typed}):
@@ -69,5 +84,4 @@ def find(session: Session, text: str) -> Words:
         else:
             asked.append("(" + " | ".join(row.alike) + ")")
             taken.append((row.typed, row.alike[0]))
-    ids = session.scalar(FIND, {"asked": " & ".join(asked)}) or []
-    return Words(np.array(ids, np.int64), taken)
+    return Asked(" & ".join(asked), taken)

@@ -39,7 +39,7 @@ def profile() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def browse() -> ResponseReturnValue:
     """Gigs, the best match first or the newest."""
-    search, sort = Search.read(request.args), request.args.get("sort")
+    search, sort = Search.read(request.args.to_dict(flat=False)), request.args.get("sort")
     found = lists.find(
         db_session(), actor().id, search, sort if sort in SORTS else MATCH, request.args.get("after")
     )
@@ -114,4 +114,5 @@ def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:
         statement=reasons.about(db_session(), "application", application.public_id) if application else None,
         invitation=find.invitation(db_session(), gig.id, actor().id),
         explained=queries.explained_for(db_session(), gig, actor().id) if is_expert else None,
+        alike=lists.alike(db_session(), actor().id, gig) if is_expert else [],
     )

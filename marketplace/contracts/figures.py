@@ -1,14 +1,41 @@
-"""What contracts tell of a gig: how many were made an offer."""
+"""What contracts tell of gigs: how many were made an offer, and what an hour really brought."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace.contracts.models import Offer
+from marketplace.gigs.rates import Earned
+
+# Every approved week of the gigs: what it paid, and all of its minutes that count, paid or not.
+EARNED = sa.text("""
+    SELECT c.gig_id, count(DISTINCT c.person_id) FILTER (WHERE lines.paid > 0) AS experts,
+        CAST(sum(lines.paid) AS bigint) AS paid, CAST(sum(entries.minutes) AS bigint) AS minutes
+    FROM contracts c
+    JOIN timesheets t ON t.contract_id = c.id
+    JOIN approvals a ON a.timesheet_id = t.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(expert_amount), 0) AS paid FROM approved_lines WHERE approval_id = a.id
+    ) AS lines
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(floor(extract(epoch FROM ended_at - started_at) / 60)), 0) AS minutes
+        FROM time_entries WHERE timesheet_id = t.id AND removed_at IS NULL
+    ) AS entries
+    WHERE c.gig_id = ANY (:ids)
+    GROUP BY c.gig_id
+""").columns(gig_id=sa.BigInteger, experts=sa.BigInteger, paid=sa.BigInteger, minutes=sa.BigInteger)
 
 
 def offers_made(session: Session, gig_id: int) -> int:
     """Applicants of the gig (internal id) who were made an offer, each once, whatever came of it."""
     query = sa.select(sa.func.count(Offer.application_id.distinct())).where(Offer.gig_id == gig_id)
     return session.scalar(query) or 0
+
+
+def earned(session: Session, gig_ids: Sequence[int]) -> dict[int, Earned]:
+    """What was earned on these gigs (internal ids), of those on which a week was approved."""
+    rows = session.execute(EARNED, {"ids": list(gig_ids)})
+    return {row.gig_id: Earned(row.experts, row.paid, row.minutes) for row in rows}

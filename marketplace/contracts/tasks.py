@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import jobs
 from marketplace.contracts import approvals, figures, notices, offers, records, rolling, timer, timesheets
-from marketplace.gigs import funnel
+from marketplace.gigs import funnel, rates
 from marketplace.reasons import hooks
 
 
@@ -62,3 +62,4 @@ jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
 funnel.offers_made.append(figures.offers_made)
+rates.earned.append(figures.earned)

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.credentials import types
-from marketplace.gigs import words
+from marketplace.gigs import rates, words
 from marketplace.gigs.drafts import GigDraft
 from marketplace.gigs.models import Project
+from marketplace.gigs.rates import Wages
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.matching import counting, domains
@@ -41,6 +42,8 @@ class Reach:
     eligible: Eligible | None
     ways: list[Way]
     places: int
+    wages: Wages | None = None
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def reach(session: Session, project: Project, draft: GigDraft) -> Reach:
     wanting = [] if sought else _wanting(draft)
     eligible = counting.count_within(session, sought, MILLISECONDS) if sought else None
     ways = [_way(gain, project.currency) for gain in eligible.gains] if eligible else []
-    return Reach(wanting, eligible, ways, draft.headcount or 1)
+    below = rates.is_below(draft.domain, draft.rate_max, project.currency)
+    return Reach(wanting, eligible, ways, draft.headcount or 1, rates.wages_of(draft.domain), below)
 
 
 def _sought(project: Project, draft: GigDraft) -> Sought | None:

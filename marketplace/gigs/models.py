@@ -101,6 +101,7 @@ class Gig(Public, Base):
     """A piece of work at a rate band. Amounts are minor units of the project's currency for an hour.
 
     `uses` are those that experts may refuse (see `matching.uses`), None until the client has said.
+    `left_at` is when it was last paused or closed; None while it is published.
     """
 
     __tablename__ = "gigs"
@@ -127,9 +128,13 @@ class Gig(Public, Base):
     ends_on: Mapped[date | None]
     state: Mapped[GigState] = mapped_column(Word(GigState))
     published_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
     version: Mapped[int]
 
     project: Mapped[Project] = relationship()
+    succession: Mapped[Succession | None] = relationship(
+        foreign_keys="Succession.gig_id", viewonly=True, uselist=False
+    )
     requirements: Mapped[list[GigRequirement]] = relationship(
         order_by="GigRequirement.id", cascade="all, delete-orphan"
     )
@@ -213,6 +218,23 @@ class Guidelines(Base):
     written_at: Mapped[datetime]
 
     __table_args__ = (sa.UniqueConstraint("gig_id", "version"),)
+
+
+class Succession(Base):
+    """A gig follows another of the same client, much the same, and pays `less` minor units an hour less.
+
+    `overlap` is how much of the two is the same, in percent: see `successors`.
+    """
+
+    __tablename__ = "gig_successions"
+
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), primary_key=True, autoincrement=False)
+    earlier_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
+    overlap: Mapped[int] = mapped_column(sa.SmallInteger)
+    less: Mapped[int]
+    found_at: Mapped[datetime]
+
+    earlier: Mapped[Gig] = relationship(foreign_keys=[earlier_id], lazy="joined", innerjoin=True)
 
 
 class Autosave(Base):

@@ -13,7 +13,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Refused
-from marketplace.gigs import find, guidelines, projection
+from marketplace.gigs import find, guidelines, projection, successors
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GIG_MOVES, PROJECT_MOVES, GigState, ProjectState, move
 from marketplace.i18n import gettext as _
@@ -92,8 +92,13 @@ def _own(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
 
 
 def _moved(session: Session, actor: Actor, gig: Gig, to: GigState) -> Gig:
+    was_published = gig.state is GigState.PUBLISHED
     move(gig, to, GIG_MOVES)
+    if was_published or to is GigState.PUBLISHED:
+        gig.left_at = clock.now() if was_published else None
     session.flush()
+    if to is GigState.PUBLISHED:
+        successors.look(session, gig)
     audit.record(session, actor, f"gig.{to}", "gig", gig.public_id, version=gig.version)
     projection.push_gig(session, gig)
     return gig

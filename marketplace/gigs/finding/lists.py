@@ -23,7 +23,11 @@ RANKED = 300
 ALIKE, ALIKE_LOOKED_AT = 4, 40
 PAGE = 20
 BOOKS = "USD"
-SHOWN = (joinedload(Gig.project).joinedload(Project.organization), selectinload(Gig.requirements))
+SHOWN = (
+    joinedload(Gig.project).joinedload(Project.organization),
+    selectinload(Gig.requirements),
+    selectinload(Gig.succession),
+)
 
 
 @dataclass(frozen=True)

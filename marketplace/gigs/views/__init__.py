@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint
 
 from marketplace.credentials import types
+from marketplace.gigs import successors, words
 from marketplace.gigs import tasks as tasks
-from marketplace.gigs import words
 from marketplace.gigs.states import ApplicationState, task_word
 from marketplace.matching import domains, names
 
@@ -25,6 +25,8 @@ def _words() -> dict[str, object]:
         "use_word": names.use,
         "country": words.country,
         "shared_hours": words.shared,
+        "succession": successors.sentence,
+        "succession_in_short": successors.in_short,
     }
 
 

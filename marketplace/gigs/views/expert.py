@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import Role
-from marketplace.gigs import applications, find, invitations, profiles, queries
+from marketplace.gigs import applications, find, invitations, profiles, queries, rates
 from marketplace.gigs.finding import lists
 from marketplace.gigs.finding.search import MATCH, SORTS, Search
 from marketplace.gigs.forms import ApplyForm, ProfileForm
@@ -110,6 +110,7 @@ def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:
         gig=gig,
         is_expert=is_expert,
         is_open=gig.state is GigState.PUBLISHED,
+        rates=rates.rates_of(db_session(), gig),
         application=application,
         statement=reasons.about(db_session(), "application", application.public_id) if application else None,
         invitation=find.invitation(db_session(), gig.id, actor().id),

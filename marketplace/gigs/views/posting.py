@@ -21,6 +21,7 @@ from marketplace.gigs import (
     queries,
 )
 from marketplace.gigs import funnel as funnels
+from marketplace.gigs import rates as pay
 from marketplace.gigs.forms import GigForm
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GigState
@@ -150,6 +151,7 @@ def preview(gig_id: uuid.UUID) -> ResponseReturnValue:
         "gigs/preview.html",
         gig=gig,
         gaps=publishing.gaps_of(gig),
+        rates=pay.rates_of(db_session(), gig),
         may_publish=gig.state in (GigState.DRAFT, GigState.PAUSED),
     )
 
@@ -164,6 +166,7 @@ def manage(gig_id: uuid.UUID) -> ResponseReturnValue:
         gig=gig,
         counts=queries.counts(db_session(), [gig.id])[gig.id],
         funnel=funnels.funnel(db_session(), gig),
+        rates=pay.rates_of(db_session(), gig),
         seats=applications.seats_left(db_session(), gig),
         funded=projection.has_funds(db_session(), gig),
         may_write=may_write(gig),

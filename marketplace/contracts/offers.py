@@ -154,7 +154,7 @@ def _ran_out(offer: Offer) -> tuple[str, str]:
 
 
 def _check(session: Session, gig: Gig, draft: OfferDraft) -> None:
-    if gig.state in (GigState.DRAFT, GigState.CLOSED):
+    if gig.state in (GigState.DRAFT, GigState.CLOSED, GigState.REMOVED):
         raise Refused(_("This gig is not open, so no offer can be made for it."))
     if applications.seats_left(session, gig) < 1:
         raise Refused(_("All places of this gig are filled. Add one to it first."))

@@ -17,6 +17,7 @@ from marketplace.errors import Invalid, Refused
 from marketplace.gigs import applications
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.members import tell_client
+from marketplace.gigs.states import GigState
 from marketplace.i18n import gettext as _
 from marketplace.text import line
 
@@ -33,6 +34,8 @@ def accept_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID, sig
     gig = find_gig.gig(session, actor, offer.gig.public_id, lock=True)
     if offer.state is OfferState.MADE and offer.expires_at <= clock.now():
         raise Refused(_("This offer ran out. Ask the client to make it again."))
+    if gig.state is GigState.REMOVED:
+        raise Refused(_("The gig was taken down, so no contract can begin on it now."))
     offers.decide(session, actor, offer, OfferState.ACCEPTED)
     contract = _contract(offer, _signature(offer, signed_name))
     session.add(contract)

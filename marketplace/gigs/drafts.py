@@ -141,6 +141,8 @@ def check_change(session: Session, gig: Gig, draft: GigDraft, version: int | Non
     """Raise what `edit_gig` raises for this draft, and change nothing."""
     if gig.state is GigState.CLOSED:
         raise Refused(_("This gig is closed and stays as it was. Draft a new one instead."))
+    if gig.state is GigState.REMOVED:
+        raise Refused(_("This gig was taken down. Appeal against it, or write another one."))
     if version not in (None, gig.version):
         raise Outdated(
             _(

@@ -107,7 +107,7 @@ def _step(
         "Answer the application that waits.", "Answer the %(n)s applications that wait.", waiting
     )
     steps = (
-        (gig.state is GigState.CLOSED, None),
+        (gig.state in (GigState.CLOSED, GigState.REMOVED), None),
         (gig.state is GigState.DRAFT, Step(_("Publish it, and experts who fit can apply."), "gigs.preview")),
         (not left, Step(_("All places are filled. Add one to look for another person."), "gigs.edit")),
         (waiting > 0, Step(answer, "gigs.received")),

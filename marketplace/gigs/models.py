@@ -13,6 +13,7 @@ from marketplace.accounts.models import Organization, Person
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.db import Base, Key, Public, Word
 from marketplace.gigs.states import (
+    BOUND,
     LIVE,
     ApplicationState,
     GigState,
@@ -143,14 +144,23 @@ class Gig(Public, Base):
 
     @classmethod
     def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
-        """Published gigs to experts, and any gig they were invited to or applied for; a client's own."""
+        """Published gigs to experts, and any gig they were invited to or applied for; a client's own.
+
+        One that is taken down only to those who hold an offer or a contract, and to its client.
+        """
         seen: list[sa.ColumnElement[bool]] = [
             cls.project_id.in_(sa.select(Project.id).where(Project.visible_to(actor)))
         ]
         if actor.has(Role.EXPERT):
             applied = sa.select(Application.gig_id).where(Application.person_id == actor.id)
             invited = sa.select(Invitation.gig_id).where(Invitation.person_id == actor.id)
-            seen += [cls.state == GigState.PUBLISHED, cls.id.in_(applied), cls.id.in_(invited)]
+            bound = applied.where(Application.state.in_(BOUND))
+            known = sa.or_(cls.id.in_(applied), cls.id.in_(invited))
+            seen += [
+                cls.state == GigState.PUBLISHED,
+                known & (cls.state != GigState.REMOVED),
+                cls.id.in_(bound),
+            ]
         return sa.or_(*seen)
 
     @property

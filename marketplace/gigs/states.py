@@ -18,12 +18,16 @@ class ProjectState(StrEnum):
 
 
 class GigState(StrEnum):
-    """Only a published gig is seen by experts who have nothing to do with it yet."""
+    """Only a published gig is seen by experts who have nothing to do with it yet.
+
+    `removed`: an operator took it down, with a statement of reasons.
+    """
 
     DRAFT = "draft"
     PUBLISHED = "published"
     PAUSED = "paused"
     CLOSED = "closed"
+    REMOVED = "removed"
 
 
 class ApplicationState(StrEnum):
@@ -69,6 +73,9 @@ LIVE = (
     ApplicationState.HIRED,
 )
 
+# There is an offer or a contract, which goes on whatever becomes of the gig.
+BOUND = (ApplicationState.OFFERED, ApplicationState.HIRED, ApplicationState.ENDED)
+
 PROJECT_MOVES: Mapping[ProjectState, frozenset[ProjectState]] = {
     ProjectState.DRAFT: frozenset({ProjectState.OPEN, ProjectState.CLOSED}),
     ProjectState.OPEN: frozenset({ProjectState.CLOSED}),
@@ -76,9 +83,10 @@ PROJECT_MOVES: Mapping[ProjectState, frozenset[ProjectState]] = {
 }
 GIG_MOVES: Mapping[GigState, frozenset[GigState]] = {
     GigState.DRAFT: frozenset({GigState.PUBLISHED, GigState.CLOSED}),
-    GigState.PUBLISHED: frozenset({GigState.PAUSED, GigState.CLOSED}),
-    GigState.PAUSED: frozenset({GigState.PUBLISHED, GigState.CLOSED}),
+    GigState.PUBLISHED: frozenset({GigState.PAUSED, GigState.CLOSED, GigState.REMOVED}),
+    GigState.PAUSED: frozenset({GigState.PUBLISHED, GigState.CLOSED, GigState.REMOVED}),
     GigState.CLOSED: frozenset(),
+    GigState.REMOVED: frozenset({GigState.CLOSED}),
 }
 APPLICATION_MOVES: Mapping[ApplicationState, frozenset[ApplicationState]] = {
     ApplicationState.APPLIED: frozenset(
@@ -120,6 +128,7 @@ def word(state: StrEnum) -> str:
         "published": _("published"),
         "paused": _("paused"),
         "closed": _("closed"),
+        "removed": _("taken down"),
         "applied": _("applied"),
         "shortlisted": _("shortlisted"),
         "offered": _("offered"),

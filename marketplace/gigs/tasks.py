@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.gigs import applications, autosaves, projection
+from marketplace.gigs import applications, autosaves, moderation, projection
 from marketplace.gigs.finding import alerts, telling
 from marketplace.reasons import hooks
 
@@ -46,4 +46,5 @@ def tell_in_the_morning(session: Session) -> None:
 projection.opened.append(alerts.announce_later)
 jobs.periodic("15 * * * * *", "gigs.tell_at_once", by_the_clock=True)
 jobs.periodic("25 5,35 * * * *", "gigs.tell_in_the_morning", by_the_clock=True)
+hooks.on_upheld["gig"] = moderation.put_back
 hooks.on_upheld["application"] = applications.reopen

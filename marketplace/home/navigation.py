@@ -31,6 +31,7 @@ LINKS = (
     (REVIEWER, "credentials.queue", lazy("Reviews"), "clipboard-list"),
     (OPERATOR, "accounts.people", lazy("People"), "users"),
     (OPERATOR, "accounts.organizations", lazy("Companies"), "building-2"),
+    (OPERATOR, "gigs.moderation", lazy("Gigs"), "flag"),
     (OPERATOR, "reasons.queue", lazy("Appeals"), "gavel"),
 )
 PERSON_LINKS = (
@@ -60,6 +61,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "credentials.review": ("credentials.queue",),
     "credentials.show": ("credentials.index", "credentials.queue", "accounts.people"),
     "gigs": ("gigs.projects",),
+    "gigs.moderate": ("gigs.moderation",),
     "gigs.own_applications": ("gigs.browse",),
     "gigs.profile": ("gigs.browse",),
     "gigs.show": OF_THE_GIG,

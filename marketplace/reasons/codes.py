@@ -22,6 +22,7 @@ def reasons() -> dict[str, dict[str, str]]:
         "contract": _for_contracts(),
         "timesheet": _for_timesheets(),
         "sign_in": _for_sign_ins(),
+        "gig": _for_gigs(),
     }
 
 
@@ -83,6 +84,17 @@ def _for_sign_ins() -> dict[str, str]:
         "asked_for": _("Somebody who speaks for you said that it may be in a stranger's hands."),
         "shared": _("More than one person is using your sign-in, and it is for you alone."),
         "misused": _("It was used to harm the site or the people on it."),
+    }
+
+
+def _for_gigs() -> dict[str, str]:
+    return {
+        "unlawful": _("What it asks for is against the law."),
+        "misleading_rate": _("The rate or the hours are not what it says."),
+        "asks_for_personal_data": _("It asks for personal data, or to be reached outside the site."),
+        "unsafe": _("It can harm those who do the work, or others."),
+        "duplicate": _("It is the same as another gig that is open."),
+        "not_work": _("It is not work that experts could do here."),
     }
 
 

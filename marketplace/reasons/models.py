@@ -23,6 +23,7 @@ class Decision(StrEnum):
     SUSPENDED = "suspended"
     REVOKED = "revoked"
     ENDED = "ended"
+    REMOVED = "removed"
 
 
 class Outcome(StrEnum):

@@ -22,6 +22,7 @@ def _subjects() -> dict[str, str]:
         "timesheet": _("Timesheet"),
         "contract": _("Contract"),
         "sign_in": _("Sign-in"),
+        "gig": _("Gig"),
     }
 
 
@@ -34,4 +35,5 @@ def _decisions() -> dict[Decision, str]:
         Decision.SUSPENDED: _("suspended"),
         Decision.REVOKED: _("revoked"),
         Decision.ENDED: _("ended"),
+        Decision.REMOVED: _("taken down"),
     }

@@ -65,6 +65,8 @@ OPEN = {
     "gigs.edit": "carla",
     "gigs.experts": "carla dev",
     "gigs.manage": "carla dev",
+    "gigs.moderate": "opa",
+    "gigs.moderation": "opa",
     "gigs.new_gig": "carla",
     "gigs.new_project": "carla rival",
     "gigs.own_applications": "ana ben",

@@ -97,6 +97,8 @@ def withdraw(application_id: uuid.UUID) -> ResponseReturnValue:
     """Take one's own application back."""
     application = applications.withdraw_application(db_session(), actor(), application_id)
     flash(_("Your application is withdrawn."), "success")
+    if application.gig.state is GigState.REMOVED:
+        return redirect(url_for("gigs.own_applications"), 303)
     return redirect(url_for("gigs.show", gig_id=application.gig.public_id), 303)
 
 

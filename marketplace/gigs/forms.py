@@ -12,7 +12,6 @@ from wtforms import (
     FormField,
     HiddenField,
     IntegerField,
-    RadioField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -26,14 +25,10 @@ from marketplace.credentials import jurisdictions, types
 from marketplace.credentials.gate import Requirement
 from marketplace.gigs import words
 from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
-from marketplace.gigs.finding.hiding import reason_word
-from marketplace.gigs.finding.models import Cadence, HideReason
-from marketplace.gigs.finding.saved import cadence_word
 from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
-from marketplace.gigs.moderation import Reasons
 from marketplace.gigs.profiles import ProfileDraft
 from marketplace.gigs.projects import ProjectDraft
-from marketplace.gigs.states import GigState, TaskKind
+from marketplace.gigs.states import TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
 from marketplace.matching import domains
@@ -266,83 +261,10 @@ class GigForm(Form):
         return self.draft()
 
 
-class CadenceForm(Form):
-    """How soon one hears of new gigs."""
-
-    cadence = RadioField(lazy("Tell me of new gigs"), [FILL_IN])
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.cadence.choices = [(each.value, cadence_word(each)) for each in Cadence]
-
-
-class SearchForm(CadenceForm):
-    """A name for a search, and how soon one hears of what it finds."""
-
-    name = StringField(lazy("Name"), [FILL_IN, LINE])
-
-
-class HideForm(Form):
-    """Why one does not want to see a gig again."""
-
-    reason = RadioField(lazy("Why?"), [FILL_IN])
-    note = StringField(lazy("A note to yourself"), [Optional(), LINE])
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.reason.choices = [(each.value, reason_word(each)) for each in HideReason]
-
-
 class ApplyForm(Form):
     """A note to the client."""
 
     note = TextAreaField(lazy("A note to the client"), [Optional(), PARAGRAPH])
-
-
-class InviteForm(Form):
-    """A message to an expert."""
-
-    message = TextAreaField(lazy("A message"), [Optional(), PARAGRAPH])
-
-
-class ModerationForm(Form):
-    """Which gigs an operator looks at; sent by GET."""
-
-    class Meta(Form.Meta):
-        csrf = False
-
-    words = StringField(lazy("Words"), [Optional(), LINE])
-    state = SelectField(lazy("State"), [Optional()])
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.state.choices = [
-            (GigState.PUBLISHED.value, _("Published")),
-            (GigState.PAUSED.value, _("Paused")),
-            (GigState.REMOVED.value, _("Taken down")),
-        ]
-
-    def asked(self) -> tuple[str, GigState]:
-        """The words and the state; what makes no sense is not asked."""
-        if not self.validate():
-            return "", GigState.PUBLISHED
-        return (self.words.data or "").strip(), GigState(self.state.data or GigState.PUBLISHED)
-
-
-class TakeDownForm(Form):
-    """Why a gig is taken down."""
-
-    reason_code = SelectField(lazy("Reason"), [FILL_IN])
-    evidence = StringField(lazy("What it rests on"), [FILL_IN, LINE])
-    explanation = TextAreaField(lazy("Explain it to the client"), [FILL_IN, PARAGRAPH])
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.reason_code.choices = codes.choices("gig")
-
-    def reasons(self) -> Reasons:
-        """What was filled in."""
-        return Reasons(self.reason_code.data or "", self.explanation.data or "", self.evidence.data or "")
 
 
 class DeclineForm(Form):

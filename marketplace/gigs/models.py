@@ -18,6 +18,7 @@ from marketplace.gigs.states import (
     ApplicationState,
     GigState,
     InvitationState,
+    Mark,
     ProjectState,
     TaskKind,
 )
@@ -298,6 +299,19 @@ class Application(Public, Base):
         project = sa.select(Project.id).where(_of_organizations(Project.organization_id, actor))
         gig = sa.select(Gig.id).where(Gig.project_id.in_(project))
         return sa.or_(cls.person_id == actor.person_id, cls.gig_id.in_(gig))
+
+
+class CandidateMark(Base):
+    """What a client thinks of an expert for a gig, before anybody applied."""
+
+    __tablename__ = "candidate_marks"
+
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), primary_key=True)
+    mark: Mapped[Mark] = mapped_column(Word(Mark))
+    note: Mapped[str]
+    marked_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    marked_at: Mapped[datetime]
 
 
 class Invitation(Public, Base):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -19,43 +18,8 @@ from marketplace.gigs.states import ApplicationState, GigState, InvitationState
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.matching import ranking
-from marketplace.matching.match import Match
 from marketplace.matching.words import Explained, Voice
 from marketplace.money import Money
-
-A = TypeVar("A", Application, Invitation)
-RANKED = 300
-PAGE = 20
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An expert as a client sees them before a contract: nothing personal."""
-
-    profile: ExpertProfile
-    match: Match
-    explained: Explained
-    credentials: list[str]
-    invitation: Invitation | None
-    application: Application | None
-
-    @property
-    def place(self) -> str:
-        """The country in which the expert lives."""
-        return words.country(self.profile.person.country)
-
-
-@dataclass(frozen=True)
-class CandidatePage:
-    """One page of ranked experts, and the cursor of the next when there are more.
-
-    `total` experts are ranked; `more` says that still others would fit less well.
-    """
-
-    rows: list[Candidate]
-    after: str | None
-    total: int
-    more: bool
 
 
 @dataclass(frozen=True)
@@ -133,39 +97,6 @@ def funds(session: Session, project: Project) -> Funds:
     return Funds(Money(-kept[free.key], project.currency), Money(-kept[reserved.key], project.currency))
 
 
-def candidates(session: Session, gig: Gig, after: str | None = None) -> CandidatePage:
-    """The eligible experts for a gig, the best match first. `after` is the public id of the last one seen."""
-    ranked = ranking.best_experts(session, gig.id, RANKED + 1)
-    best = ranked[:RANKED]
-    profiles = profiles_of(session, [person_id for person_id, _match in best])
-    best = [each for each in best if each[0] in profiles]
-    places = [profiles[person_id].public_id.hex for person_id, _match in best]
-    start = places.index(after) + 1 if after in places else 0
-    shown = best[start : start + PAGE]
-    last = places[start + PAGE - 1] if len(best) > start + PAGE else None
-    rows = _candidates(session, gig, shown, profiles)
-    return CandidatePage(rows, last, total=len(best), more=len(ranked) > RANKED)
-
-
-def _candidates(
-    session: Session, gig: Gig, ranked: ranking.Ranked, profiles: Mapping[int, ExpertProfile]
-) -> list[Candidate]:
-    held = credentials_of(session, [person_id for person_id, _match in ranked])
-    invited = _newest_of(session, sa.select(Invitation).filter_by(gig_id=gig.id))
-    applied = _newest_of(session, sa.select(Application).filter_by(gig_id=gig.id))
-    return [
-        Candidate(
-            profiles[person_id],
-            match,
-            fit.explained(fit.kept(match), Voice.CLIENT),
-            held.get(person_id, []),
-            invited.get(person_id),
-            applied.get(person_id),
-        )
-        for person_id, match in ranked
-    ]
-
-
 def applications_for(gig: Gig, *, waiting: bool) -> sa.Select[Application]:
     """A gig's applications: those that wait for the client, or those that do not any more."""
     here = Application.state.in_((ApplicationState.APPLIED, ApplicationState.SHORTLISTED))
@@ -195,8 +126,3 @@ def credentials_of(session: Session, person_ids: Sequence[int]) -> dict[int, lis
         ]
         for person_id, checks in checks_of(session, person_ids).items()
     }
-
-
-def _newest_of(session: Session, query: sa.Select[A]) -> dict[int, A]:
-    """By person; the newest of each."""
-    return {each.person_id: each for each in sorted(session.scalars(query), key=lambda each: each.id)}

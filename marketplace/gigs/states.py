@@ -50,6 +50,13 @@ class InvitationState(StrEnum):
     DECLINED = "declined"
 
 
+class Mark(StrEnum):
+    """What a client thinks of an expert for a gig: kept in mind, or set aside."""
+
+    KEPT = "kept"
+    ASIDE = "aside"
+
+
 class TaskKind(StrEnum):
     """What the expert does with the model's work."""
 

@@ -66,8 +66,24 @@ def zone_groups() -> dict[str, list[tuple[str, str]]]:
     for name in sorted(clock.zones()):
         area, _slash, place = name.partition("/")
         if place and area in AREAS:
-            groups.setdefault(area, []).append((name, place.replace("_", " ").replace("/", ", ")))
+            groups.setdefault(area_word(area), []).append((name, place.replace("_", " ").replace("/", ", ")))
     return groups
+
+
+def area_word(area: str) -> str:
+    """The continent or ocean by which IANA names a zone."""
+    return {
+        "Africa": _("Africa"),
+        "America": _("America"),
+        "Antarctica": _("Antarctica"),
+        "Arctic": _("Arctic"),
+        "Asia": _("Asia"),
+        "Atlantic": _("Atlantic Ocean"),
+        "Australia": _("Australia"),
+        "Europe": _("Europe"),
+        "Indian": _("Indian Ocean"),
+        "Pacific": _("Pacific Ocean"),
+    }[area]
 
 
 def shared(zone: str | None, hours: int) -> str:

@@ -7,5 +7,6 @@ import "./focus.js";
 import "./menu.js";
 import "./rows.js";
 import "./theme.js";
+import "./tick.js";
 import "./timer.js";
 import "./unsaved.js";

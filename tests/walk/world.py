@@ -134,6 +134,7 @@ class World:
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
             "which": "platform", "version": "0", "filename": "css/base.css", "name": "nothing.js",
+            "mark": "kept",
         }  # fmt: skip
         return {**ids, **{name: self._one(kind) for name, kind in kinds.items()}, **words}
 

@@ -14,14 +14,11 @@ from marketplace.gigs import (
     applications,
     find,
     fit,
-    invitations,
-    projection,
     queries,
 )
 from marketplace.gigs import projects as use
-from marketplace.gigs.forms import DeclineForm, InviteForm, ProjectForm
-from marketplace.gigs.models import Application, Gig, Project, label_of
-from marketplace.gigs.states import GigState
+from marketplace.gigs.forms import DeclineForm, ProjectForm
+from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.views import bp
 from marketplace.gigs.views.access import may_write, own_gig
 from marketplace.i18n import gettext as _
@@ -78,25 +75,6 @@ def project(project_id: uuid.UUID) -> ResponseReturnValue:
     )
 
 
-@bp.get("/gigs/<uuid:gig_id>/experts")
-@guard(*CLIENT)
-def experts(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """The experts who fit, ranked, with reasons and without anything personal."""
-    return _experts(own_gig(gig_id), InviteForm())
-
-
-@bp.post("/gigs/<uuid:gig_id>/experts/<uuid:profile>/invitation")
-@guard(Role.CLIENT_ADMIN)
-def invite(gig_id: uuid.UUID, profile: uuid.UUID) -> ResponseReturnValue:
-    """Ask an expert to apply."""
-    form = InviteForm()
-    said = form.message.data or ""
-    if try_form(form, lambda: invitations.invite(db_session(), actor(), gig_id, profile, said)):
-        flash(_("%(who)s is invited.", who=_("Expert %(label)s", label=label_of(profile.hex))), "success")
-        return redirect(url_for("gigs.experts", gig_id=gig_id, after=request.args.get("after")), 303)
-    return _experts(own_gig(gig_id), form, profile)
-
-
 @bp.get("/gigs/<uuid:gig_id>/applications")
 @guard(*CLIENT)
 def received(gig_id: uuid.UUID) -> ResponseReturnValue:
@@ -128,24 +106,6 @@ def decline(application_id: uuid.UUID) -> ResponseReturnValue:
         flash(_("The application is declined, and the expert knows why."), "success")
         return redirect(url_for("gigs.received", gig_id=application.gig.public_id), 303)
     return page("gigs/decline.html", form=form, application=application, label=_label(application))
-
-
-def _experts(gig: Gig, form: InviteForm, refused: uuid.UUID | None = None) -> ResponseReturnValue:
-    found = queries.candidates(db_session(), gig, request.args.get("after"))
-    next_url = url_for("gigs.experts", gig_id=gig.public_id, after=found.after) if found.after else None
-    return page(
-        "gigs/experts.html",
-        form=form,
-        untouched=InviteForm(formdata=None),
-        refused_profile=refused,
-        gig=gig,
-        found=found,
-        after=request.args.get("after"),
-        next_url=next_url,
-        seats=applications.seats_left(db_session(), gig),
-        funded=projection.has_funds(db_session(), gig),
-        may_write=may_write(gig) and gig.state is GigState.PUBLISHED,
-    )
 
 
 def _received(gig: Gig) -> ResponseReturnValue:

@@ -15,9 +15,9 @@ from marketplace.gigs.finding.facets import described
 from marketplace.gigs.finding.lists import BOOKS
 from marketplace.gigs.finding.models import Cadence, HiddenGig, HideReason
 from marketplace.gigs.finding.search import Search
-from marketplace.gigs.forms import CadenceForm, HideForm, SearchForm
 from marketplace.gigs.models import ExpertProfile
 from marketplace.gigs.views import bp
+from marketplace.gigs.views.forms_finding import CadenceForm, HideForm, SearchForm
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, paged, public, try_form
 from marketplace.web.security import csrf
@@ -34,7 +34,7 @@ def searches() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def save_search() -> ResponseReturnValue:
     """Keep the search whose address one came from."""
-    form, search = SearchForm(), Search.read(request.args.to_dict(flat=False))
+    form, search = SearchForm(cadence=Cadence.DAILY.value), Search.read(request.args.to_dict(flat=False))
     if try_form(
         form,
         lambda: saved.save_search(

@@ -11,10 +11,10 @@ from marketplace.actor import Role
 from marketplace.gigs import find, queries
 from marketplace.gigs import moderation as use
 from marketplace.gigs import rates as pay
-from marketplace.gigs.forms import ModerationForm, TakeDownForm
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GIG_MOVES, GigState
 from marketplace.gigs.views import bp
+from marketplace.gigs.views.forms_moderation import ModerationForm, TakeDownForm
 from marketplace.i18n import gettext as _
 from marketplace.reasons import queries as reasons
 from marketplace.reasons.codes import sentence

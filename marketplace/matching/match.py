@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -97,3 +99,9 @@ class Match:
     def as_json(self) -> list[dict[str, Any]]:
         """The criteria as they are kept and as `words.explained` reads them."""
         return [c.as_json() for c in self.criteria]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the whole match and of the weights' version, by which two can be seen to be the same."""
+        whole = json.dumps([self.weights, self.as_json()], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(whole.encode()).hexdigest()

@@ -1,10 +1,12 @@
 """What holds for every gig and every expert, and some that a person can follow."""
 
+import json
 from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marketplace.matching.criteria import WEIGHTS, explain
 from marketplace.matching.facts import (
@@ -55,8 +57,28 @@ def test_every_change_flips_its_criterion_and_points_add_up(gig: GigFacts, exper
 @settings(deadline=None)
 @given(gigs(), experts())
 def test_same_facts_give_the_same_match_even_after_they_were_kept(gig: GigFacts, expert: ExpertFacts) -> None:
-    again = explain(gig_from_json(to_json(gig)), replace(expert))
+    again = explain(gig_from_json(json.loads(json.dumps(to_json(gig)))), replace(expert))
     assert again == explain(gig, expert)
+    assert again.digest == explain(gig, expert).digest
+
+
+def test_another_match_has_another_digest() -> None:
+    assert explain(GIG, ANA).digest != explain(GIG, replace(ANA, hours_per_week=19)).digest
+    assert explain(GIG, ANA).digest != replace(explain(GIG, ANA), weights="other").digest
+
+
+@settings(deadline=None)
+@given(gigs(), experts(), st.integers(0, 20_000))
+def test_raising_the_rate_loses_nobody(gig: GigFacts, expert: ExpertFacts, more: int) -> None:
+    """As long as the money is there."""
+    before = explain(gig, expert)
+    for raised in (
+        replace(gig, rate_max=gig.rate_max + more),
+        replace(gig, rate_min=gig.rate_min + more, rate_max=gig.rate_max + more),
+    ):
+        after = explain(raised, expert)
+        assert after.eligible or not before.eligible
+        assert after.score >= before.score
 
 
 def test_weights_are_a_hundred() -> None:

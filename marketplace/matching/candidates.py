@@ -141,6 +141,16 @@ def for_expert(
     return run(session, query, values | _codes(within) | {"least": reached}).scalars().all()
 
 
+def newest_near(session: Session, expert: ExpertFacts, limit: int) -> Sequence[int]:
+    """Internal ids of the open gigs near to what the expert knows, fit or not, the newest first."""
+    near = _near(lambda need: domains.nearest(expert.domains, need), *expert.domains)
+    query = """
+        SELECT gig_id FROM match_gigs WHERE open AND domain = ANY (CAST(:codes AS text[]))
+        ORDER BY gig_id DESC LIMIT :limit
+    """
+    return run(session, query, {"codes": list(near), "limit": limit}).scalars().all()
+
+
 def barred(session: Session, client: int) -> Sequence[int]:
     """Who cannot work for this client."""
     query = "SELECT person_id FROM match_experts WHERE conflicts @> ARRAY[CAST(:client AS bigint)]"

@@ -69,6 +69,7 @@ OPEN = {
     "gigs.moderation": "opa",
     "gigs.new_gig": "carla",
     "gigs.new_project": "carla rival",
+    "gigs.opening": "ana ben",
     "gigs.own_applications": "ana ben",
     "gigs.preview": "carla dev",
     "gigs.profile": "ana ben",

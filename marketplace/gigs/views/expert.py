@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import Role
-from marketplace.gigs import applications, find, invitations, profiles, queries, rates
+from marketplace.gigs import applications, find, invitations, opening, profiles, queries, rates
 from marketplace.gigs.finding import lists
 from marketplace.gigs.finding.search import MATCH, SORTS, Search
 from marketplace.gigs.forms import ApplyForm, ProfileForm
@@ -51,6 +51,13 @@ def browse() -> ResponseReturnValue:
         has_profile=db_session().get(ExpertProfile, actor().id) is not None,
         invitations=queries.invitations(db_session(), actor()),
     )
+
+
+@bp.get("/gigs/opening", endpoint="opening")
+@guard(Role.EXPERT)
+def what_opens() -> ResponseReturnValue:
+    """Which single changes would open the most gigs."""
+    return page("gigs/opening.html", opening=opening.opening(db_session(), actor().id))
 
 
 @bp.get("/gigs/<uuid:gig_id>")

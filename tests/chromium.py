@@ -33,14 +33,18 @@ def chromium() -> Iterator[Browser]:
     """One browser for the tests of a module; each opens a context of its own in it."""
     if not executable():
         pytest.skip("Chromium is not installed")
+    yield from _launched()
+    # The driver may be gone before Python has noticed, which is nothing that a later test should answer for.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def _launched() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=QUIET)
         yield browser
         browser.close()
-    # The driver may be gone before Python has noticed, which is nothing that the next test should answer for.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts import figures
 from marketplace.contracts.approvals import approve_timesheet
-from marketplace.contracts.entries import Work, add_entry
+from marketplace.contracts.entries import Work, add_entry, remove_entry
 from marketplace.contracts.models import ApprovedLine, Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimeKind
 from marketplace.contracts.timesheets import submit_timesheet
@@ -69,6 +69,10 @@ def _a_week(session: Session, expert: Actor, contract: Contract, n: int) -> None
     unpaid = Work(waiting, waiting + timedelta(minutes=7 + n), "review", kind=TimeKind.UNPAID)
     sheet = add_entry(session, expert, contract.public_id, paid).timesheet
     add_entry(session, expert, contract.public_id, unpaid)
+    # Entered by mistake and taken out again: it is kept, and counts for nothing.
+    mistaken = Work(waiting + timedelta(hours=1), waiting + timedelta(hours=2), "review")
+    entry = add_entry(session, expert, contract.public_id, mistaken)
+    remove_entry(session, expert, entry.public_id, entry.version)
     session.refresh(sheet)
     submit_timesheet(session, expert, sheet.public_id, sheet.version)
 

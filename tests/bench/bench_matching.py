@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, embedded, schema, settings
 from marketplace.db import new_session
+from marketplace.gigs.finding import alerts
 from marketplace.matching import candidates, counting, ranking
 from marketplace.matching.counting import Sought
 from tests.bench import Row, crowd
@@ -53,6 +54,7 @@ def _measured(session: Session, arrays: Arrays) -> Iterator[Row]:
     yield each("50 experts for a gig, explained", asked, lambda gig: ranking.best_experts(session, gig))
     yield each("experts counted for a gig, with all gains", asked, lambda gig: _count(session, gig))
     yield each("50 gigs for an expert, explained", people, lambda who: ranking.best_gigs(session, who))
+    yield each("one gig told to all whom it suits", asked, lambda gig: alerts.announce(session, gig))
 
 
 def _floor(session: Session, gig_id: int) -> object:

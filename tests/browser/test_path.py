@@ -108,7 +108,7 @@ def the_client_publishes(walk: Walk) -> str:
     carla.get_by_label("Lowest rate, an hour").fill("120")
     carla.get_by_label("Highest rate, an hour").fill("180")
     carla.get_by_label("Hours a week from each person").fill("10")
-    carla.get_by_label("People").fill("1")
+    carla.get_by_label("People", exact=True).fill("1")
     carla.get_by_label("First day").fill(monday().isoformat())
     carla.get_by_label("Credential").first.select_option("us_medical_license")
     walk.look(carla, "gig")

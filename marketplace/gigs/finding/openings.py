@@ -28,7 +28,7 @@ Mask = npt.NDArray[np.bool_]
 
 FRESH_FOR = 2.0
 # A transaction that began before we looked may end after; and what was removed is noticed by reading all.
-OVERLAP = timedelta(seconds=15)
+OVERLAP = timedelta(seconds=60)
 ALL_AGAIN = 300.0
 MOST_CHANGES = 2_000
 TASKS = tuple(kind.value for kind in TaskKind)

@@ -18,6 +18,7 @@ from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs import autosaves, find, guidelines, projection, successors
+from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Application, Gig, GigRequirement, Project
 from marketplace.gigs.publishing import missing
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
@@ -132,6 +133,7 @@ def edit_gig(
     autosaves.forget(session, actor, gig.project, gig)
     if gig.state is not GigState.DRAFT:
         guidelines.keep(session, actor, gig)
+        texts.write(session, gig)
         successors.look(session, gig)
     projection.push_gig(session, gig)
     return gig

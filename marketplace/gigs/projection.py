@@ -104,8 +104,6 @@ def push_gig(session: Session, gig: Gig) -> None:
         projections.drop_gig(session, gig.id)
         return
     funded = has_funds(session, gig)
-    if gig.state is not GigState.DRAFT:
-        texts.write(session, gig)
     facts = gig_facts(gig, seats_left(session, gig), funded)
     if projections.push_gig(session, facts, open=gig.state is GigState.PUBLISHED):
         for told in opened:
@@ -131,6 +129,8 @@ def rebuild_projections(session: Session) -> None:
     gigs = sa.select(Gig).options(selectinload(Gig.requirements), joinedload(Gig.project))
     for gig in session.scalars(gigs).all():
         push_gig(session, gig)
+        if gig.state is not GigState.DRAFT:
+            texts.write(session, gig)
 
 
 def says_enough(gig: Gig) -> bool:

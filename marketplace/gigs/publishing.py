@@ -14,6 +14,7 @@ from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs import find, guidelines, projection, successors
+from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GIG_MOVES, PROJECT_MOVES, GigState, ProjectState, move
 from marketplace.i18n import gettext as _
@@ -70,6 +71,7 @@ def publish_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig
         move(project, ProjectState.OPEN, PROJECT_MOVES)
     gig.published_at = gig.published_at or clock.now()
     guidelines.keep(session, actor, gig)
+    texts.write(session, gig)
     return _moved(session, actor, gig, GigState.PUBLISHED)
 
 

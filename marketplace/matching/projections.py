@@ -62,12 +62,15 @@ def copy_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
 def push_gig(session: Session, gig: GigFacts, *, open: bool) -> bool:
     """Keep these facts of a gig in place of those kept before; only an `open` one is found for experts.
 
-    Does it suit experts now whom it did not before? Raises KeyError for an unknown domain.
+    Does it suit experts now whom it did not before? What is known already is not written again. Raises
+    KeyError for an unknown domain.
     """
     values = gig_row(gig, skills.numbers(session, gig.skills), open=open)
     before = session.execute(
         sa.select(MatchGig.open, MatchGig.facts).where(MatchGig.gig_id == gig.gig_id)
     ).one_or_none()
+    if before is not None and (before.open, before.facts) == (values["open"], values["facts"]):
+        return False
     session.execute(
         insert(MatchGig)
         .values(values)

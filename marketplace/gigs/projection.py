@@ -23,7 +23,7 @@ from marketplace.credentials.models import Credential
 from marketplace.credentials.states import WAITING
 from marketplace.db import use_case
 from marketplace.gigs.finding import texts
-from marketplace.gigs.models import Application, ExpertProfile, Gig
+from marketplace.gigs.models import Application, ExpertProfile, Gig, Project
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.ledger import chart
 from marketplace.matching import projections, skills
@@ -111,10 +111,15 @@ def push_gig(session: Session, gig: Gig) -> None:
 
 
 def push_project(session: Session, project_id: int) -> None:
-    """Push a project's gigs, whose funds have changed."""
+    """Push those of a project's gigs that its funds, which have changed, pay for now or do not any more."""
+    session.flush()
+    project = session.get_one(Project, project_id)
     query = sa.select(Gig).where(Gig.project_id == project_id, Gig.state == GigState.PUBLISHED)
-    for gig in session.scalars(query):
-        push_gig(session, gig)
+    gigs = session.scalars(query).all()
+    known, free = projections.funded(session, [gig.id for gig in gigs]), _free(session, project)
+    for gig in gigs:
+        if known.get(gig.id) is not _pays_for(free, gig):
+            push_gig(session, gig)
 
 
 @use_case
@@ -178,7 +183,15 @@ def seats_left(session: Session, gig: Gig) -> int:
 
 def has_funds(session: Session, gig: Gig) -> bool:
     """Would the project's free money pay one more person for a week, at the lowest rate?"""
-    free = -ledger.balance(session, chart.project_funds(gig.project.public_id), gig.project.currency)
+    return _pays_for(_free(session, gig.project), gig)
+
+
+def _free(session: Session, project: Project) -> int:
+    """Minor units that nothing reserves yet."""
+    return -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+
+
+def _pays_for(free: int, gig: Gig) -> bool:
     return free >= money.for_minutes(gig.rate_min or 0, 60 * (gig.hours_per_week or 0))
 
 

@@ -88,6 +88,13 @@ def _asked(kept: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name not in ("headcount_left", "funded")}
 
 
+def funded(session: Session, gig_ids: Sequence[int]) -> dict[int, bool]:
+    """Of each of these gigs that is known: had it the money for one more expert?"""
+    query = sa.select(MatchGig.gig_id, MatchGig.facts["funded"].as_boolean())
+    rows = session.execute(query.where(MatchGig.gig_id == sa.any_(sa.literal(list(gig_ids), _IDS))))
+    return {gig_id: had for gig_id, had in rows}  # noqa: C416 (rows are no pairs to the type checker)
+
+
 def copy_gigs(session: Session, gigs: Sequence[GigFacts]) -> None:
     """Keep the facts of gigs of which nothing is kept yet, and that nobody finds yet, in bulk."""
     numbers = skills.numbers(session, {skill for gig in gigs for skill in gig.skills})

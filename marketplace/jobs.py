@@ -36,9 +36,14 @@ STALLED_SECONDS = 30
 PUT_BACK = "* * * * * */10"
 # A job that was running each time when this many workers died is likely what kills them.
 DEATHS = 3
-TAKE_WAITING = """
-    DELETE FROM procrastinate_jobs
-    WHERE queueing_lock = %(name)s AND queue_name = %(queue)s AND status = 'todo' RETURNING priority
+# Takes those that wait, and looks at those that another worker had when it died, or has now.
+TAKE_TWINS = """
+    WITH waiting AS (
+        DELETE FROM procrastinate_jobs
+        WHERE queueing_lock = %(name)s AND queue_name = %(queue)s AND status = 'todo' RETURNING priority
+    )
+    SELECT priority FROM waiting UNION ALL SELECT priority FROM procrastinate_jobs
+    WHERE queueing_lock = %(name)s AND queue_name = %(queue)s AND status = 'doing'
 """
 RETRY = RetryStrategy(max_attempts=10, exponential_wait=3)
 
@@ -292,8 +297,8 @@ async def _put_back(app: App, job: Job, after: timedelta) -> None:
     Its priority counts the workers that died with it, so that it also comes after all others. What died
     together does not start together, so that the next time it hits only the one to blame.
     """
-    twins = await app.connector.execute_query_all_async(TAKE_WAITING, name=job.queueing_lock, queue=job.queue)
-    # Whoever asked again meanwhile is served by this one, which goes on counting.
+    twins = await app.connector.execute_query_all_async(TAKE_TWINS, name=job.queueing_lock, queue=job.queue)
+    # Whoever asked again meanwhile is served by this one, which goes on counting, their deaths too.
     deaths = 1 - min([job.priority, *(twin["priority"] for twin in twins)])
     about = {"job": job.task_name, "id": job.id, "deaths": deaths}
     if deaths >= DEATHS:

@@ -115,7 +115,7 @@ def of_change(session: Session, gig: Gig, draft: GigDraft) -> Consequences:
     """What it would bring about, for who may change the gig."""
     today = clock.today("UTC")
     before = projection.gig_facts(gig, 1, True)
-    after = _facts_after(before, draft)
+    after = _facts_after(session, before, draft)
     compared = counting.compare_within(
         session, Sought.of(before, today), Sought.of(after, today), MILLISECONDS
     )
@@ -209,15 +209,16 @@ def _requirement(asked: Any) -> str:
     return _("%(title)s (%(level)s, %(n)s days at most)", title=title, level=level, n=asked.max_age_days)
 
 
-def _facts_after(before: GigFacts, draft: GigDraft) -> GigFacts:
+def _facts_after(session: Session, before: GigFacts, draft: GigDraft) -> GigFacts:
     said = drafts.kept(draft)
+    named = skills.keys(said["skills"])
     plain = {name: said[name] for name in PLAIN}
     return replace(
         before,
         **plain,
         languages=tuple(said["languages"]),
         countries=tuple(said["countries"]),
-        skills=skills.keys(said["skills"]),
+        skills=skills.meant(named, skills.aliases(session, named)),
         uses=None if said["uses"] is None else tuple(said["uses"]),
         requirements=tuple(
             RequirementFact(each.type, each.jurisdiction, each.level, each.max_age_days)

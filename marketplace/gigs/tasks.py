@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.gigs import applications, autosaves, moderation, projection
+from marketplace.gigs import applications, autosaves, moderation, projection, skill_aliases
 from marketplace.gigs.finding import alerts, telling
 from marketplace.reasons import hooks
 
@@ -14,6 +14,12 @@ from marketplace.reasons import hooks
 def rebuild_projections(session: Session) -> None:
     """Make what matching knows anew."""
     projection.rebuild_projections(session)
+
+
+@jobs.task(skill_aliases.MATCH_AGAIN)
+def match_skills_again(session: Session, names: list[str]) -> None:
+    """Match anew whoever has a skill that an alias changed."""
+    skill_aliases.match_again(session, names)
 
 
 @jobs.task("gigs.forget_autosaves")

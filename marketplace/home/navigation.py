@@ -32,6 +32,7 @@ LINKS = (
     (OPERATOR, "accounts.people", lazy("People"), "users"),
     (OPERATOR, "accounts.organizations", lazy("Companies"), "building-2"),
     (OPERATOR, "gigs.moderation", lazy("Gigs"), "flag"),
+    (OPERATOR, "gigs.skills", lazy("Skills"), "tag"),
     (OPERATOR, "reasons.queue", lazy("Appeals"), "gavel"),
 )
 PERSON_LINKS = (

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.db import Base, Json, Key
+from marketplace.db import Base, Json, Key, Public
 from marketplace.matching.uses import NOT_SAID
 
 TEXTS = ARRAY(sa.Text)
@@ -69,6 +69,25 @@ class MatchSkill(Base):
 
     id: Mapped[int] = mapped_column(sa.Integer, sa.Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+
+    __table_args__ = (
+        sa.Index(
+            "ix_match_skills_alike", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}
+        ),
+    )
+
+
+class MatchSkillAlias(Public, Base):
+    """A second name of a skill, as an operator said; both as `skills.key` writes them."""
+
+    __tablename__ = "match_skill_aliases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    stands_for: Mapped[str] = mapped_column(index=True)
+    set_by: Mapped[int] = mapped_column(sa.BigInteger)
+    set_at: Mapped[datetime]
+
+    __table_args__ = (sa.CheckConstraint("name <> stands_for", name="of_another"),)
 
 
 class MatchExpertDomain(Base):

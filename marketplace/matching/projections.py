@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -24,6 +25,7 @@ from marketplace.matching.models import (
 from marketplace.matching.requirements import CHECKED
 
 FOREVER = date(9999, 12, 31)
+Skilled = TypeVar("Skilled", ExpertFacts, GigFacts)
 
 
 def push_expert(session: Session, expert: ExpertFacts) -> None:
@@ -38,6 +40,7 @@ def push_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
     """
     if not experts:
         return
+    experts = _with_skills(session, experts)
     ids = [expert.person_id for expert in experts]
     numbers = skills.numbers(session, {skill for expert in experts for skill in expert.skills})
     session.execute(sa.delete(MatchExpert).where(MatchExpert.person_id == sa.any_(sa.literal(ids, _IDS))))
@@ -51,6 +54,7 @@ def push_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
 
 def copy_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
     """Keep the facts of experts of whom nothing is kept yet, in bulk."""
+    experts = _with_skills(session, experts)
     numbers = skills.numbers(session, {skill for expert in experts for skill in expert.skills})
     bulk.copy(session, MatchExpert, (expert_row(expert) for expert in experts))
     held = (credential_row(expert, each) for expert in experts for each in expert.credentials)
@@ -65,6 +69,7 @@ def push_gig(session: Session, gig: GigFacts, *, open: bool) -> bool:
     Does it suit experts now whom it did not before? What is known already is not written again. Raises
     KeyError for an unknown domain.
     """
+    (gig,) = _with_skills(session, [gig])
     values = gig_row(gig, skills.numbers(session, gig.skills), open=open)
     before = session.execute(
         sa.select(MatchGig.open, MatchGig.facts).where(MatchGig.gig_id == gig.gig_id)
@@ -97,6 +102,7 @@ def funded(session: Session, gig_ids: Sequence[int]) -> dict[int, bool]:
 
 def copy_gigs(session: Session, gigs: Sequence[GigFacts]) -> None:
     """Keep the facts of gigs of which nothing is kept yet, and that nobody finds yet, in bulk."""
+    gigs = _with_skills(session, gigs)
     numbers = skills.numbers(session, {skill for gig in gigs for skill in gig.skills})
     bulk.copy(session, MatchGig, (gig_row(gig, numbers, open=False) for gig in gigs))
 
@@ -110,6 +116,14 @@ def clear(session: Session) -> None:
     """Forget every copy; what rebuilds them pushes them all again in the same transaction."""
     for table in (MatchCredential, MatchExpertDomain, MatchExpert, MatchGig, MatchSkill):
         session.execute(sa.delete(table))
+
+
+def _with_skills(session: Session, of: Sequence[Skilled]) -> list[Skilled]:
+    """The same with the skills that their second names stand for."""
+    second = skills.aliases(session, {skill for each in of for skill in each.skills})
+    if not second:
+        return list(of)
+    return [replace(each, skills=skills.meant(each.skills, second)) for each in of]
 
 
 def expert_row(expert: ExpertFacts) -> dict[str, Any]:

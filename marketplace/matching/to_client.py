@@ -154,6 +154,21 @@ DETAILS = {
 }  # fmt: skip
 
 
+# The input of the gig that decides.
+FIELDS = {
+    "rate": "rate_max",
+    "rate_fit": "rate_min",
+    "languages": "languages",
+    "country": "countries",
+    "hours": "hours_per_week",
+    "availability": "hours_per_week",
+    "zone": "shared_hours",
+    "data_use": "uses",
+    "places": "headcount",
+    "skills": "skills",
+}
+
+
 def advice(code: str, facts: Facts) -> tuple[str, str]:
     """What the client could do about the criterion, and where: in the `gig` or in its `funds`."""
     if code == "funds":

@@ -162,6 +162,19 @@ DETAILS = {
 WITHOUT_ADVICE = frozenset({"rate_fit"})
 
 
+# The input of the profile that decides.
+FIELDS = {
+    "domain": "domains",
+    "domain_depth": "domains",
+    "rate": "min_rate",
+    "languages": "languages",
+    "hours": "hours_per_week",
+    "availability": "hours_per_week",
+    "data_use": "refusals",
+    "skills": "skills",
+}
+
+
 def advice(code: str, facts: Facts) -> tuple[str, str]:
     """What the expert could do about the criterion, and where: in the `profile`, the `credentials` or at
     `work`."""

@@ -23,10 +23,15 @@ class Voice(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """The smallest change that the reader can make. `where`: profile, credentials, reasons, gig or funds."""
+    """The smallest change that the reader can make.
+
+    `where`: profile, credentials, new_credential, reasons, work, gig or funds. `field` is the input there, or
+    the type of the new credential.
+    """
 
     text: str
     where: str
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,18 @@ def _advice(code: str, voice: Voice, facts: Facts, changes: list[Stored]) -> Ite
             continue
         if change["who"] == voice:
             say = to_expert.advice if voice is Voice.EXPERT else to_client.advice
-            yield Advice(*say(code, known))
+            text, where = say(code, known)
+            yield _placed(text, where, code, known)
         elif change["who"] == "site" and voice is Voice.EXPERT:
             yield Advice(*to_expert.site_advice(code))
+
+
+def _placed(text: str, where: str, code: str, facts: Facts) -> Advice:
+    """The very input, where one input is all that the change needs."""
+    if where == "credentials" and facts.get("lack") in ("missing", "place"):
+        return Advice(text, "new_credential", facts["type"])
+    fields = {"profile": to_expert.FIELDS, "gig": to_client.FIELDS}.get(where, {})
+    return Advice(text, where, fields.get(code, ""))
 
 
 def _named(facts: Facts, credential_title: CredentialTitle) -> Facts:

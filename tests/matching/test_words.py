@@ -40,7 +40,7 @@ def test_the_expert_hears_the_numbers_and_what_to_do() -> None:
     line = rate_line(Voice.EXPERT, 12_000)
     assert line.detail == "You ask for at least $120.00; this gig pays up to $110.00."
     enough = "It would fit if your least were $110.00 an hour. Whether that is enough is for you to say."
-    assert line.advice == (words.Advice(enough, "profile"),)
+    assert line.advice == (words.Advice(enough, "profile", "min_rate"),)
 
 
 def test_an_expert_whose_rate_fits_is_not_told_to_work_for_less() -> None:

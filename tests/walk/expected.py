@@ -76,6 +76,7 @@ OPEN = {
     "gigs.project": "carla dev",
     "gigs.projects": "carla dev rival",
     "gigs.received": "carla dev",
+    "gigs.skills": "opa",
     "gigs.show": "ana ben carla dev fin gil opa",
     "home.index": EVERYBODY,
     "ledger.account": "fin gil",

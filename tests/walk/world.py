@@ -21,7 +21,9 @@ from marketplace.gigs.finding.models import Cadence, SavedSearch
 from marketplace.gigs.finding.saved import save_search
 from marketplace.gigs.finding.search import Search
 from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.skill_aliases import set_alias
 from marketplace.ledger.models import JournalEntry
+from marketplace.matching.models import MatchSkillAlias
 from marketplace.notifications.models import Notification
 from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, PayoutItem, Sweep
 from marketplace.reasons.models import Appeal, Statement
@@ -124,6 +126,7 @@ class World:
             "contract_id": contract.public_id,
             "profile": session.get_one(ExpertProfile, contract.person_id).public_id,
             "link_id": self.link,
+            "alias_id": session.scalars(sa.select(MatchSkillAlias.public_id)).one(),
             "stripe_id": session.scalars(sa.select(ConnectedPayout.stripe_id)).one(),
         }
         kinds = {
@@ -162,6 +165,9 @@ def made(house: House) -> World:
     _appealed(house, ana)
     acts.profile(house, house.ben)
     save_search(session, ana, "Chest CT", Search(text="chest", rate=100), Cadence.DAILY)
+    set_alias(
+        session, an_actor(session, a_person(session, "Olu Other", Role.OPERATOR)), "ecg", "cardiography"
+    )
     an_expert(session, "Eve Elsewhere")
     rival = a_person(
         session, "Rita Rival", Role.CLIENT_ADMIN, organization=an_organization(session, "Northwind AI")

@@ -17,7 +17,7 @@ from marketplace.gigs.models import Application, ExpertProfile, Gig
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.gigs.views import bp
 from marketplace.i18n import gettext as _
-from marketplace.matching import domains
+from marketplace.matching import domains, skills
 from marketplace.web import actor, db_session, further, guard, page, paged, try_form
 
 OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
@@ -31,8 +31,12 @@ def profile() -> ResponseReturnValue:
     form = ProfileForm.of(kept)
     if try_form(form, lambda: profiles.save_profile(db_session(), actor(), form.draft())):
         flash(_("Your profile is saved, and gigs are matched by it from now on."), "success")
+        if any(each.alike for each in skills.heard(db_session(), form.draft().skills)):
+            flash(_("One of your skills may be a slip of the pen: gigs write it differently."), "info")
+            return redirect(url_for("gigs.profile", _anchor="skills"), 303)
         return redirect(url_for("gigs.browse"), 303)
-    return page("gigs/profile.html", form=form, kept=kept, groups=domains.choices())
+    heard = skills.heard(db_session(), form.draft().skills)
+    return page("gigs/profile.html", form=form, kept=kept, groups=domains.choices(), heard=heard)
 
 
 @bp.get("/gigs")

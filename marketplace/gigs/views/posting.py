@@ -31,6 +31,7 @@ from marketplace.gigs.views.access import may_write, own_gig
 from marketplace.gigs.views.sheet import Sheet
 from marketplace.i18n import gettext as _
 from marketplace.i18n import time_of_day
+from marketplace.matching import skills
 from marketplace.web import actor, db_session, guard, page, try_form
 
 # The name of the button that saves nothing; and what is no part of what was typed.
@@ -153,6 +154,7 @@ def preview(gig_id: uuid.UUID) -> ResponseReturnValue:
         gig=gig,
         gaps=publishing.gaps_of(gig),
         rates=pay.rates_of(db_session(), gig),
+        heard=skills.heard(db_session(), gig.skills),
         may_publish=gig.state in (GigState.DRAFT, GigState.PAUSED),
     )
 

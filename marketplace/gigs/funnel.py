@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.gigs import queries
-from marketplace.gigs.models import Application, Gig, Invitation
+from marketplace.gigs.models import Application, Gig, Invitation, OutsideInvitation
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
@@ -61,7 +61,7 @@ def funnel(session: Session, gig: Gig) -> Funnel:
     working = states.get(ApplicationState.HIRED, 0)
     left = max(0, (gig.headcount or 0) - working)
     return Funnel(
-        stages=list(_stages(invited, came, applied, offered, started)),
+        stages=list(_stages(invited, came, applied, offered, started, _outside(session, gig))),
         wanted=gig.headcount or 0,
         working=working,
         left=left,
@@ -80,8 +80,25 @@ def _invited(session: Session, gig: Gig) -> tuple[int, int]:
     return invited, came
 
 
-def _stages(invited: int, came: int, applied: int, offered: int, started: int) -> Iterator[Stage]:
-    yield Stage(_("Invited"), invited)
+def _outside(session: Session, gig: Gig) -> tuple[int, int]:
+    """How many were asked by mail, and how many of them came."""
+    query = sa.select(sa.func.count(), sa.func.count(OutsideInvitation.taken_by))
+    asked, came = session.execute(query.where(OutsideInvitation.gig_id == gig.id)).one()
+    return asked, came
+
+
+def _by_mail(asked: int, came: int) -> str:
+    if not asked:
+        return ""
+    return ngettext(
+        "%(n)s asked by mail, %(came)s came", "%(n)s asked by mail, %(came)s came", asked, came=came
+    )
+
+
+def _stages(
+    invited: int, came: int, applied: int, offered: int, started: int, outside: tuple[int, int]
+) -> Iterator[Stage]:
+    yield Stage(_("Invited"), invited, _by_mail(*outside))
     told = []
     if invited:
         told = [_("%(percent)s %% of those invited", percent=_percent(came, invited))]

@@ -45,7 +45,7 @@ def invite(
     Raises Refused before the gig is published, after too many in a day, and for somebody who cannot work for
     this client.
     """
-    gig = _open_gig(session, actor, gig_public_id)
+    gig = open_gig(session, actor, gig_public_id)
     profile = find.profile(session, profile_public_id)
     found = find.invitation(session, gig.id, profile.person_id)
     if found is not None:
@@ -65,7 +65,7 @@ def invite_many(
     Whoever was invited, has applied, or does not fit any more is left out and counted. Raises Refused before
     the gig is published, for more than MOST_AT_ONCE, and after too many in a day; Invalid for nobody.
     """
-    gig, asked = _open_gig(session, actor, gig_public_id), list(dict.fromkeys(profiles))
+    gig, asked = open_gig(session, actor, gig_public_id), list(dict.fromkeys(profiles))
     if not asked:
         raise Invalid(_("Tick the experts whom you want to invite."), field="who")
     if len(asked) > MOST_AT_ONCE:
@@ -82,7 +82,8 @@ def invite_many(
     return Sent(len(fit), before, len(ids) - len(new) - before, len(new) - len(fit) + gone)
 
 
-def _open_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+def open_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
+    """The gig, locked, for an administrator of its client. Raises NotFound; Refused unless published."""
     gig = find.gig(session, actor, gig_public_id, lock=True)
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
     if gig.state is not GigState.PUBLISHED:

@@ -332,6 +332,38 @@ class Invitation(Public, Base):
     __table_args__ = (sa.UniqueConstraint("gig_id", "person_id"),)
 
 
+class OutsideInvitation(Public, Base):
+    """A client's wish that somebody who may not be here yet comes and applies.
+
+    Its link is kept only as a hash. Who does not come is forgotten some days after `expires_at`.
+    """
+
+    __tablename__ = "outside_invitations"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    email: Mapped[str] = mapped_column(index=True)
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    message: Mapped[str]
+    invited_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    taken_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+
+    gig: Mapped[Gig] = relationship()
+
+    __table_args__ = (sa.UniqueConstraint("gig_id", "email"),)
+
+
+class MailRefusal(Base):
+    """Somebody who wants no invitations by mail; their address as a keyed fingerprint."""
+
+    __tablename__ = "mail_refusals"
+
+    address: Mapped[bytes] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
 def _of_organizations(column: sa.orm.InstrumentedAttribute[int], actor: Actor) -> sa.ColumnElement[bool]:
     if actor.has(Role.OPERATOR, Role.FINANCE_PREPARER, Role.FINANCE_RELEASER):
         return sa.true()

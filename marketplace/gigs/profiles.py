@@ -11,7 +11,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid
-from marketplace.gigs import projection
+from marketplace.gigs import outsiders, projection
 from marketplace.gigs.models import ExpertProfile
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
@@ -51,6 +51,7 @@ def save_profile(session: Session, actor: Actor, draft: ProfileDraft) -> ExpertP
     session.flush()
     audit.record(session, actor, "profile.saved", "profile", profile.public_id)
     projection.push_expert(session, actor.id)
+    outsiders.arrive(session, actor.id)
     return profile
 
 

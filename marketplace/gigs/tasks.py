@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.gigs import applications, autosaves, moderation, projection, skill_aliases
+from marketplace.gigs import applications, autosaves, moderation, outsiders, projection, skill_aliases
 from marketplace.gigs.finding import alerts, telling
 from marketplace.reasons import hooks
 
@@ -28,7 +28,14 @@ def forget_autosaves(session: Session) -> None:
     autosaves.forget_old(session)
 
 
+@jobs.task("gigs.forget_outsiders")
+def forget_outsiders(session: Session) -> None:
+    """Forget whoever was asked by mail and did not come."""
+    outsiders.forget_outsiders(session)
+
+
 jobs.periodic("0 23 4 * * *", "gigs.forget_autosaves")
+jobs.periodic("0 33 4 * * *", "gigs.forget_outsiders")
 
 
 @jobs.task(alerts.ANNOUNCE)

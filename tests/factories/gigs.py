@@ -64,6 +64,22 @@ def an_expert(
     return actor
 
 
+def knows(session: Session, ana: Actor, *named: str) -> None:
+    """Let the expert name these skills in a profile."""
+    save_profile(
+        session,
+        ana,
+        ProfileDraft(
+            headline="Radiologist",
+            domains=(RADIOLOGY,),
+            skills=named,
+            languages=("en",),
+            min_rate=Money(120_00, "USD"),
+            hours_per_week=20,
+        ),
+    )
+
+
 def a_draft(**changes: object) -> GigDraft:
     """A complete gig, in which anything can be changed."""
     draft = GigDraft(

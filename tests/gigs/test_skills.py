@@ -16,13 +16,11 @@ from marketplace.errors import Invalid, NotAllowed, NotFound
 from marketplace.gigs import drafts
 from marketplace.gigs.forms import GigForm, ProfileForm
 from marketplace.gigs.models import ExpertProfile, Gig
-from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.gigs.skill_aliases import drop_alias, set_alias
 from marketplace.matching import ranking, skills, to_client, to_expert
 from marketplace.matching.models import MatchExpert, MatchSkillAlias
-from marketplace.money import Money
 from tests.factories.accounts import a_person, an_actor, enter
-from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund
+from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, knows
 from tests.visitor import Visitor, words
 
 
@@ -45,21 +43,6 @@ def scene(app: Flask, session: Session) -> Scene:
     opa = an_actor(session, a_person(session, "Opa Okafor", Role.OPERATOR))
     session.commit()
     return Scene(client, opa, ana, gig)
-
-
-def knows(session: Session, ana: Actor, *named: str) -> None:
-    save_profile(
-        session,
-        ana,
-        ProfileDraft(
-            headline="Radiologist",
-            domains=(RADIOLOGY,),
-            skills=named,
-            languages=("en",),
-            min_rate=Money(120_00, "USD"),
-            hours_per_week=20,
-        ),
-    )
 
 
 def points(session: Session, scene: Scene) -> int:

@@ -69,6 +69,8 @@ OPEN = {
     "gigs.moderation": "opa",
     "gigs.new_gig": "carla",
     "gigs.new_project": "carla rival",
+    "gigs.invited": NOBODY,
+    "gigs.outsiders": "carla",
     "gigs.opening": "ana ben",
     "gigs.own_applications": "ana ben",
     "gigs.preview": "carla dev",

@@ -30,6 +30,6 @@ def _words() -> dict[str, object]:
     }
 
 
-from marketplace.gigs.views import client, expert, experts, finding, moderation, posting, skills  # noqa: E402
+from marketplace.gigs.views import client, expert, experts, finding, moderation, outsiders, posting, skills  # noqa: E402
 
-__all__ = ["bp", "client", "expert", "experts", "finding", "moderation", "posting", "skills"]
+__all__ = ["bp", "client", "expert", "experts", "finding", "moderation", "outsiders", "posting", "skills"]

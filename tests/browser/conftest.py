@@ -21,10 +21,17 @@ PATIENCE = 120
 
 
 @pytest.fixture
-def site() -> Iterator[str]:
+def data() -> Iterator[Path]:
+    """The folder in which a site of its own keeps everything."""
+    made = Path(tempfile.mkdtemp(prefix="walk-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def site(data: Path) -> Iterator[str]:
     """The address of a site of its own: database, local Stripe, worker and web; the cast, and no history."""
-    data = Path(tempfile.mkdtemp(prefix="walk-"))
-    data.chmod(0o711)
     port = _two_free_ports()
     command = [sys.executable, "-m", "marketplace.cli", "demo", "--port", str(port), "--no-history"]
     process = subprocess.Popen(
@@ -37,7 +44,6 @@ def site() -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
-        shutil.rmtree(data, ignore_errors=True)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class Walk:
         """The page of one of the cast, opened at `path`, signed in if need be."""
         page = self._pages.get(key)
         if page is None:
-            page = self._new_page(key)
+            page = self.new_page(key)
             self._sign_in(page, key)
         page.goto(self.site + path)
         # Moving the clock by days ends sessions as days do.
@@ -81,13 +81,19 @@ class Walk:
 
     def move_clock(self, leap: str) -> None:
         """Move everybody's clock, on the demo's page."""
-        page = self._pages.get("") or self._new_page("")
+        page = self._pages.get("") or self.new_page("")
         page.goto(f"{self.site}/demo/clock")
         before = page.locator("main time").get_attribute("datetime")
         page.get_by_label(leap).check()
         page.get_by_role("button", name="Move the clock").click()
         # Not the message: a leap of days ends the session that would carry it.
         until(lambda: str(page.locator("main time").get_attribute("datetime"))[:13] > str(before)[:13], leap)
+
+    def outbox(self) -> Page:
+        """The demo's page of mails and codes."""
+        page = self._pages.get("") or self.new_page("")
+        page.goto(f"{self.site}/demo/outbox")
+        return page
 
     def wait_for(self, page: Page, text: str | re.Pattern[str]) -> None:
         """Look at the page again until it says so."""
@@ -102,7 +108,8 @@ class Walk:
     def _viewport(self) -> ViewportSize:
         return {"width": self.width, "height": HEIGHT}
 
-    def _new_page(self, key: str) -> Page:
+    def new_page(self, key: str) -> Page:
+        """A browser of their own for somebody, signed in as nobody."""
         context = self.browser.new_context(viewport=self._viewport, java_script_enabled=self.scripts)
         context.set_default_timeout(PATIENCE * 1000)
         self._contexts.append(context)
@@ -130,9 +137,7 @@ class Walk:
 
     def _code(self, name: str) -> str:
         """The code that the person's phone shows, from the demo's page."""
-        page = self._pages.get("") or self._new_page("")
-        page.goto(f"{self.site}/demo/outbox")
-        return page.locator("dl.facts > div", has_text=name).locator("code").inner_text()
+        return self.outbox().locator("dl.facts > div", has_text=name).locator("code").inner_text()
 
     def _is_new(self, page: Page) -> bool:
         """Whether axe has not seen this kind of page yet, whatever the id in its address."""

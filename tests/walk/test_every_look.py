@@ -50,6 +50,11 @@ NAMELESS = """() => {
 }"""
 
 
+# A label that is read out with no input, since no input has the id that it names.
+LOST_LABELS = """() => [...document.querySelectorAll("label[for]")].filter(each => !each.control)
+    .map(each => "no input for the label: " + each.outerHTML.slice(0, 160))"""
+
+
 class Lens:
     """One page of a real browser, which one person after another looks through."""
 
@@ -78,7 +83,7 @@ class Lens:
             yield f"{wider} px stick out"
 
     def _complaints(self) -> list[str]:
-        return [*self.page.evaluate(AXE), *self.page.evaluate(NAMELESS)]
+        return [*self.page.evaluate(AXE), *self.page.evaluate(NAMELESS), *self.page.evaluate(LOST_LABELS)]
 
     def _look_as(self, client: FlaskClient) -> None:
         self.context.clear_cookies()

@@ -69,6 +69,7 @@ OPEN = {
     "gigs.moderation": "opa",
     "gigs.new_gig": "carla",
     "gigs.new_project": "carla rival",
+    "gigs.how": EVERYBODY,
     "gigs.invited": NOBODY,
     "gigs.outsiders": "carla",
     "gigs.opening": "ana ben",

@@ -30,6 +30,27 @@ def _words() -> dict[str, object]:
     }
 
 
-from marketplace.gigs.views import client, expert, experts, finding, moderation, outsiders, posting, skills  # noqa: E402
+from marketplace.gigs.views import (  # noqa: E402
+    client,
+    expert,
+    experts,
+    finding,
+    how,
+    moderation,
+    outsiders,
+    posting,
+    skills,
+)
 
-__all__ = ["bp", "client", "expert", "experts", "finding", "moderation", "outsiders", "posting", "skills"]
+__all__ = [
+    "bp",
+    "client",
+    "expert",
+    "experts",
+    "finding",
+    "how",
+    "moderation",
+    "outsiders",
+    "posting",
+    "skills",
+]

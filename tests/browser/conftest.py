@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.walker import Walk
+from tests.ports import free_pair
 
 PATIENCE = 120
 
@@ -32,7 +32,7 @@ def data() -> Iterator[Path]:
 @pytest.fixture
 def site(data: Path) -> Iterator[str]:
     """The address of a site of its own: database, local Stripe, worker and web; the cast, and no history."""
-    port = _two_free_ports()
+    port = free_pair()
     command = [sys.executable, "-m", "marketplace.cli", "demo", "--port", str(port), "--no-history"]
     process = subprocess.Popen(
         command, env={**os.environ, "MARKETPLACE_DATA": str(data)}, stdout=subprocess.PIPE, text=True
@@ -63,15 +63,3 @@ def _until_open(process: subprocess.Popen[str]) -> None:
         if "Ctrl-C" in line:
             return
     raise AssertionError("the demo did not open: " + "".join(said))
-
-
-def _two_free_ports() -> int:
-    """A port whose next one is free too."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-            except OSError:
-                continue
-            return port

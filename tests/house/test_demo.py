@@ -18,6 +18,7 @@ from marketplace.demo.console import CLEAR, Console
 from marketplace.demo.preflight import DemoError
 from marketplace.demo.processes import Child, Family
 from tests.house.conftest import eventually, lives
+from tests.ports import free_pair
 
 DEAF = """
 import signal, time
@@ -46,7 +47,8 @@ def demo(data: Path, port: int) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    """A port in use, after one that is free."""
+    with socket.create_server(("127.0.0.1", free_pair() + 1)) as other:
         yield other.getsockname()[1]
 
 

@@ -90,9 +90,7 @@ def _outside(session: Session, gig: Gig) -> tuple[int, int]:
 def _by_mail(asked: int, came: int) -> str:
     if not asked:
         return ""
-    return ngettext(
-        "%(n)s asked by mail, %(came)s came", "%(n)s asked by mail, %(came)s came", asked, came=came
-    )
+    return _("%(asked)s asked by mail, %(came)s came", asked=asked, came=came)
 
 
 def _stages(

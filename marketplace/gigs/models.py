@@ -335,7 +335,7 @@ class Invitation(Public, Base):
 class OutsideInvitation(Public, Base):
     """A client's wish that somebody who may not be here yet comes and applies.
 
-    Its link is kept only as a hash. Who does not come is forgotten some days after `expires_at`.
+    Its link is kept only as a hash. Who does not come is forgotten within a day after `expires_at`.
     """
 
     __tablename__ = "outside_invitations"

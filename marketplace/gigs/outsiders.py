@@ -20,7 +20,7 @@ from marketplace.errors import Refused
 from marketplace.gigs import find
 from marketplace.gigs.invitations import open_gig
 from marketplace.gigs.models import Gig, Invitation, MailRefusal, OutsideInvitation, Project
-from marketplace.gigs.states import InvitationState
+from marketplace.gigs.states import GigState, InvitationState
 from marketplace.i18n import gettext as _
 from marketplace.text import paragraph
 
@@ -88,10 +88,12 @@ def find_asked(session: Session, token: str, *, lock: bool = False) -> OutsideIn
 def take(session: Session, actor: Actor, token: str) -> Gig:
     """Let the invitation wait among this expert's own: whoever holds the link, with whichever address.
 
-    A second click changes nothing. Raises Refused when somebody else took it.
+    A second click changes nothing. Raises Refused when somebody else took it, or the gig is not published.
     """
     actor.require(Role.EXPERT)
     asked = find_asked(session, token, lock=True)
+    if asked.gig.state is not GigState.PUBLISHED:
+        raise Refused(_("This gig takes no applications at the moment. Open the link again later."))
     if asked.taken_by not in (None, actor.id):
         raise Refused(_("Somebody took this invitation already, with another account."))
     _take(session, asked, actor.id)

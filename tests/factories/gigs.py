@@ -112,6 +112,14 @@ def a_gig(session: Session, client: Actor, project: Project, **changes: object) 
     return publish_gig(session, client, gig.public_id)
 
 
+def an_open_gig(session: Session, **changes: object) -> tuple[Actor, Gig]:
+    """A client's published gig, with the money for it."""
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 50_000_00)
+    return client, a_gig(session, client, project, **changes)
+
+
 @use_case
 def fund(session: Session, project: uuid.UUID, amount: int) -> None:
     """Client money for a project, as if a payment had come in."""

@@ -27,7 +27,7 @@ from marketplace.reasons.appeals import appeal, decide
 from marketplace.reasons.models import Outcome, Statement
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import an_offer
-from tests.factories.gigs import a_client, a_draft, a_gig, a_project, an_application, an_expert, fund
+from tests.factories.gigs import a_draft, a_gig, an_application, an_expert, an_open_gig
 from tests.visitor import Visitor, words
 
 WHY = Reasons(
@@ -45,13 +45,10 @@ class Scene:
 
 @pytest.fixture
 def scene(app: Flask, session: Session) -> Scene:
-    client, organization = a_client(session)
-    project = a_project(session, client, organization)
-    fund(session, project.public_id, 50_000_00)
-    gig = a_gig(session, client, project)
+    client, gig = an_open_gig(session)
     opa = an_actor(session, a_person(session, "Opa Okafor", Role.OPERATOR))
     session.commit()
-    return Scene(client, opa, project, gig)
+    return Scene(client, opa, gig.project, gig)
 
 
 def test_it_goes_with_a_statement_that_its_client_can_appeal(session: Session, scene: Scene) -> None:

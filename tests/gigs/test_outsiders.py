@@ -21,7 +21,7 @@ from marketplace.gigs.models import Gig, Invitation, OutsideInvitation
 from marketplace.gigs.publishing import pause_gig
 from marketplace.mail import OutboxMail
 from tests.factories.accounts import a_person, a_sign_in, an_actor, enter
-from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund, knows
+from tests.factories.gigs import a_client, a_gig, a_project, an_expert, an_open_gig, fund, knows
 from tests.visitor import Visitor, words
 
 EVE = "eve@example.org"
@@ -35,10 +35,7 @@ class Scene:
 
 @pytest.fixture
 def scene(app: Flask, session: Session) -> Scene:
-    client, organization = a_client(session)
-    project = a_project(session, client, organization)
-    fund(session, project.public_id, 50_000_00)
-    gig = a_gig(session, client, project)
+    client, gig = an_open_gig(session)
     session.commit()
     return Scene(client, gig)
 
@@ -149,7 +146,10 @@ def test_what_cannot_be_asked(session: Session, scene: Scene) -> None:
     rival, _organization = a_client(session, "Rival Labs")
     with pytest.raises(NotFound):
         outsiders.ask(session, rival, scene.gig.public_id, EVE, "")
+    token = asked(session, scene, "another@example.org")
     pause_gig(session, scene.client, scene.gig.public_id)
+    with pytest.raises(Refused, match="takes no applications"):
+        outsiders.take(session, an_expert(session), token)
     with pytest.raises(Refused, match="Publish the gig"):
         outsiders.ask(session, scene.client, scene.gig.public_id, EVE, "")
 

@@ -20,7 +20,7 @@ from marketplace.gigs.skill_aliases import drop_alias, set_alias
 from marketplace.matching import ranking, skills, to_client, to_expert
 from marketplace.matching.models import MatchExpert, MatchSkillAlias
 from tests.factories.accounts import a_person, an_actor, enter
-from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, knows
+from tests.factories.gigs import RADIOLOGY, a_draft, an_expert, an_open_gig, knows
 from tests.visitor import Visitor, words
 
 
@@ -34,10 +34,7 @@ class Scene:
 
 @pytest.fixture
 def scene(app: Flask, session: Session) -> Scene:
-    client, organization = a_client(session)
-    project = a_project(session, client, organization)
-    fund(session, project.public_id, 50_000_00)
-    gig = a_gig(session, client, project, skills=("Electrocardiography", "Style guides"))
+    client, gig = an_open_gig(session, skills=("Electrocardiography", "Style guides"))
     ana = an_expert(session)
     knows(session, ana, "ECG", "Echo")
     opa = an_actor(session, a_person(session, "Opa Okafor", Role.OPERATOR))

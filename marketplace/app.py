@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -15,6 +15,7 @@ from marketplace.accounts import websession
 from marketplace.db import new_session as session_on
 from marketplace.home import navigation
 from marketplace.icons import icon
+from marketplace.matching import rules
 from marketplace.money import Money
 from marketplace.settings import Settings
 from marketplace.web import access, errors, files, security, site
@@ -57,6 +58,7 @@ def create_app(
         app.register_blueprint(blueprint)
     navigation.install(app)
     access.refuse_unguarded(app)
+    app.before_request(_match_by_the_newest_rules)
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
@@ -66,6 +68,11 @@ def create_app(
 def _sessions(settings: Settings) -> Callable[[], Session]:
     url = embedded.ensure(settings).app_url
     return lambda: session_on(url)
+
+
+def _match_by_the_newest_rules() -> None:
+    if request.endpoint and request.endpoint not in site.QUIET:
+        rules.use(access.db_session())
 
 
 def _blueprints(settings: Settings) -> list[Blueprint]:

@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 _handlers: dict[str, Handler] = {}
 _schedule: dict[str, str] = {}
 _by_the_clock: set[str] = set()
+# Called with the session before each job.
+before_each: list[Callable[[Session], object]] = []
 # Only builds the SQL of a new job; each job goes in on its session's own connection.
 _writer = App(connector=PsycopgConnector())
 
@@ -140,7 +142,7 @@ def run_due(session: Session, *, limit: int = 100_000) -> int:
     """
     ran = 0
     while ran < limit and (job := _take(session)):
-        _handlers[job.task_name](session, **job.args)
+        _run(session, job.task_name, job.args)
         ran += 1
     return ran
 
@@ -224,8 +226,8 @@ async def _work(url: str, concurrency: int) -> None:
 def _worker_app(url: str) -> App:
     dsn = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     app = _App(connector=PsycopgConnector(conninfo=dsn, max_size=4))
-    for name, handler in _handlers.items():
-        registered = app.task(name=name, retry=RETRY)(_in_session(name, handler, url))
+    for name in _handlers:
+        registered = app.task(name=name, retry=RETRY)(_in_session(name, url))
         if name in _schedule:
             app.periodic(cron=_schedule[name])(
                 app.task(name=f"{name}@", queue=PRESENT, queueing_lock=f"{name}@", lock=f"{name}@")(
@@ -236,13 +238,20 @@ def _worker_app(url: str) -> App:
     return app
 
 
-def _in_session(name: str, handler: Handler, url: str) -> Handler:
+def _run(session: Session, name: str, arguments: dict[str, Any]) -> None:
+    for prepare in before_each:
+        prepare(session)
+    session.rollback()
+    _handlers[name](session, **arguments)
+
+
+def _in_session(name: str, url: str) -> Handler:
     def run(**arguments: Any) -> None:
         with logs.about(), Session(engine(url)) as session:
             if name in _by_the_clock and _past_is_written(session):
                 return
             try:
-                handler(session, **arguments)
+                _run(session, name, arguments)
             except Exception:
                 log.exception("A job failed", extra={"job": name})
                 raise

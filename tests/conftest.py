@@ -116,8 +116,10 @@ def database(server: Server) -> Iterator[Server]:
 def fresh_openings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has published is not what the next one finds, and nobody waits to find it."""
     from marketplace.gigs.finding import openings
+    from marketplace.matching import rules
 
     openings.forget()
+    rules.forget()
     monkeypatch.setattr(openings, "FRESH_FOR", -1.0)
 
 

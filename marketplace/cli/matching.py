@@ -99,4 +99,4 @@ def _row(rank: int, name: Name, match: Match, voice: Voice) -> dict[str, Any]:
     ]
     public_id, external_id = name
     return {"rank": rank, "id": public_id, "external_id": external_id, "score": match.score,
-            "weights": match.weights, "digest": match.digest, "explanation": explanation}  # fmt: skip
+            "rules": match.rules, "digest": match.digest, "explanation": explanation}  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, embedded, proofs, settings
 from marketplace.db import new_session
+from marketplace.matching import rules
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -48,6 +49,7 @@ def session_for_command() -> Iterator[Session]:
     server = embedded.ensure(settings.current())
     try:
         with new_session(server.app_url) as session:
+            rules.use(session)
             yield session
     finally:
         server.stop()

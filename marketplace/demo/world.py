@@ -10,6 +10,7 @@ from marketplace.demo.cast import LUMEN
 from marketplace.demo.names import CLIENTS, PLACES, WEIGHTS, a_name
 from marketplace.demo.templates import DATA_USE, GROUPS, GUIDELINES, Work
 from marketplace.matching import domains
+from marketplace.matching.tree import Domain, Wage
 
 DOLLAR = 100
 LOWEST, HIGHEST = 45 * DOLLAR, 250 * DOLLAR
@@ -149,7 +150,7 @@ def _expert(chance: Random, number: int) -> ExpertPlan:
     country = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     zones, languages, _first, _last = PLACES[country]
     group = chance.choice(domains.groups())
-    occupation = chance.choice([each for each in domains.occupations().values() if each.group == group])
+    occupation, wage = _occupation(chance, group)
     work = GROUPS[group]
     return ExpertPlan(
         number=number,
@@ -160,12 +161,16 @@ def _expert(chance: Random, number: int) -> ExpertPlan:
         domains=(occupation.code,),
         skills=tuple(sorted(chance.sample(work.skills, k=3))),
         languages=languages,
-        min_rate=_rate(int(occupation.median * chance.uniform(0.9, 1.5))),
+        min_rate=_rate(int(wage.median * chance.uniform(0.9, 1.5))),
         hours_per_week=chance.choice((5, 8, 10, 10, 15, 20)),
         headline=f"{_singular(occupation.title)}, {chance.randint(4, 28)} years in practice",
         about=chance.choice(work.about),
         claim=_claim(chance, work, country, number),
     )
+
+
+def _occupation(chance: Random, group: str) -> tuple[Domain, Wage]:
+    return chance.choice([(each, each.wage) for each in domains.occupations(group) if each.wage])
 
 
 def _claim(chance: Random, work: Work, country: str, number: int) -> Claim | None:
@@ -196,9 +201,9 @@ def _projects(chance: Random, projects: int, gigs: int, weeks: int) -> Iterator[
 
 
 def _gig(chance: Random, group: str, work: Work, week: int) -> GigPlan:
-    occupation = chance.choice([each for each in domains.occupations().values() if each.group == group])
+    occupation, wage = _occupation(chance, group)
     kind, title, description = chance.choice(work.gigs)
-    rate = _rate(int(occupation.median * chance.uniform(1.2, 1.8)))
+    rate = _rate(int(wage.median * chance.uniform(1.2, 1.8)))
     licensed = work.credentials.get("US") if chance.random() < work.licensed else None
     # Whoever looks around finds about half of the gigs still looking for somebody.
     hired, left = chance.choice((1, 1, 1, 2)), chance.choice((0, 0, 1, 2))

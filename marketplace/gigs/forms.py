@@ -77,7 +77,8 @@ class ProfileForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.domains.choices = [each for _group, inside in domains.choices() for each in inside]
+        self.domain_groups = domains.choices(self.domains.object_data or ())
+        self.domains.choices = [each for _group, inside in self.domain_groups for each in inside]
         self.languages.choices = words.language_choices()
         self.refusals.choices = words.use_choices()
 
@@ -188,7 +189,8 @@ class GigForm(Form):
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.domain.choices = {_("Not chosen yet"): [("", _("Choose one"))], **dict(domains.choices())}
+        groups = dict(domains.choices([self.domain.object_data or ""]))
+        self.domain.choices = {_("Not chosen yet"): [("", _("Choose one"))], **groups}
         self.task_kind.choices = [("", _("Choose one")), *words.task_choices()]
         self.time_zone.choices = {_("Not chosen"): [("", _("Any time zone"))], **words.zone_groups()}
         hours = range(1, WORKING_HOURS + 1)

@@ -130,12 +130,11 @@ def language(code: str) -> str:
     return code
 
 
-@lru_cache(maxsize=1_000)
 def domain(name: str, field: str = "domains") -> str:
     """A domain's code, by its code or its title. Raises Invalid."""
     if domains.known(name):
         return name
-    found = domains.by_title().get(name.casefold())
+    found = domains.tree().by_title.get(name.casefold())
     if found is None:
         raise Invalid(_("There is no domain %(name)s.", name=name), field=field)
     return found

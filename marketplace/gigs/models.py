@@ -111,7 +111,7 @@ class Gig(Public, Base):
     id: Mapped[Key]
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), index=True)
     title: Mapped[str]
-    domain: Mapped[str | None]
+    domain: Mapped[str | None] = mapped_column(sa.ForeignKey("match_domains.code"))
     task_kind: Mapped[TaskKind | None] = mapped_column(Word(TaskKind))
     description: Mapped[str]
     guidelines: Mapped[str]

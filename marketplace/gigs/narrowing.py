@@ -105,7 +105,7 @@ class Narrowed:
         return (
             # Who was set aside is only seen where that is asked for.
             (known.stage in wanted.stage if wanted.stage else known.stage != ASIDE)
-            and (not wanted.domain or any(_inside(code, wanted.domain) for code in facts.domains))
+            and (not wanted.domain or any(domains.among(code, wanted.domain) for code in facts.domains))
             and (wanted.rate is None or self._asks_at_most(facts, wanted.rate))
             and (wanted.hours is None or facts.hours_per_week >= wanted.hours)
             and (not wanted.country or facts.country in wanted.country)
@@ -171,13 +171,9 @@ def _bare(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
     return sa.func.lower(sa.func.unaccent(text))
 
 
-def _inside(code: str, chosen: Iterable[str]) -> bool:
-    return any(each in (code, domains.group_of(code)) for each in chosen)
-
-
 def _known(facts: ExpertFacts) -> set[str]:
-    """The domains of an expert, and the groups in which they are."""
-    return {*facts.domains, *(domains.group_of(code) for code in facts.domains)}
+    """The domains of an expert, and all that they are part of."""
+    return {each for code in facts.domains for each in domains.tree().path(code)}
 
 
 def _held(facts: ExpertFacts) -> set[str]:

@@ -67,11 +67,12 @@ def an_hour(found: Earned) -> int:
 
 
 def wages_of(domain: str | None) -> Wages | None:
-    """The public wages of an occupation; None for a group of them, and while none is chosen."""
-    known = domains.occupations().get(domain or "")
-    if known is None:
+    """The public wages of the occupation that this is or is part of; None for what is wider, and for none."""
+    known = domains.occupation_of(domain) if domain else None
+    if known is None or known.wage is None:
         return None
-    return Wages(domains.title(known.code), Money(known.p25, WAGES_IN), Money(known.p75, WAGES_IN))
+    low, high = Money(known.wage.p25, WAGES_IN), Money(known.wage.p75, WAGES_IN)
+    return Wages(domains.title(known.code), low, high)
 
 
 def is_below(domain: str | None, rate_max: int | None, currency: str) -> bool:

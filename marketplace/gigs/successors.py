@@ -21,13 +21,13 @@ from marketplace.gigs.states import GigState
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains, skills
-from marketplace.matching.domains import Nearness
+from marketplace.matching.tree import Nearness
 from marketplace.money import Money
 
 WITHIN = timedelta(days=90)
 LEAST_OVERLAP = 70
 WORDS, DOMAIN, SKILLS, TASK = 50, 25, 15, 10
-IN_FAMILY = 15
+IN_OCCUPATION, IN_FAMILY = 20, 15
 # So many of the client's newest gigs are looked at.
 MOST = 200
 LONG_ENOUGH = re.compile(r"\w{3,}")
@@ -137,4 +137,6 @@ def _domain(gig: Gig, other: Gig) -> int:
     if gig.domain is None or other.domain is None:
         return 0
     nearness = max(domains.nearness(gig.domain, other.domain), domains.nearness(other.domain, gig.domain))
-    return {Nearness.SAME: DOMAIN, Nearness.FAMILY: IN_FAMILY}.get(nearness, 0)
+    return {Nearness.SAME: DOMAIN, Nearness.OCCUPATION: IN_OCCUPATION, Nearness.FAMILY: IN_FAMILY}.get(
+        nearness, 0
+    )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from marketplace import jobs
 from marketplace.gigs import applications, autosaves, moderation, outsiders, projection, skill_aliases
 from marketplace.gigs.finding import alerts, telling
+from marketplace.matching import rules
 from marketplace.reasons import hooks
 
 
@@ -56,6 +57,7 @@ def tell_in_the_morning(session: Session) -> None:
     telling.tell_in_the_morning(session)
 
 
+jobs.before_each.append(rules.use)
 projection.opened.append(alerts.announce_later)
 jobs.periodic("15 * * * * *", "gigs.tell_at_once", by_the_clock=True)
 jobs.periodic("25 5,35 * * * *", "gigs.tell_in_the_morning", by_the_clock=True)

@@ -32,7 +32,7 @@ LINKS = (
     (OPERATOR, "accounts.people", lazy("People"), "users"),
     (OPERATOR, "accounts.organizations", lazy("Companies"), "building-2"),
     (OPERATOR, "gigs.moderation", lazy("Gigs"), "flag"),
-    (OPERATOR, "gigs.skills", lazy("Skills"), "tag"),
+    (OPERATOR, "gigs.domains", lazy("Matching"), "tag"),
     (OPERATOR, "reasons.queue", lazy("Appeals"), "gavel"),
 )
 PERSON_LINKS = (
@@ -62,10 +62,13 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "credentials.review": ("credentials.queue",),
     "credentials.show": ("credentials.index", "credentials.queue", "accounts.people"),
     "gigs": ("gigs.projects",),
+    "gigs.domain": ("gigs.domains",),
     "gigs.moderate": ("gigs.moderation",),
     "gigs.own_applications": ("gigs.browse",),
     "gigs.profile": ("gigs.browse",),
     "gigs.show": OF_THE_GIG,
+    "gigs.skills": ("gigs.domains",),
+    "gigs.weights": ("gigs.domains",),
     "payments.came_back": OF_THE_PROJECT,
     "payments.fund": OF_THE_PROJECT,
     "payments.lot": OF_THE_PROJECT,

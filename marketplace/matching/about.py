@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from marketplace.i18n import gettext as _
-from marketplace.matching import names
-from marketplace.matching.criteria import (
-    NEARNESS_PERCENT,
-    PROMPT_HOURS,
-    SLOW_HOURS,
-    UNKNOWN_PERCENT,
-    WEIGHTS,
-)
-from marketplace.matching.domains import Nearness
+from marketplace.matching import names, rules
+from marketplace.matching.criteria import NEARNESS_PERCENT, PROMPT_HOURS, SLOW_HOURS, UNKNOWN_PERCENT
+from marketplace.matching.tree import Nearness
 
 
 @dataclass(frozen=True)
@@ -48,28 +42,29 @@ def musts() -> list[About]:
 
 def merits() -> list[About]:
     """What makes the score."""
+    weights = rules.current().weights
     near = {each: f"{percent} %" for each, percent in NEARNESS_PERCENT.items()}
     unknown = f"{UNKNOWN_PERCENT} %"
     said = {
-        ("domain_depth", "domain"): _(
-            "All points for the very occupation, %(family)s for a sister of it, %(group)s within the group.",
+        "domain": _(
+            "All points for the very domain or a part of it; for what only shares the occupation "
+            "%(occupation)s, the family %(family)s, the group %(group)s.",
+            occupation=near[Nearness.OCCUPATION],
             family=near[Nearness.FAMILY],
             group=near[Nearness.GROUP],
         ),
-        ("rate_fit", "rate"): _(
-            "All points up to the bottom of the band, none at its top. Asking for less gains nothing."
-        ),
-        ("skills", "skills"): _("In proportion to how many of the skills that the gig names are named."),
-        ("availability", "availability"): _("In proportion to the hours a week that the gig would like."),
-        ("record", "record"): _(
+        "rate": _("All points up to the bottom of the band, none at its top. Asking for less gains nothing."),
+        "skills": _("In proportion to how many of the skills that the gig names are named."),
+        "availability": _("In proportion to the hours a week that the gig would like."),
+        "record": _(
             "Of the weeks decided, those approved as submitted. What is not known yet counts %(unknown)s.",
             unknown=unknown,
         ),
-        ("response", "response"): _(
+        "response": _(
             "All points within %(prompt)s hours, none from %(slow)s hours on. Not known yet: %(unknown)s.",
             prompt=PROMPT_HOURS,
             slow=SLOW_HOURS,
             unknown=unknown,
         ),
     }
-    return [About(names.label(code, {}), asks, WEIGHTS[weight]) for (code, weight), asks in said.items()]
+    return [About(names.weight(each), asks, getattr(weights, each)) for each, asks in said.items()]

@@ -14,19 +14,24 @@ from zoneinfo import available_timezones
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.matching import bits, domains, skills, uses, zones
-from marketplace.matching.criteria import WEIGHTS, base_points, domain_points, least_hours
-from marketplace.matching.domains import Nearness
+from marketplace.matching import bits, rules, skills, uses, zones
+from marketplace.matching.criteria import (
+    WHOLE_PROMPTNESS,
+    WHOLE_RECORD,
+    base_points,
+    domain_points,
+    least_hours,
+    least_strength,
+)
 from marketplace.matching.facts import ExpertFacts, GigFacts
+from marketplace.matching.rules import Weights
+from marketplace.matching.tree import Nearness
 
 IDS = sa.ARRAY(sa.BigInteger)
 Values = dict[str, Any]
 
 # So many, the strongest of each of the nearest domains, are looked at to learn what the best must reach.
 FEW = 400
-# The most points that a gig can add to what its domain and the expert bring, and the most of these.
-SPARE = WEIGHTS["rate"] + WEIGHTS["skills"] + WEIGHTS["availability"]
-BASE = WEIGHTS["record"] + WEIGHTS["response"]
 # A prime below 2^31: a product of two remainders fits into the database's integers.
 PRIME = 2_147_483_647
 
@@ -41,15 +46,16 @@ LOT = """
     ((({one} % 2147483647) * 48271 + ({other} % 2147483647) * 69621) % 2147483647)
     * ((({one} % 2147483647) * 48271 + ({other} % 2147483647) * 69621) % 2147483647) % 2147483647
 """
-RATE = f"""
-    CASE WHEN {{min_rate}} <= {{rate_min}} THEN {WEIGHTS["rate"]}
-    ELSE {WEIGHTS["rate"]} * ({{rate_max}} - {{min_rate}}) / greatest({{rate_max}} - {{rate_min}}, 1) END
+RATE = """
+    CASE WHEN {min_rate} <= {rate_min} THEN :for_rate
+    ELSE :for_rate * ({rate_max} - {min_rate}) / greatest({rate_max} - {rate_min}, 1) END
 """
-TIME = f"{WEIGHTS['availability']} * least({{offered}}, {{liked}}) / greatest({{liked}}, 1)"
+TIME = ":for_availability * least({offered}, {liked}) / greatest({liked}, 1)"
+BASE = f":for_record * r.record / {WHOLE_RECORD} + :for_response * r.promptness / {WHOLE_PROMPTNESS}"
 
 # {fits} are the hard criteria; {skills} the points for them. `near` has the points of each domain.
 EXPERTS = f"""
-    SELECT r.person_id, near.points + r.base + {{skills}}
+    SELECT r.person_id, near.points + {BASE} + {{skills}}
         + {RATE.format(min_rate="r.min_rate", rate_min=":rate_min", rate_max=":rate_max")}
         + {TIME.format(offered="r.hours_per_week", liked=":hours")} AS score
     FROM match_expert_domains r
@@ -63,19 +69,22 @@ COUNTS = """c.type = :type_{n} AND c.level >= greatest(:level_{n}, 2)
         AND (CAST(:max_age_days_{n} AS integer) IS NULL OR c.checked_on + :max_age_days_{n} >= :day)"""
 # Only asked of those whose bits allow it.
 HELD = f"EXISTS (SELECT FROM match_credentials c WHERE c.person_id = r.person_id AND {COUNTS})"
-NEAR = "unnest(CAST(:codes AS text[]), CAST(:points AS integer[])) AS near (domain, points)"
+NEAR = (
+    "unnest(CAST(:codes AS text[]), CAST(:points AS integer[]), CAST(:strengths AS smallint[])) "
+    "AS near (domain, points, strength)"
+)
 # What `wanted` of the strongest few reach.
 REACHED = f"""
     SELECT score FROM (
         SELECT max(score) AS score FROM {NEAR} CROSS JOIN LATERAL (
-            {{experts}} ORDER BY r.base DESC LIMIT :few
+            {{experts}} ORDER BY r.strength DESC LIMIT :few
         ) AS strong GROUP BY person_id
     ) AS each ORDER BY score DESC LIMIT 1 OFFSET :wanted - 1
 """  # noqa: S608
 BEST_EXPERTS = f"""
     SELECT person_id FROM (
         SELECT person_id, max(score) AS score FROM {NEAR} CROSS JOIN LATERAL (
-            {{experts}} AND r.base >= :least - near.points - {SPARE}
+            {{experts}} AND r.strength >= near.strength
         ) AS found WHERE score >= :least GROUP BY person_id
     ) AS each
     ORDER BY score DESC, {LOT.format(one="person_id", other="CAST(:gig AS bigint)")}, person_id LIMIT :wanted
@@ -105,21 +114,23 @@ def for_gig(
     All pass the hard criteria, but for languages, of which some may turn out to be missing. `least` is a
     score that so many are known to reach; by default a first look finds one, and 0 looks at everybody.
     """
-    near = _near(lambda have: domains.nearness(have, gig.domain), gig.domain)
+    weights, near = rules.current().weights, _near_gig(gig)
     experts, values = _experts_for(session, gig, max(gig.starts_on, day))
     if least is None:
         best = _nearest(near)
         few = {"few": max(FEW // len(best), 2 * wanted), "wanted": wanted}
         least = run(session, REACHED.format(experts=experts), values | _codes(best) | few).scalar() or 0
-    within = {code: points for code, points in near.items() if points + SPARE + BASE >= least}
+    most = weights.of_pair + weights.of_expert
+    within = _codes({code: points for code, points in near.items() if points + most >= least})
+    within["strengths"] = [_least_strength(weights, least - points) for points in within["points"]]
     asked = {"least": least, "wanted": wanted, "gig": gig.gig_id}
-    return run(session, BEST_EXPERTS.format(experts=experts), values | _codes(within) | asked).scalars().all()
+    return run(session, BEST_EXPERTS.format(experts=experts), values | within | asked).scalars().all()
 
 
 def eligible(session: Session, gig: GigFacts, day: date) -> tuple[str, Values]:
     """A select of `person_id`, once each, of everybody who passes the hard criteria, and its values; see
     `for_gig`."""
-    near = _near(lambda have: domains.nearness(have, gig.domain), gig.domain)
+    near = _near_gig(gig)
     experts, values = _experts_for(session, gig, max(gig.starts_on, day))
     query = f"SELECT DISTINCT person_id FROM {NEAR} CROSS JOIN LATERAL ({experts}) AS each"  # noqa: S608
     return query, values | _codes(near)
@@ -129,12 +140,12 @@ def for_expert(
     session: Session, expert: ExpertFacts, wanted: int, among: Sequence[int] | None = None
 ) -> Sequence[int]:
     """Internal ids of the `wanted` open gigs with the highest scores, best first; see `for_gig`."""
-    near = _near(lambda need: domains.nearest(expert.domains, need), *expert.domains)
+    weights, near = rules.current().weights, _near_expert(expert)
     query, values = _gigs_for(session, expert, among)
     values["wanted"], best = wanted, _nearest(near)
     first = run(session, query, values | _codes(best) | {"least": 0}).all()
     reached = first[-1].score if len(first) == wanted else 0
-    highest = SPARE + base_points(expert)
+    highest = weights.of_pair + base_points(expert, weights)
     within = {code: points for code, points in near.items() if points + highest >= reached}
     if within.keys() <= best.keys():
         return [row.gig_id for row in first]
@@ -143,7 +154,7 @@ def for_expert(
 
 def newest_near(session: Session, expert: ExpertFacts, limit: int) -> Sequence[int]:
     """Internal ids of the open gigs near to what the expert knows, fit or not, the newest first."""
-    near = _near(lambda need: domains.nearest(expert.domains, need), *expert.domains)
+    near = _near_expert(expert)
     query = """
         SELECT gig_id FROM match_gigs WHERE open AND domain = ANY (CAST(:codes AS text[]))
         ORDER BY gig_id DESC LIMIT :limit
@@ -177,6 +188,7 @@ def _experts_for(session: Session, gig: GigFacts, day: date) -> tuple[str, Value
         "hours": gig.hours_per_week,
         "least_hours": least_hours(gig.hours_per_week),
         "languages": bits.languages(gig.languages),
+        **_weights(),
     }
     if gig.countries:
         fits.append("r.country = ANY (CAST(:countries AS char(2)[]))")
@@ -197,9 +209,9 @@ def _experts_for(session: Session, gig: GigFacts, day: date) -> tuple[str, Value
     if not_these := barred(session, gig.client):
         fits.append("r.person_id <> ALL (CAST(:barred AS bigint[]))")
         values["barred"] = not_these
-    points = str(WEIGHTS["skills"])
+    points = ":for_skills"
     if gig.skills:
-        points = f"{WEIGHTS['skills']} * {_met('r.skills')} / {len(gig.skills)}"
+        points = f":for_skills * {_met('r.skills')} / {len(gig.skills)}"
         values["skills"] = list(skills.find(session, gig.skills).values())
     return EXPERTS.format(skills=points, fits=_and(fits)), values
 
@@ -208,8 +220,9 @@ def _gigs_for(session: Session, expert: ExpertFacts, among: Sequence[int] | None
     """The select of the gigs that fit, and its values."""
     fits: list[str] = []
     values: Values = {
+        **_weights(),
         "person": expert.person_id,
-        "base": base_points(expert),
+        "base": base_points(expert, rules.current().weights),
         "currency": expert.currency,
         "min_rate": expert.min_rate,
         "hours": expert.hours_per_week,
@@ -227,8 +240,8 @@ def _gigs_for(session: Session, expert: ExpertFacts, among: Sequence[int] | None
     if among is not None:
         fits.append("g.gig_id = ANY (CAST(:among AS bigint[]))")
         values["among"] = list(among)
-    most, met = WEIGHTS["skills"], _met("g.skills")
-    points = f"CASE WHEN g.skills = '{{}}' THEN {most} ELSE {most} * {met} / cardinality(g.skills) END"
+    share = f":for_skills * {_met('g.skills')} / cardinality(g.skills)"
+    points = f"CASE WHEN g.skills = '{{}}' THEN :for_skills ELSE {share} END"
     return BEST_GIGS.format(skills=points, fits=_and(fits)), values
 
 
@@ -238,12 +251,35 @@ def _met(column: str) -> str:
     return f"(SELECT count(*)::integer FROM {named} WHERE named = ANY ({column}))"  # noqa: S608
 
 
-def _near(nearness: Callable[[str], Nearness], *of: str) -> dict[str, int]:
+def _weights() -> Values:
+    """The weights for what is scored in the database."""
+    weights = rules.current().weights
+    return {f"for_{name}": getattr(weights, name) for name in rules.WEIGHTS if name != "domain"}
+
+
+def _least_strength(weights: Weights, missing: int) -> int:
+    """How strong somebody must be who brings so many points, those for the pair included."""
+    return least_strength(max(missing - weights.of_pair, 0), weights.record, weights.response)
+
+
+def _near_gig(gig: GigFacts) -> dict[str, int]:
+    tree = rules.current().tree
+    return _near(lambda have: tree.nearness(have, gig.domain), (gig.domain,))
+
+
+def _near_expert(expert: ExpertFacts) -> dict[str, int]:
+    tree = rules.current().tree
+    return _near(lambda need: tree.nearest(expert.domains, need)[0], expert.domains)
+
+
+def _near(nearness: Callable[[str], Nearness], of: Sequence[str]) -> dict[str, int]:
     """The domain points of every code that is near at all."""
-    groups = {domains.group_of(code) for code in of}
-    codes = (code for code in domains.codes() if domains.group_of(code) in groups)
-    points = {code: domain_points(nearness(code)) for code in codes}
-    return {code: each for code, each in points.items() if each}
+    by = rules.current()
+    groups = dict.fromkeys(by.tree.path(code)[0] for code in of)
+    near = ((code, nearness(code)) for group in groups for code in by.tree.within(group))
+    return {
+        code: domain_points(each, by.weights.domain) for code, each in near if each is not Nearness.ELSEWHERE
+    }
 
 
 def _nearest(near: dict[str, int]) -> dict[str, int]:
@@ -252,7 +288,7 @@ def _nearest(near: dict[str, int]) -> dict[str, int]:
 
 
 def _codes(near: dict[str, int]) -> Values:
-    return {"codes": list(near), "points": list(near.values())}
+    return {"codes": list(near), "points": list(near.values()), "strengths": [0] * len(near)}
 
 
 def _and(conditions: list[str]) -> str:

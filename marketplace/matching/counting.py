@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from marketplace import money
 from marketplace.matching import bits, candidates, domains, uses
 from marketplace.matching.criteria import least_hours
-from marketplace.matching.domains import Nearness
 from marketplace.matching.facts import GigFacts, RequirementFact
+from marketplace.matching.tree import Nearness
 
 A = TypeVar("A")
 

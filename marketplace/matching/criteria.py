@@ -8,43 +8,58 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from marketplace.matching import domains, requirements, zones
-from marketplace.matching.domains import Nearness
+from marketplace.matching import requirements, rules, zones
 from marketplace.matching.facts import ExpertFacts, GigFacts, RequirementFact
 from marketplace.matching.match import Change, Criterion, Kind, Match, Verdict, Who
 from marketplace.matching.requirements import Found
+from marketplace.matching.rules import Rules, Weights
+from marketplace.matching.tree import Nearness
 
-WEIGHTS_VERSION = "2026-12"
-WEIGHTS = {"domain": 30, "rate": 25, "skills": 15, "availability": 15, "record": 10, "response": 5}
 # Nobody is behind for being new: what is not known yet counts this much.
 UNKNOWN_PERCENT = 50
 PROMPT_HOURS, SLOW_HOURS = 24, 96
-NEARNESS_PERCENT = {Nearness.ELSEWHERE: 0, Nearness.GROUP: 30, Nearness.FAMILY: 60, Nearness.SAME: 100}
+WHOLE_RECORD, WHOLE_PROMPTNESS = 100, SLOW_HOURS - PROMPT_HOURS
+NEARNESS_PERCENT = {
+    Nearness.ELSEWHERE: 0,
+    Nearness.GROUP: 30,
+    Nearness.FAMILY: 60,
+    Nearness.OCCUPATION: 80,
+    Nearness.SAME: 100,
+}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A gig and an expert, looked at for work that begins on `day`."""
+    """A gig and an expert, looked at by these rules for work that begins on `day`."""
 
     gig: GigFacts
     expert: ExpertFacts
     day: date
+    rules: Rules
+
+    @property
+    def weights(self) -> Weights:
+        return self.rules.weights
 
 
 Criteria = Callable[[Pair], Iterator[Criterion]]
 
 
-def explain(gig: GigFacts, expert: ExpertFacts, today: date | None = None) -> Match:
-    """Match the two. Credentials are looked at on the gig's first day, or `today` if that has passed."""
-    pair = Pair(gig, expert, max(gig.starts_on, today or gig.starts_on))
-    return Match(tuple(each for criteria in ALL for each in criteria(pair)), WEIGHTS_VERSION)
+def explain(gig: GigFacts, expert: ExpertFacts, today: date | None = None, by: Rules | None = None) -> Match:
+    """Match the two, by the rules in use unless others are given.
+
+    Credentials are looked at on the gig's first day, or `today` if that has passed.
+    """
+    pair = Pair(gig, expert, max(gig.starts_on, today or gig.starts_on), by or rules.current())
+    return Match(tuple(each for criteria in ALL for each in criteria(pair)), pair.rules.version)
 
 
-def domain_points(nearness: Nearness) -> int:
+def domain_points(nearness: Nearness, weight: int) -> int:
     """Of the weight for the domain."""
-    return WEIGHTS["domain"] * NEARNESS_PERCENT[nearness] // 100
+    return weight * NEARNESS_PERCENT[nearness] // 100
 
 
 def least_hours(needed: int) -> int:
@@ -63,7 +78,8 @@ def standing(pair: Pair) -> Iterator[Criterion]:
 
 def domain(pair: Pair) -> Iterator[Criterion]:
     gig, expert = pair.gig, pair.expert
-    fits = _nearest(pair) is not Nearness.ELSEWHERE
+    nearness, _known = _nearest(pair)
+    fits = nearness is not Nearness.ELSEWHERE
     facts = {"domain": gig.domain, "have": list(expert.domains)}
     yield _hard("domain", fits, facts, lambda: [_learning(pair)])
 
@@ -164,56 +180,59 @@ def funds(pair: Pair) -> Iterator[Criterion]:
 
 
 def domain_depth(pair: Pair) -> Iterator[Criterion]:
-    nearest, need = _nearest(pair), pair.gig.domain
-    facts = {"domain": need, "nearness": nearest.name.lower()}
-    yield _soft("domain_depth", "domain", domain_points(nearest), facts, lambda: [_learning(pair)])
+    (nearness, known), need, most = _nearest(pair), pair.gig.domain, pair.weights.domain
+    whole = known is not None and known != need and known in pair.rules.tree.path(need)
+    facts = {"domain": need, "nearness": nearness.name.lower(), "known": known, "whole": whole}
+    points = domain_points(nearness, most)
+    yield _soft("domain_depth", most, points, facts, lambda: [_learning(pair)])
 
 
 def rate_fit(pair: Pair) -> Iterator[Criterion]:
-    gig, expert = pair.gig, pair.expert
+    gig, expert, most = pair.gig, pair.expert, pair.weights.rate
     if gig.currency != expert.currency:
-        yield _soft("rate_fit", "rate", 0, _rates(pair), lambda: [_asking(gig, gig.rate_min)])
+        yield _soft("rate_fit", most, 0, _rates(pair), lambda: [_asking(gig, gig.rate_min)])
         return
     wanted = expert.min_rate
     yield _soft(
         "rate_fit",
-        "rate",
-        rate_points(gig, wanted),
+        most,
+        rate_points(gig, wanted, most),
         _rates(pair),
         lambda: [_asking(gig, gig.rate_min), _paying(gig, wanted, wanted)],
     )
 
 
-def rate_points(gig: GigFacts, min_rate: int) -> int:
+def rate_points(gig: GigFacts, min_rate: int, weight: int) -> int:
     """All of the weight up to the bottom of the band, none at its top, in proportion between."""
     if min_rate <= gig.rate_min:
-        return WEIGHTS["rate"]
+        return weight
     if min_rate >= gig.rate_max:
         return 0
-    return WEIGHTS["rate"] * (gig.rate_max - min_rate) // (gig.rate_max - gig.rate_min)
+    return weight * (gig.rate_max - min_rate) // (gig.rate_max - gig.rate_min)
 
 
 def availability(pair: Pair) -> Iterator[Criterion]:
-    offered, liked = pair.expert.hours_per_week, pair.gig.hours_per_week
-    points = availability_points(liked, offered)
+    offered, liked, most = pair.expert.hours_per_week, pair.gig.hours_per_week, pair.weights.availability
+    points = availability_points(liked, offered, most)
     facts = {"offered": offered, "liked": liked}
-    yield _soft("availability", "availability", points, facts, lambda: _hours(liked, offered))
+    yield _soft("availability", most, points, facts, lambda: _hours(liked, offered))
 
 
-def availability_points(liked: int, offered: int) -> int:
+def availability_points(liked: int, offered: int, weight: int) -> int:
     """In proportion to the hours a week that the gig would like, all of them at most."""
-    return WEIGHTS["availability"] * min(offered, liked) // liked if liked else WEIGHTS["availability"]
+    return weight * min(offered, liked) // liked if liked else weight
 
 
 def skills(pair: Pair) -> Iterator[Criterion]:
     """In proportion to how many of the skills that the gig names the expert names too."""
     asked, named = pair.gig.skills, pair.expert.skills
     missing = tuple(each for each in asked if each not in named)
-    points = skill_points(len(asked), len(asked) - len(missing))
+    most = pair.weights.skills
+    points = skill_points(len(asked), len(asked) - len(missing), most)
     facts = {"asked": list(asked), "missing": list(missing)}
     yield _soft(
         "skills",
-        "skills",
+        most,
         points,
         facts,
         lambda: [
@@ -223,40 +242,69 @@ def skills(pair: Pair) -> Iterator[Criterion]:
     )
 
 
-def skill_points(asked: int, met: int) -> int:
+def skill_points(asked: int, met: int, weight: int) -> int:
     """All of the weight when nothing is asked."""
-    return WEIGHTS["skills"] * met // asked if asked else WEIGHTS["skills"]
+    return weight * met // asked if asked else weight
 
 
 def record(pair: Pair) -> Iterator[Criterion]:
     """Weeks approved as they were submitted, of all that were decided."""
-    kept = pair.expert.record
-    points, grown = record_points(kept), {"record": 100}
-    yield _soft("record", "record", points, {"record": kept}, lambda: [Change(Who.EXPERT, grown, {})])
+    kept, most, grown = pair.expert.record, pair.weights.record, {"record": 100}
+    points = most * known_record(kept) // WHOLE_RECORD
+    yield _soft("record", most, points, {"record": kept}, lambda: [Change(Who.EXPERT, grown, {})])
 
 
-def record_points(record: int | None) -> int:
-    return WEIGHTS["record"] * (UNKNOWN_PERCENT if record is None else record) // 100
+def known_record(record: int | None) -> int:
+    """Of 100, what counts for the weeks that were decided."""
+    return UNKNOWN_PERCENT if record is None else record
 
 
 def response(pair: Pair) -> Iterator[Criterion]:
     """How soon invitations and offers are answered."""
-    hours = pair.expert.response_hours
-    points, sooner = response_points(hours), {"response_hours": PROMPT_HOURS}
-    yield _soft("response", "response", points, {"hours": hours}, lambda: [Change(Who.EXPERT, sooner, {})])
+    hours, most, sooner = pair.expert.response_hours, pair.weights.response, {"response_hours": PROMPT_HOURS}
+    points = most * promptness(hours) // WHOLE_PROMPTNESS
+    yield _soft("response", most, points, {"hours": hours}, lambda: [Change(Who.EXPERT, sooner, {})])
 
 
-def response_points(hours: int | None) -> int:
-    """In full within a day, none from four days on, in proportion between."""
+def promptness(hours: int | None) -> int:
+    """Of 72: all within a day, none from four days on, an hour less for each between."""
     if hours is None:
-        return WEIGHTS["response"] * UNKNOWN_PERCENT // 100
-    late = min(max(hours - PROMPT_HOURS, 0), SLOW_HOURS - PROMPT_HOURS)
-    return WEIGHTS["response"] * (SLOW_HOURS - PROMPT_HOURS - late) // (SLOW_HOURS - PROMPT_HOURS)
+        return WHOLE_PROMPTNESS * UNKNOWN_PERCENT // 100
+    return WHOLE_PROMPTNESS - min(max(hours - PROMPT_HOURS, 0), WHOLE_PROMPTNESS)
 
 
-def base_points(expert: ExpertFacts) -> int:
+def strength(record: int, prompt: int) -> int:
+    """How strong an expert is for any gig whatever, about as the shipped weights see it.
+
+    Only an order in which to look, by whatever weights (see `least_strength`): so that the weights can change
+    and a million kept rows need not.
+    """
+    return 3 * record + 2 * prompt
+
+
+@lru_cache(maxsize=200)
+def least_strength(points: int, record_weight: int, response_weight: int) -> int:
+    """Whoever has so many points for record and response by these weights has at least this strength."""
+    # Each with the least of the one that gives its points, and of the other that gives what is missing.
+    reached = (
+        strength(-(-part * WHOLE_RECORD // record_weight) if part else 0, prompt)
+        for part in range(min(points, record_weight) + 1)
+        if (prompt := _prompt_for(points - part, response_weight)) is not None
+    )
+    return min(reached, default=strength(WHOLE_RECORD, WHOLE_PROMPTNESS) + 1)
+
+
+def _prompt_for(points: int, weight: int) -> int | None:
+    """The least promptness that gives so many points; None when none does."""
+    if points <= 0:
+        return 0
+    return -(-points * WHOLE_PROMPTNESS // weight) if points <= weight else None
+
+
+def base_points(expert: ExpertFacts, weights: Weights) -> int:
     """The points that the expert has for any gig whatever."""
-    return record_points(expert.record) + response_points(expert.response_hours)
+    record, prompt = known_record(expert.record), promptness(expert.response_hours)
+    return weights.record * record // WHOLE_RECORD + weights.response * prompt // WHOLE_PROMPTNESS
 
 
 ALL: tuple[Criteria, ...] = (
@@ -265,8 +313,8 @@ ALL: tuple[Criteria, ...] = (
 )  # fmt: skip
 
 
-def _nearest(pair: Pair) -> Nearness:
-    return domains.nearest(pair.expert.domains, pair.gig.domain)
+def _nearest(pair: Pair) -> tuple[Nearness, str | None]:
+    return pair.rules.tree.nearest(pair.expert.domains, pair.gig.domain)
 
 
 def _rates(pair: Pair) -> dict[str, Any]:
@@ -317,8 +365,7 @@ def _hard(code: str, passes: bool, facts: dict[str, Any], mend: Mend) -> Criteri
     return Criterion(code, Kind.HARD, verdict, facts, () if passes else tuple(mend()))
 
 
-def _soft(code: str, weight: str, points: int, facts: dict[str, Any], mend: Mend) -> Criterion:
-    most = WEIGHTS[weight]
+def _soft(code: str, most: int, points: int, facts: dict[str, Any], mend: Mend) -> Criterion:
     verdict = Verdict.PASS if points == most else Verdict.FAIL
     changes = () if points == most else tuple(mend())
     return Criterion(code, Kind.SOFT, verdict, facts, changes, most, points)

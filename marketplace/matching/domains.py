@@ -1,126 +1,117 @@
-"""Domains of knowledge: six groups, the families within them, and 91 occupations (SOC 2018).
+"""The domains of the rules in use: their titles, and which lie within which. See `tree`.
 
-The codes are a group's name, such as `medicine`, or an occupation's SOC code, such as `29-1224`. The first
-four digits of a SOC code are its family (minor group): `29-12` are the physicians.
+A code is a group's name, such as `medicine`, a family's or an occupation's SOC code, such as `29-12` and
+`29-1224`, or a speciality's, such as `29-1224.neuroradiology`.
 """
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
-from decimal import Decimal
-from enum import IntEnum
-from functools import cache, lru_cache
-from pathlib import Path
+from collections.abc import Collection, Iterable
 
 from marketplace.i18n import gettext as _
+from marketplace.matching import rules
+from marketplace.matching.tree import Domain, Level, Nearness, Tree
 
-FILE = Path(__file__).with_name("domains.csv")
-FAMILY = len("29-12")
-
-
-class Nearness(IntEnum):
-    """How near what somebody knows is to what a gig needs."""
-
-    ELSEWHERE = 0
-    GROUP = 1
-    FAMILY = 2
-    SAME = 3
+Options = list[tuple[str, str]]
+# A part stands to the right of its whole.
+INDENT = "\N{NO-BREAK SPACE}" * 3
 
 
-@dataclass(frozen=True)
-class Domain:
-    """An occupation. Pay is US cents an hour of employees (OEWS May 2025): a reference, not a market rate."""
-
-    code: str
-    group: str
-    title: str
-    isco: str
-    p25: int
-    median: int
-    p75: int
-
-
-@cache
-def occupations() -> dict[str, Domain]:
-    """Every occupation by its code, in the order of the file."""
-    with FILE.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {row["code"]: _read(row) for row in rows}
-
-
-@cache
-def groups() -> tuple[str, ...]:
-    """The six groups' codes."""
-    return tuple(dict.fromkeys(each.group for each in occupations().values()))
-
-
-@cache
-def codes() -> tuple[str, ...]:
-    """Every code: the groups', then the occupations'."""
-    return (*groups(), *occupations())
+def tree() -> Tree:
+    """The tree in use."""
+    return rules.current().tree
 
 
 def known(code: str) -> bool:
-    """Is this the code of a group or an occupation?"""
-    return code in codes()
+    """Is this the code of a domain?"""
+    return code in tree()
+
+
+def find(code: str | None) -> Domain | None:
+    """The domain of this code, if it is one."""
+    return tree().domains.get(code or "")
+
+
+def groups() -> list[str]:
+    """The codes of the groups."""
+    return tree().inside(None)
+
+
+def codes() -> list[str]:
+    """Every code, whatever is within another after it."""
+    return list(tree().domains)
+
+
+def occupations(group: str | None = None) -> list[Domain]:
+    """Every occupation; or those of a group."""
+    codes_ = tree().domains if group is None else tree().within(group)
+    found = (tree().domains[code] for code in codes_)
+    return [each for each in found if each.level is Level.OCCUPATION]
 
 
 def group_of(code: str) -> str:
-    """The group that a group's or an occupation's code belongs to. Raises KeyError for a code not known."""
-    return code if code in groups() else occupations()[code].group
+    """The group in which it is. Raises KeyError for a code that is not known."""
+    return tree().path(code)[0]
+
+
+def occupation_of(code: str) -> Domain | None:
+    """The occupation that this is, or is a speciality of."""
+    path = tree().path(code) if known(code) else ()
+    found = (tree().domains[each] for each in path)
+    return next((each for each in found if each.level is Level.OCCUPATION), None)
 
 
 def title(code: str) -> str:
     """The domain's title, in the reader's language where it is translated; the code when it is not known."""
-    if code in occupations():
-        return _(occupations()[code].title)
-    return _group_titles().get(code, code)
+    found = find(code)
+    return _(found.title) if found else code
 
 
-@cache
-def by_title() -> dict[str, str]:
-    """The code of each occupation by its English title, case folded."""
-    return {each.title.casefold(): code for code, each in occupations().items()}
+def whole(code: str) -> str:
+    """The title; of what has parts, as the whole: `Medicine in general`."""
+    parts = any(tree().domains[each].offered for each in tree().inside(code))
+    return _("%(group)s in general", group=title(code)) if parts else title(code)
 
 
-def choices() -> list[tuple[str, list[tuple[str, str]]]]:
-    """For a form: (group's title, [(code, title) of the group as a whole and of each occupation])."""
-    return [(title(group), _options(group)) for group in groups()]
+def depth(code: str) -> int:
+    """How many domains it is within."""
+    return len(tree().path(code)) - 1
+
+
+def sorted_within(code: str) -> list[str]:
+    """The code and all within it, each after what it is part of, those of one whole by their titles."""
+    parts = sorted(tree().inside(code), key=title)
+    return [code, *(each for part in parts for each in sorted_within(part))]
+
+
+def choices(kept: Collection[str] = ()) -> list[tuple[str, Options]]:
+    """For a form: (group's title, [(code, title)] of the group as a whole and of all within it).
+
+    What is not offered any more is left out, but for what was chosen before (`kept`).
+    """
+    return [
+        (
+            title(group),
+            [
+                (code, INDENT * depth(code) + whole(code))
+                for code in sorted_within(group)
+                if _open(code, kept)
+            ],
+        )
+        for group in groups()
+    ]
 
 
 def nearness(have: str, need: str) -> Nearness:
-    """How near `have` is to `need`. Whoever knows an occupation is in its group, when the whole is needed."""
-    if have == need or (need in groups() and group_of(have) == need):
-        return Nearness.SAME
-    if group_of(have) != group_of(need):
-        return Nearness.ELSEWHERE
-    return Nearness.FAMILY if have[:FAMILY] == need[:FAMILY] else Nearness.GROUP
+    """See `Tree.nearness`."""
+    return tree().nearness(have, need)
 
 
-@lru_cache(maxsize=100_000)
-def nearest(have: tuple[str, ...], need: str) -> Nearness:
-    """The nearness of the nearest among `have`."""
-    return max((nearness(each, need) for each in have), default=Nearness.ELSEWHERE)
+def among(code: str, chosen: Iterable[str]) -> bool:
+    """Is it one of those chosen, or within one?"""
+    path = tree().path(code) if known(code) else (code,)
+    return not set(path).isdisjoint(chosen)
 
 
-def _options(group: str) -> list[tuple[str, str]]:
-    own = [each for each in occupations().values() if each.group == group]
-    whole = _("%(group)s in general", group=title(group))
-    return [(group, whole), *sorted(((each.code, _(each.title)) for each in own), key=lambda pair: pair[1])]
-
-
-def _group_titles() -> dict[str, str]:
-    return {
-        "medicine": _("Medicine"),
-        "law": _("Law"),
-        "engineering": _("Engineering"),
-        "journalism": _("Journalism and writing"),
-        "analysis": _("Analysis and research"),
-        "creative": _("Creative work"),
-    }
-
-
-def _read(row: dict[str, str]) -> Domain:
-    p25, median, p75 = (int(Decimal(row[name]) * 100) for name in ("p25", "median", "p75"))
-    return Domain(row["code"], row["domain_group"], row["title"], row["isco08"], p25, median, p75)
+def _open(code: str, kept: Collection[str]) -> bool:
+    return tree().domains[code].offered or code in kept

@@ -38,7 +38,7 @@ class RequirementFact:
 
 @dataclass(frozen=True)
 class ExpertFacts:
-    """An expert. `domains` are codes of `domains.csv`; `min_rate` is minor units of `currency` an hour.
+    """An expert. `domains` are codes of the tree in use; `min_rate` is minor units of `currency` an hour.
 
     `skills` are names as `skills.key` writes them. `record` is how many in a hundred of the weeks decided
     were approved without being returned, `response_hours` how long an invitation or an offer waits for an

@@ -83,10 +83,13 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Match:
-    """`eligible` when every hard criterion passes; `score` is the sum of the soft points, 0 to 100."""
+    """`eligible` when every hard criterion passes; `score` is the sum of the soft points, 0 to 100.
+
+    `rules` is the version of the rules by which it was made.
+    """
 
     criteria: tuple[Criterion, ...]
-    weights: str
+    rules: int
 
     @property
     def eligible(self) -> bool:
@@ -102,6 +105,6 @@ class Match:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the whole match and of the weights' version, by which two can be seen to be the same."""
-        whole = json.dumps([self.weights, self.as_json()], sort_keys=True, separators=(",", ":"))
+        """SHA-256 of the whole match and of the rules' version, by which two can be seen to be the same."""
+        whole = json.dumps([self.rules, self.as_json()], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(whole.encode()).hexdigest()

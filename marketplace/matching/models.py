@@ -6,17 +6,30 @@ The slices above push plain values in; there are no foreign keys to theirs, and 
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.db import Base, Json, Key, Public
+from marketplace.db import Base, Json, Key, Public, Word
 from marketplace.matching.uses import NOT_SAID
 
 TEXTS = ARRAY(sa.Text)
 NUMBERS = ARRAY(sa.BigInteger)
 SKILLS = ARRAY(sa.Integer)
+
+
+class RuleChange(StrEnum):
+    """What a new version of the rules changed."""
+
+    SHIPPED = "shipped"
+    WEIGHTS = "weights"
+    ADDED = "added"
+    RENAMED = "renamed"
+    MOVED = "moved"
+    WITHDRAWN = "withdrawn"
+    OFFERED = "offered"
 
 
 class MatchExpert(Base):
@@ -90,12 +103,63 @@ class MatchSkillAlias(Public, Base):
     __table_args__ = (sa.CheckConstraint("name <> stands_for", name="of_another"),)
 
 
+class MatchRules(Public, Base):
+    """A version of the rules: the weights, and what was changed, why and by whom. None is ever changed.
+
+    `subject` is the domain that was changed; `was` what it was like.
+    """
+
+    __tablename__ = "match_rules"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    domain: Mapped[int] = mapped_column(sa.SmallInteger)
+    rate: Mapped[int] = mapped_column(sa.SmallInteger)
+    skills: Mapped[int] = mapped_column(sa.SmallInteger)
+    availability: Mapped[int] = mapped_column(sa.SmallInteger)
+    record: Mapped[int] = mapped_column(sa.SmallInteger)
+    response: Mapped[int] = mapped_column(sa.SmallInteger)
+    changed: Mapped[RuleChange] = mapped_column(Word(RuleChange))
+    subject: Mapped[str | None] = mapped_column(sa.ForeignKey("match_domains.code"))
+    was: Mapped[str | None]
+    reason: Mapped[str]
+    set_by: Mapped[int | None]
+    set_at: Mapped[datetime]
+
+
+class MatchDomain(Base):
+    """A domain; pay is US cents an hour of employees. `parent_level` is that of the parent.
+
+    The database refuses a parent that is not higher in the tree, so there are no circles.
+    """
+
+    __tablename__ = "match_domains"
+
+    id: Mapped[Key]
+    code: Mapped[str] = mapped_column(unique=True)
+    parent: Mapped[str | None]
+    level: Mapped[int] = mapped_column(sa.SmallInteger)
+    parent_level: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    title: Mapped[str]
+    isco: Mapped[str] = mapped_column(server_default="")
+    p25: Mapped[int | None] = mapped_column(sa.Integer)
+    median: Mapped[int | None] = mapped_column(sa.Integer)
+    p75: Mapped[int | None] = mapped_column(sa.Integer)
+    offered: Mapped[bool] = mapped_column(server_default=sa.true())
+
+    __table_args__ = (
+        sa.UniqueConstraint("code", "level"),
+        sa.ForeignKeyConstraint(["parent", "parent_level"], ["match_domains.code", "match_domains.level"]),
+        sa.Index("uq_match_domains_title", sa.text("lower(title)"), unique=True),
+    )
+
+
 class MatchExpertDomain(Base):
     """A row for each domain of an expert in good standing, with all that decides or scores in bulk.
 
-    `base` are the points that depend on the expert alone. The index holds every column, so that the table
-    itself is not read. `language_bits` and `credential_bits` are sets as in `bits`; `counts_until` is the
-    last day on which any checked credential counts.
+    `record`, `promptness` and `strength` are as in `criteria`: what depends on the expert alone, before it is
+    weighted. The index holds every column, so that the table itself is not read. `language_bits` and
+    `credential_bits` are sets as in `bits`; `counts_until` is the last day on which any checked credential
+    counts.
     """
 
     __tablename__ = "match_expert_domains"
@@ -105,7 +169,9 @@ class MatchExpertDomain(Base):
     )
     domain: Mapped[str] = mapped_column(primary_key=True)
     currency: Mapped[str] = mapped_column(sa.CHAR(3))
-    base: Mapped[int] = mapped_column(sa.SmallInteger)
+    strength: Mapped[int] = mapped_column(sa.SmallInteger)
+    record: Mapped[int] = mapped_column(sa.SmallInteger)
+    promptness: Mapped[int] = mapped_column(sa.SmallInteger)
     min_rate: Mapped[int]
     hours_per_week: Mapped[int] = mapped_column(sa.SmallInteger)
     country: Mapped[str] = mapped_column(sa.CHAR(2))
@@ -120,9 +186,11 @@ sa.Index(
     "ix_match_expert_domains_best",
     MatchExpertDomain.currency,
     MatchExpertDomain.domain,
-    MatchExpertDomain.base.desc(),
+    MatchExpertDomain.strength.desc(),
     postgresql_include=[
         "person_id",
+        "record",
+        "promptness",
         "min_rate",
         "hours_per_week",
         "country",

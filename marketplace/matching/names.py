@@ -42,6 +42,11 @@ def label(code: str, facts: Facts) -> str:
     }[code]
 
 
+def weight(name: str) -> str:
+    """The name of the criterion that has this weight."""
+    return label({"domain": "domain_depth", "rate": "rate_fit"}.get(name, name), {})
+
+
 def languages(codes: Iterable[str]) -> str:
     """`English and German`."""
     known = Locale.parse(current_locale()).languages

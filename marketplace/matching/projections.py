@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import bulk
 from marketplace.matching import bits, domains, facts, skills, uses
-from marketplace.matching.criteria import base_points
+from marketplace.matching.criteria import known_record, promptness, strength
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
 from marketplace.matching.models import (
     MatchCredential,
@@ -142,10 +142,13 @@ def domain_rows(expert: ExpertFacts, numbers: dict[str, int]) -> list[dict[str, 
     """The rows of `match_expert_domains`: none for somebody who cannot be matched at all."""
     if expert.suspended:
         return []
+    record, prompt = known_record(expert.record), promptness(expert.response_hours)
     row = {
         "person_id": expert.person_id,
         "currency": expert.currency,
-        "base": base_points(expert),
+        "strength": strength(record, prompt),
+        "record": record,
+        "promptness": prompt,
         "min_rate": expert.min_rate,
         "hours_per_week": expert.hours_per_week,
         "country": expert.country,

@@ -100,12 +100,18 @@ def funds(passes: bool, facts: Facts) -> str:
 
 
 def domain_depth(passes: bool, facts: Facts) -> str:
+    need, known = domains.title(facts["domain"]), domains.title(facts.get("known") or "")
+    if facts["nearness"] == "same" and known not in ("", need):
+        return _("Knows %(known)s, which is part of %(domain)s.", known=known, domain=need)
+    if facts.get("whole"):
+        return _("Knows %(known)s as a whole; %(domain)s is a part of it.", known=known, domain=need)
     return {
         "same": _("Names %(domain)s."),
-        "family": _("Names a sister domain of %(domain)s."),
-        "group": _("Shares the wider field of %(domain)s."),
+        "occupation": _("Knows another speciality of the same occupation as %(domain)s: %(known)s."),
+        "family": _("Knows an occupation of the same family as %(domain)s: %(known)s."),
+        "group": _("Knows something in the wider field of %(domain)s: %(known)s."),
         "elsewhere": _("Names nothing near %(domain)s."),
-    }[facts["nearness"]] % {"domain": domains.title(facts["domain"])}
+    }[facts["nearness"]] % {"domain": need, "known": known}
 
 
 def rate_fit(passes: bool, facts: Facts) -> str:

@@ -102,12 +102,18 @@ def funds(passes: bool, facts: Facts) -> str:
 
 
 def domain_depth(passes: bool, facts: Facts) -> str:
+    need, known = domains.title(facts["domain"]), domains.title(facts.get("known") or "")
+    if facts["nearness"] == "same" and known not in ("", need):
+        return _("%(known)s, which you know, is part of %(domain)s.", known=known, domain=need)
+    if facts.get("whole"):
+        return _("You know %(known)s as a whole; %(domain)s is a part of it.", known=known, domain=need)
     return {
         "same": _("%(domain)s is one of your domains."),
-        "family": _("One of your domains is a sister of %(domain)s."),
-        "group": _("You share the wider field of %(domain)s."),
+        "occupation": _("You know another speciality of the same occupation as %(domain)s: %(known)s."),
+        "family": _("You know an occupation of the same family as %(domain)s: %(known)s."),
+        "group": _("You know something in the wider field of %(domain)s: %(known)s."),
         "elsewhere": _("Your domains are far from %(domain)s."),
-    }[facts["nearness"]] % {"domain": domains.title(facts["domain"])}
+    }[facts["nearness"]] % {"domain": need, "known": known}
 
 
 def rate_fit(passes: bool, facts: Facts) -> str:

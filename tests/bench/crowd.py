@@ -161,7 +161,7 @@ def _copy(connection: psycopg.Connection, table: str, rows: Iterator[dict[str, o
 
 
 def _codes(group: str, dice: Random) -> list[str]:
-    codes = [code for code in domains.occupations() if domains.group_of(code) == group]
+    codes = [each.code for each in domains.occupations(group)]
     return dice.sample(codes, len(codes))
 
 

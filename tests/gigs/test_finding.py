@@ -75,9 +75,7 @@ def a_search() -> Search:
 def fits(found: Openings, place: int, search: Search, reader: Reader) -> bool:
     """By hand: does this gig pass the search?"""
     domain, asked = found.domains[found.domain[place]], SETS[found.credentials[place]]
-    in_domain = not search.domain or any(
-        domain == each or domains.group_of(domain) == each for each in search.domain
-    )
+    in_domain = not search.domain or any(each in domains.tree().path(domain) for each in search.domain)
     paid = search.rate is None or (
         found.rate[place] >= search.rate * 100 and found.currencies[found.currency[place]] == reader.currency
     )

@@ -1,5 +1,7 @@
 """The ranking in SQL gives exactly what scoring everybody would."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 
@@ -9,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from marketplace.matching import candidates, domains, projections, ranking
+from marketplace.matching import candidates, domains, projections, ranking, rules, tree
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
 from tests.matching.strategies import DAY, experts, gigs
@@ -97,6 +99,58 @@ def test_the_best_gigs_for_anybody(
     fit = [(gig.gig_id, match) for gig in offers if (match := explain(gig, expert, DAY)).eligible]
     best = sorted(fit, key=lambda pair: (-pair[1].score, candidates.draw(expert.person_id, pair[0])))
     assert ranking.best_gigs(session, expert.person_id, limit) == best[:limit]
+
+
+OTHERS = (
+    rules.Weights(100, 0, 0, 0, 0, 0),
+    rules.Weights(0, 0, 0, 0, 100, 0),
+    rules.Weights(7, 11, 13, 17, 19, 33),
+    rules.Weights(0, 30, 20, 0, 1, 49),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(weights=st.sampled_from(OTHERS), gig=gigs(), people=st.lists(experts(), max_size=6))
+def test_for_any_weights(
+    session: Session, on_the_day: None, weights: rules.Weights, gig: GigFacts, people: list[ExpertFacts]
+) -> None:
+    """By weights that came after the copies were made, and by a tree in which domains moved."""
+    people = [replace(expert, person_id=n) for n, expert in enumerate(people)]
+    projections.clear(session)
+    put(session, gig, *people)
+    with by(weights, moved()):
+        found = [id_ for id_, _match in ranking.best_experts(session, gig.gig_id, 3)]
+        assert found == by_hand(gig, people, 3)
+        for expert in people:
+            fits = [explain(gig, expert, DAY)] if explain(gig, expert, DAY).eligible else []
+            assert [match for _id, match in ranking.best_gigs(session, expert.person_id)] == fits
+
+
+@pytest.mark.parametrize("weights", OTHERS)
+def test_the_best_by_other_weights(session: Session, on_the_day: None, weights: rules.Weights) -> None:
+    people = crowd(300)
+    put(session, GIG, *people)
+    with by(weights, rules.SHIPPED.tree):
+        found = ranking.best_experts(session, GIG.gig_id, 10)
+        assert [id_ for id_, _match in found] == by_hand(GIG, people, 10)
+
+
+def moved() -> tree.Tree:
+    """The tree with some occupations right within law, and a family of medicine within creative work."""
+    known = dict(rules.SHIPPED.tree.domains)
+    for code in ("29-1224", "29-1216"):
+        known[code] = replace(known[code], parent="law")
+    known["29-11"] = replace(known["29-11"], parent="creative")
+    return tree.Tree(known.values())
+
+
+@contextmanager
+def by(weights: rules.Weights, domains_: tree.Tree) -> Iterator[None]:
+    token = rules._in_use.set(rules.Rules(2, weights, domains_))
+    try:
+        yield
+    finally:
+        rules._in_use.reset(token)
 
 
 def test_a_closed_gig_is_found_for_nobody(session: Session, on_the_day: None) -> None:

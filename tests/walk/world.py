@@ -36,7 +36,7 @@ from marketplace.reconciliation.models import (
     StatementMatch,
 )
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
-from tests.factories.gigs import an_expert
+from tests.factories.gigs import RADIOLOGY, an_expert
 from tests.stories import acts
 from tests.stories.house import House
 
@@ -91,6 +91,8 @@ class World:
     def _value(self, endpoint: str, name: str) -> Any:
         if (endpoint, name) == ("ledger.code", "code"):
             return "2010"
+        if (endpoint, name) == ("gigs.domain", "code"):
+            return RADIOLOGY
         if name != "public_id":
             return self._named[name]
         if endpoint in ("accounts.person", "accounts.reset_factors", "accounts.end_role"):

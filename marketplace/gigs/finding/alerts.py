@@ -49,7 +49,7 @@ def announce(session: Session, gig_id: int) -> int:
     if gig is None or not ranking.takes_experts(session, gig_id):
         return 0
     now = clock.now()
-    codes = [gig.domain, domains.group_of(gig.domain)]
+    codes = list(domains.tree().path(gig.domain))
     searches = session.execute(SEARCHES, {"gig": gig_id, "codes": codes, "now": now})
     eligible, values = candidates.eligible(session, gig, clock.today("UTC"))
     suited = candidates.run(session, SUITED.format(eligible=eligible), {**values, "gig": gig_id, "now": now})

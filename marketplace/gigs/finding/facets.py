@@ -80,21 +80,20 @@ class Sieve:
         ]
 
     def _domains(self) -> Iterator[Option]:
-        """The groups, and what is inside those in which something is chosen."""
-        found, chosen = self._by(self._openings.domain, self._openings.domains, "domain"), self.search.domain
-        opened = {domains.group_of(code) for code in chosen}
-        for group in domains.groups():
-            inside = [code for code in domains.occupations() if domains.group_of(code) == group]
-            total = found.get(group, 0) + sum(found.get(code, 0) for code in inside)
-            if total or group in opened:
-                yield Option(group, domains.title(group), total, group in chosen)
-            if group in opened:
-                yield from self._within(inside, found)
+        """The groups, and what is inside of whatever is chosen."""
+        found = self._by(self._openings.domain, self._openings.domains, "domain")
+        opened = {each for code in self.search.domain for each in domains.tree().path(code)}
+        yield from self._branch(domains.groups(), domains.tree().summed(found), opened)
 
-    def _within(self, codes: list[str], found: Mapping[str, int]) -> Iterator[Option]:
-        there = [code for code in codes if found.get(code) or code in self.search.domain]
-        for code in sorted(there, key=lambda code: -found.get(code, 0)):
-            yield Option(code, domains.title(code), found.get(code, 0), code in self.search.domain, level=1)
+    def _branch(
+        self, codes: list[str], total: Mapping[str, int], opened: set[str], level: int = 0
+    ) -> Iterator[Option]:
+        for code in codes:
+            if total[code] or code in opened:
+                yield Option(code, domains.title(code), total[code], code in self.search.domain, level)
+            if code in opened:
+                inside = sorted(domains.tree().inside(code), key=lambda each: -total[each])
+                yield from self._branch(inside, total, opened, level + 1)
 
     def _rates(self) -> Iterator[Option]:
         mask, minor = self.left("rate") & self._mine(), 10 ** exponent(self.reader.currency)
@@ -182,7 +181,7 @@ def _masks(
     if reader.hidden:
         yield "hidden", ~np.isin(openings.ids, reader.hidden)
     if search.domain:
-        within = {code for chosen in search.domain for code in _inside(chosen)}
+        within = {code for chosen in search.domain for code in domains.tree().within(chosen)}
         yield "domain", _any_of(openings.domain, [each in within for each in openings.domains])
     if search.rate is not None:
         enough = openings.rate >= search.rate * 10 ** exponent(reader.currency)
@@ -207,11 +206,6 @@ def _any_of(column: Small, fits: list[bool]) -> Mask:
 
 def _in_currency(openings: Openings, currency: str) -> Mask:
     return _any_of(openings.currency, [each == currency for each in openings.currencies])
-
-
-def _inside(code: str) -> list[str]:
-    """The code, and all that lies within."""
-    return [code, *(each for each in domains.occupations() if domains.group_of(each) == code)]
 
 
 def _how_held(asked: int, held: int) -> str:

@@ -85,11 +85,9 @@ def alike(session: Session, person_id: int, gig: Gig) -> list[Suited]:
 
 def _likeness(among: Openings, gig: Gig) -> Small:
     """How alike each is: its domain most, then its task, then whether it pays about as much."""
-    group = domains.group_of(gig.domain or "")
-    same = np.array([each == gig.domain for each in among.domains], np.int16)
-    within = np.array([domains.group_of(each) == group for each in among.domains], np.int16)
+    near_by = np.array([domains.nearness(each, gig.domain or "") for each in among.domains], np.int16)
     task = TASKS.index(gig.task_kind) if gig.task_kind else -1
-    near = (4 * same + 4 * within)[among.domain]
+    near = (2 * near_by)[among.domain]
     near += np.where(near > 0, 2 * (among.task == task), 0).astype(np.int16)
     near += np.where(near > 0, np.abs(among.rate - (gig.rate_max or 0)) * 4 <= among.rate, 0).astype(np.int16)
     return near

@@ -18,6 +18,7 @@ def _words() -> dict[str, object]:
     return {
         "states": ApplicationState,
         "domain_title": domains.title,
+        "domain_depth": domains.depth,
         "task_word": task_word,
         "credential_title": types.title,
         "level_word": words.level,
@@ -39,6 +40,7 @@ from marketplace.gigs.views import (  # noqa: E402
     moderation,
     outsiders,
     posting,
+    rules,
     skills,
 )
 
@@ -52,5 +54,6 @@ __all__ = [
     "moderation",
     "outsiders",
     "posting",
+    "rules",
     "skills",
 ]

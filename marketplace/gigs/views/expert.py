@@ -17,7 +17,7 @@ from marketplace.gigs.models import Application, ExpertProfile, Gig
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.gigs.views import bp
 from marketplace.i18n import gettext as _
-from marketplace.matching import domains, skills
+from marketplace.matching import skills
 from marketplace.web import actor, db_session, further, guard, page, paged, try_form
 
 OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
@@ -36,7 +36,7 @@ def profile() -> ResponseReturnValue:
             return redirect(url_for("gigs.profile", _anchor="skills"), 303)
         return redirect(url_for("gigs.browse"), 303)
     heard = skills.heard(db_session(), form.draft().skills)
-    return page("gigs/profile.html", form=form, kept=kept, groups=domains.choices(), heard=heard)
+    return page("gigs/profile.html", form=form, kept=kept, groups=form.domain_groups, heard=heard)
 
 
 @bp.get("/gigs")

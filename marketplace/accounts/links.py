@@ -18,6 +18,7 @@ LASTS = {
     LinkPurpose.VERIFY: timedelta(days=2),
     LinkPurpose.RESET: timedelta(hours=1),
     LinkPurpose.INVITE: timedelta(days=7),
+    LinkPurpose.CLAIM: timedelta(days=30),
 }
 
 

@@ -34,6 +34,7 @@ class LinkPurpose(StrEnum):
     VERIFY = "verify"
     RESET = "reset"
     INVITE = "invite"
+    CLAIM = "claim"
 
 
 class FactorKind(StrEnum):
@@ -129,7 +130,8 @@ class SignIn(Public, Base):
 class EmailLink(Public, Base):
     """A secret sent to `email`, kept as its hash: works once, until `expires_at`.
 
-    An invitation names the organization and the role it offers; the others name the sign-in they are for.
+    An invitation names the organization and the role it offers, a claim the person who has no sign-in yet;
+    the others name the sign-in they are for.
     """
 
     __tablename__ = "email_links"
@@ -140,6 +142,7 @@ class EmailLink(Public, Base):
     email: Mapped[str]
     sign_in_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sign_ins.id"), index=True)
     organization_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
+    person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"), index=True)
     role: Mapped[Role | None] = mapped_column(Word(Role))
     invited_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     created_at: Mapped[datetime]

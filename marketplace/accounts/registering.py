@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, mail
 from marketplace.accounts import limits, passwords
+from marketplace.accounts.claiming import brought_in, send_claim
 from marketplace.accounts.grants import actor_for, give
 from marketplace.accounts.links import drop_links, find_link, mark_verified, new_link
 from marketplace.accounts.models import EmailLink, LinkPurpose, OrganizationKind, Person, SignIn
@@ -33,8 +34,9 @@ def register(
 ) -> Person | None:
     """A new expert, or a new client who is the admin of their organization; a link is mailed to `email`.
 
-    None when the address has a sign-in already, whose owner is told by mail; the page answers the same, so
-    that nobody learns who is registered. Raises Invalid, or TooMany after many registrations.
+    None when the address has a sign-in already, whose owner is told by mail, and when somebody was brought in
+    with it, who is mailed a link to take over; the page answers the same, so that nobody learns who is
+    registered. Raises Invalid, or TooMany after many registrations.
     """
     if wants == CLIENT and not (organization_name or "").strip():
         raise Invalid(_("Fill in the name of your company."), field="organization_name")
@@ -65,6 +67,10 @@ def _register(
         return None
     if before is not None:
         _forget(session, before)
+    if (known := brought_in(session, email)) is not None:
+        passwords.pretend(password)
+        send_claim(session, known)
+        return None
     person = new_person(session, SITE, full_name, email, country, time_zone)
     organization = None
     if wants == CLIENT:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, jobs, mail
 from marketplace.accounts import limits, passwords, sessions
+from marketplace.accounts.claiming import brought_in, send_claim
 from marketplace.accounts.grants import actor_for
 from marketplace.accounts.links import drop_links, find_link, mark_verified, new_link
 from marketplace.accounts.models import LinkPurpose, SignIn
@@ -68,8 +69,10 @@ def _ask_for_reset(session: Session, email: str) -> None:
 @jobs.task("accounts.send_reset")
 @use_case
 def send_reset(session: Session, email: str) -> None:
-    """Mail the link, unless nobody has this address."""
+    """Mail the link, unless nobody has this address; to who was brought in with it, one to take over."""
     sign_in = session.scalars(sa.select(SignIn).filter_by(email=email)).first()
+    if sign_in is None and (known := brought_in(session, email)) is not None:
+        send_claim(session, known)
     if sign_in is None or not _usable(sign_in):
         return
     drop_links(session, sign_in.id, LinkPurpose.RESET)

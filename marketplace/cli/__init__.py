@@ -123,6 +123,11 @@ COMMANDS = (
         ),
     ),
     Command(
+        "invite experts",
+        "mail those who were imported, and never mailed, the link by which they take over",
+        "marketplace.cli.importing:invite",
+    ),
+    Command(
         "import gigs",
         "gigs from a CSV or JSON Lines file, as drafts of their clients; doing it again changes nothing",
         "marketplace.cli.importing:gigs",

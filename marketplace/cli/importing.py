@@ -20,6 +20,7 @@ from typing import IO, Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from marketplace.accounts import claiming
 from marketplace.accounts.models import Person, RoleGrant
 from marketplace.actor import SITE, Role
 from marketplace.cli.proofs import session_for_command
@@ -27,6 +28,7 @@ from marketplace.errors import Invalid, Refused
 from marketplace.gigs import importing_experts, importing_gigs
 from marketplace.gigs.importing import Brought, Row
 from marketplace.i18n import gettext as _
+from marketplace.i18n import ngettext
 
 AT_ONCE = 4_000
 BAR = 30
@@ -235,3 +237,14 @@ def _reviewer(session: Session, email: str | None) -> int | None:
 
 def _reason(error: Invalid) -> str:
     return f"{error.field}: {error.sentence}" if error.field else error.sentence
+
+
+def invite(_arguments: argparse.Namespace) -> int:
+    """Mail those who were brought in the link by which they take over; done twice, nobody gets two."""
+    mailed = 0
+    with session_for_command() as session:
+        while some := claiming.mail_some(session, SITE):
+            session.commit()
+            mailed += some
+    print(ngettext("%(n)s link is on its way.", "%(n)s links are on their way.", mailed))
+    return 0

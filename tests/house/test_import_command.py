@@ -20,6 +20,7 @@ from marketplace.credentials.models import Attestation, Credential
 from marketplace.errors import Refused
 from marketplace.gigs.models import ExpertProfile
 from marketplace.gigs.projection import push_experts
+from marketplace.mail import OutboxMail
 from marketplace.matching import ranking
 from tests.factories.accounts import a_person
 from tests.factories.gigs import RADIOLOGY, a_client, a_gig, a_project, fund, licence
@@ -179,3 +180,16 @@ def test_a_file_that_is_none(open_session: Session, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(Refused, match="names no column external_id"):
         bring(tmp_path / "other.csv")
+
+
+def test_who_was_imported_is_mailed_one_link(
+    open_session: Session, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file, ANA, BEN)
+    assert bring(file) == 0
+    assert importing.invite(argparse.Namespace()) == 0
+    assert "2 links are on their way." in capsys.readouterr().out
+    assert importing.invite(argparse.Namespace()) == 0
+    assert "0 links are on their way." in capsys.readouterr().out
+    told = open_session.scalars(sa.select(OutboxMail.to_address).order_by(OutboxMail.to_address)).all()
+    assert told == ["ana@people.example", "ben@people.example"]

@@ -9,6 +9,7 @@ NOBODY = ""
 
 OPEN = {
     "accounts.change_password": SIGNED_IN,
+    "accounts.claim": NOBODY,
     "accounts.confirm": SIGNED_IN,
     "accounts.first_admin": "opa",
     "accounts.forgotten": EVERYBODY,

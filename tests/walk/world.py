@@ -95,7 +95,12 @@ class World:
             return RADIOLOGY
         if name != "public_id":
             return self._named[name]
-        if endpoint in ("accounts.person", "accounts.reset_factors", "accounts.end_role"):
+        if endpoint in (
+            "accounts.person",
+            "accounts.reset_factors",
+            "accounts.end_role",
+            "accounts.mail_claim",
+        ):
             return self._named["person_id"]
         if endpoint == "accounts.verify_organization":
             return self._named["organization_id"]

@@ -7,7 +7,7 @@ import uuid
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import factors, grants, invitations, queries
+from marketplace.accounts import claiming, factors, grants, invitations, queries
 from marketplace.accounts.forms import FirstAdminForm, GrantForm, role_name
 from marketplace.accounts.models import Organization, Person
 from marketplace.accounts.people import country_name
@@ -40,6 +40,15 @@ def person(public_id: uuid.UUID) -> ResponseReturnValue:
         is_me=member.person.id == actor().id,
         sign_ins=queries.sign_ins(db_session(), actor(), member.person),
     )  # fmt: skip
+
+
+@bp.post("/people/<uuid:public_id>/claim")
+@guard(Role.OPERATOR)
+def mail_claim(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Mail somebody who was brought in the link by which they take over."""
+    found = claiming.mail_claim(db_session(), actor(), public_id)
+    flash(_("The link is on its way to %(email)s.", email=found.email), "success")
+    return redirect(url_for("accounts.person", public_id=public_id), 303)
 
 
 @bp.post("/people/<uuid:public_id>/roles/<uuid:grant_id>/end")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import invitations, registering, websession
-from marketplace.accounts.forms import JoinForm, RegisterForm, VerifyForm, role_name
+from marketplace.accounts import claiming, invitations, registering, websession
+from marketplace.accounts.forms import JoinForm, NewPasswordForm, RegisterForm, VerifyForm, role_name
 from marketplace.accounts.models import SignIn
 from marketplace.accounts.views import bp
 from marketplace.accounts.views.signing_in import enter_or_ask, network
@@ -36,6 +36,19 @@ def verify(token: str) -> ResponseReturnValue:
     entered = enter_or_ask(found, "/")
     flash(_("Your address is confirmed. Welcome."), "success")
     return entered
+
+
+@bp.route("/claim/<token>", methods=["GET", "POST"])
+@public
+def claim(token: str) -> ResponseReturnValue:
+    """Somebody who was brought in sets a password, and is in."""
+    form, person = NewPasswordForm(), claiming.find_claim(db_session(), token)
+    found = try_form(form, lambda: claiming.claim(db_session(), token, form.password.data))
+    if found is None:
+        return page("accounts/claim.html", form=form, token=token, person=person)
+    websession.enter(found, with_factor=False)
+    flash(_("It is yours now. Look whether all of it is right."), "success")
+    return redirect("/", 303)
 
 
 @bp.route("/invitation/<token>", methods=["GET", "POST"])

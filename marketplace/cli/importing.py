@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -124,6 +125,7 @@ def gigs(arguments: argparse.Namespace) -> int:
 def _import(path: Path, kind: Kind[R], bring: Callable[[list[R]], Brought]) -> int:
     counted = Counted()
     with ExitStack() as stack:
+        stack.enter_context(_few_collections())
         file = stack.enter_context(_opened(path))
         rows = _rows(path, file, kind.needed)
         rejected = Rejected(path, kind.columns)
@@ -136,6 +138,18 @@ def _import(path: Path, kind: Kind[R], bring: Callable[[list[R]], Brought]) -> i
     print(f"{counted.new:,} new, {counted.changed:,} changed, {counted.known:,} as before, "
           f"{counted.refused:,} refused{': see ' + where if where else ''}")  # fmt: skip
     return int(counted.refused > 0)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for circles of garbage at the end only. Rows make none, and looking took a third of the time."""
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _brought(

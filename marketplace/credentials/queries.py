@@ -17,6 +17,7 @@ from marketplace.credentials.gate import Checked, speaking
 from marketplace.credentials.models import Attestation, Credential
 from marketplace.credentials.states import (
     COUNTING,
+    MOVES,
     CredentialState,
     Method,
     Standing,
@@ -64,6 +65,16 @@ def own(session: Session, actor: Actor) -> list[Shown]:
     """This person's credentials, newest first."""
     query = sa.select(Credential).filter_by(person_id=actor.id).order_by(Credential.id.desc())
     return _shown(session, session.scalars(query).all())
+
+
+def to_renew(session: Session, actor: Actor, type_: str, place: str | None) -> Credential | None:
+    """This person's newest credential of a type (from `place`, if one is named) that can be sent in again."""
+    again = [state for state, moves in MOVES.items() if CredentialState.NEEDS_REVIEW in moves]
+    query = sa.select(Credential).filter_by(person_id=actor.id, type=type_).where(Credential.state.in_(again))
+    if place:
+        query = query.where(Credential.jurisdiction == place)
+    found = session.scalars(query.order_by(Credential.id.desc())).all()
+    return next((each for each in found if not each.over), None)
 
 
 def one(session: Session, actor: Actor, public_id: uuid.UUID) -> Shown:

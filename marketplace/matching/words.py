@@ -25,13 +25,14 @@ class Voice(StrEnum):
 class Advice:
     """The smallest change that the reader can make.
 
-    `where`: profile, credentials, new_credential, reasons, work, gig or funds. `field` is the input there, or
-    the type of the new credential.
+    `where`: profile, credentials, new_credential, held_credential, reasons, work, gig or funds. `field` is
+    the input there, or the type of the credential; `place` is where that one is from, empty for anywhere.
     """
 
     text: str
     where: str
     field: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ def _advice(code: str, voice: Voice, facts: Facts, changes: list[Stored]) -> Ite
 
 def _placed(text: str, where: str, code: str, facts: Facts) -> Advice:
     """The very input, where one input is all that the change needs."""
-    if where == "credentials" and facts.get("lack") in ("missing", "place"):
-        return Advice(text, "new_credential", facts["type"])
+    if where == "credentials":
+        which = "new_credential" if facts.get("lack") in ("missing", "place") else "held_credential"
+        return Advice(text, which, facts["type"], facts["jurisdiction"] or "")
     fields = {"profile": to_expert.FIELDS, "gig": to_client.FIELDS}.get(where, {})
     return Advice(text, where, fields.get(code, ""))
 

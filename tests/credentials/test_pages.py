@@ -289,3 +289,17 @@ def test_sent_again_while_it_counts(client: FlaskClient, session: Session, ana: 
     page = words(browser(client, session, ana).get("/credentials/"))
     assert "counts until" in page
     assert "Waiting for review" in page
+
+
+def test_from_advice_straight_to_the_renewal(
+    client: FlaskClient, session: Session, ana: Actor, rev: Actor
+) -> None:
+    kept = a_verified_credential(session, ana, rev)
+    there = browser(client, session, ana)
+    path = f"/credentials/held/{kept.type}"
+    for place in ("", f"?place={kept.jurisdiction}"):
+        assert there.client.get(path + place).location == f"/credentials/{kept.public_id}/again"
+    for other in (f"{path}?place=US-NY", "/credentials/held/us_npi", "/credentials/held/nothing"):
+        assert there.client.get(other).location == "/credentials/"
+    claims.withdraw_credential(session, ana, kept.public_id)
+    assert there.client.get(path).location == "/credentials/"

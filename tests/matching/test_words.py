@@ -1,6 +1,7 @@
 """Every verdict has its sentences, in both voices, and the client is not told an expert's minimum."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given, settings
 
@@ -8,7 +9,7 @@ from marketplace.matching import words
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
 from marketplace.matching.words import Voice
-from tests.matching.strategies import experts, gigs
+from tests.matching.strategies import DAY, experts, gigs
 from tests.matching.test_criteria import ANA, GIG
 
 
@@ -64,3 +65,11 @@ def test_who_waits_for_a_reviewer_is_told_that_there_is_nothing_to_do() -> None:
     assert said.verdict == "unknown"
     assert line.label == "us_medical_license US-CA"
     assert line.advice[0].text == "There is nothing to do: a reviewer will look at it."
+
+
+def test_what_has_run_out_leads_to_where_it_is_renewed() -> None:
+    old = replace(ANA.credentials[0], valid_to=DAY - timedelta(days=1))
+    match = explain(GIG, replace(ANA, credentials=(old,)))
+    said = words.explained(match.as_json(), Voice.EXPERT, named)
+    [advice] = next(line for line in said.musts if line.code == "credential").advice
+    assert (advice.where, advice.field, advice.place) == ("held_credential", "us_medical_license", "US-CA")

@@ -48,6 +48,7 @@ OPEN = {
     # A reviewer sees it while the credential is in their hands.
     "credentials.document": "ana",
     "credentials.expiring": "rev opa",
+    "credentials.held": "ana ben",
     "credentials.index": "ana ben",
     "credentials.lapse": "rev",
     "credentials.queue": "rev",

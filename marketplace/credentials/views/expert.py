@@ -73,6 +73,16 @@ def show(public_id: uuid.UUID) -> ResponseReturnValue:
     )
 
 
+@bp.get("/held/<code>")
+@guard(Role.EXPERT)
+def held(code: str) -> ResponseReturnValue:
+    """On to where the one of this kind, and of the place that is named, is renewed; else to the list."""
+    found = queries.to_renew(db_session(), actor(), code, request.args.get("place"))
+    if found is None:
+        return redirect(url_for("credentials.index"))
+    return redirect(url_for("credentials.again", public_id=found.public_id))
+
+
 @bp.route("/<uuid:public_id>/again", methods=["GET", "POST"])
 @guard(Role.EXPERT)
 def again(public_id: uuid.UUID) -> ResponseReturnValue:

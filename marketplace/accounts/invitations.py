@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from marketplace import audit, clock, i18n, mail
 from marketplace.accounts import limits
+from marketplace.accounts.claiming import brought_in
 from marketplace.accounts.grants import actor_for, give
 from marketplace.accounts.links import drop_invitations, drop_invitations_of, find_link, new_link
 from marketplace.accounts.models import (
@@ -95,7 +96,8 @@ def withdraw_invitation(session: Session, actor: Actor, public_id: uuid.UUID) ->
 def accept_as_new(
     session: Session, token: str, full_name: str, country: str, time_zone: str, password: str
 ) -> SignIn:
-    """Join as somebody who is new here. The link was mailed, so the address needs no other proof.
+    """Join as somebody who is new here, or was only brought in: who keeps their name. The link was mailed, so
+    the address needs no other proof.
 
     Raises Refused when the link no longer works or the address has a sign-in, whose owner signs in first.
     """
@@ -103,7 +105,8 @@ def accept_as_new(
     before = session.scalars(sa.select(SignIn).filter_by(email=link.email)).first()
     if before is not None:
         raise Refused(_("You have a sign-in already. Sign in with this address, then open the link again."))
-    person = new_person(session, SITE, full_name, link.email, country, time_zone)
+    person = brought_in(session, link.email)
+    person = person or new_person(session, SITE, full_name, link.email, country, time_zone)
     sign_in = new_sign_in(session, person, link.email, password)
     sign_in.email_verified_at = clock.now()
     _join(session, link, person)

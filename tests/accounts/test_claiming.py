@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
-from marketplace.accounts import bulk, claiming
+from marketplace.accounts import bulk, claiming, invitations
 from marketplace.accounts.grants import actor_for
 from marketplace.accounts.models import EmailLink, Person, SignIn
 from marketplace.accounts.registering import register
@@ -20,6 +20,7 @@ from marketplace.actor import SITE, Role
 from marketplace.errors import DomainError, Invalid, NotAllowed, NotFound, Refused
 from marketplace.mail import OutboxMail
 from tests.factories.accounts import PASSWORD, a_person, a_sign_in, an_actor, enter
+from tests.factories.gigs import a_client
 from tests.visitor import Visitor, words
 
 EMAIL = "ana@people.example"
@@ -125,3 +126,17 @@ def test_an_operator_mails_it_and_the_expert_is_in(app: Flask, session: Session,
     assert "at least 12" in words(mine.post(path, password="short")).lower()
     assert "It is yours now." in words(mine.post(path, password=PASSWORD))
     assert "used already" in words(mine.get(path))
+
+
+def test_a_colleague_who_was_brought_in_as_an_expert_is_still_one_person(
+    session: Session, ana: Person
+) -> None:
+    carla, company = a_client(session)
+    session.commit()
+    invitations.invite_member(session, carla, company, EMAIL, Role.CLIENT_APPROVER)
+    secret = re.findall(r"/invitation/(\S+)", mails(session)[-1])[0]
+    joined = invitations.accept_as_new(session, secret, "Ana A.", "US", "America/New_York", PASSWORD)
+    assert joined.person_id == ana.id
+    assert actor_for(session, ana.id).has(Role.EXPERT)
+    assert actor_for(session, ana.id).has(Role.CLIENT_APPROVER)
+    assert claiming.brought_in(session, EMAIL) is None

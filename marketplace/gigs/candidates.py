@@ -6,7 +6,7 @@ Ranking gives the best few hundred; these are counted, narrowed down and put in 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -92,12 +92,22 @@ def look_through(
 
 def best(session: Session, gig: Gig, wanted: Wanted, number: int) -> list[uuid.UUID]:
     """Public ids of the best profiles that are left and whom nobody has invited or set aside, in order."""
-    narrowed, _more = _narrowed(session, gig, wanted)
-    touched = _invited(session, gig).keys() | _applied(session, gig).keys()
-    free = (id_ for id_ in narrowed.left() if id_ not in touched and narrowed.people[id_].stage != ASIDE)
-    ids = list(free)[:number]
+    ids = free(session, gig, wanted)[:number]
     profiles = queries.profiles_of(session, ids)
     return [profiles[id_].public_id for id_ in ids if id_ in profiles]
+
+
+def free(session: Session, gig: Gig, wanted: Wanted) -> list[int]:
+    """Internal ids of the best who are left and who neither were invited, nor applied, nor were set aside."""
+    narrowed, _more = _narrowed(session, gig, wanted)
+    touched = _invited(session, gig).keys() | _applied(session, gig).keys()
+    return [id_ for id_ in narrowed.left() if id_ not in touched and narrowed.people[id_].stage != ASIDE]
+
+
+def some(session: Session, gig: Gig, ids: Sequence[int]) -> list[Candidate]:
+    """Those of these experts (internal ids) who fit the gig, as its client sees them."""
+    matches = {id_: match for id_ in ids if (match := ranking.match_of(session, gig.id, id_))}
+    return _candidates(session, gig, matches, queries.profiles_of(session, list(matches)))
 
 
 def _narrowed(session: Session, gig: Gig, wanted: Wanted) -> tuple[Narrowed, bool]:

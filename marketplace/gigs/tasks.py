@@ -5,7 +5,15 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.gigs import applications, autosaves, moderation, outsiders, projection, skill_aliases
+from marketplace.gigs import (
+    applications,
+    autosaves,
+    moderation,
+    outsiders,
+    projection,
+    skill_aliases,
+    watching,
+)
 from marketplace.gigs.finding import alerts, telling
 from marketplace.matching import rules
 from marketplace.reasons import hooks
@@ -57,9 +65,16 @@ def tell_in_the_morning(session: Session) -> None:
     telling.tell_in_the_morning(session)
 
 
+@jobs.task("gigs.tell_watchers")
+def tell_watchers(session: Session) -> None:
+    """Tell clients of experts who newly fit."""
+    watching.tell_watchers(session)
+
+
 jobs.before_each.append(rules.use)
 projection.opened.append(alerts.announce_later)
 jobs.periodic("15 * * * * *", "gigs.tell_at_once", by_the_clock=True)
 jobs.periodic("25 5,35 * * * *", "gigs.tell_in_the_morning", by_the_clock=True)
+jobs.periodic("35 10,40 * * * *", "gigs.tell_watchers", by_the_clock=True)
 hooks.on_upheld["gig"] = moderation.put_back
 hooks.on_upheld["application"] = applications.reopen

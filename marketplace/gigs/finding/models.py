@@ -1,4 +1,4 @@
-"""What experts keep of their searching, and what they are to be told of new gigs."""
+"""What people keep of their searching, and what they are to be told of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.db import Base, Key, Public, Word
@@ -76,6 +77,29 @@ class AlertSetting(Base):
 
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), primary_key=True)
     cadence: Mapped[Cadence] = mapped_column(Word(Cadence))
+
+
+class ExpertWatch(Public, Base):
+    """Somebody of a client hears of experts who newly fit a gig.
+
+    `query` is what they narrowed down to, as the end of an address; `known` are the experts (internal ids)
+    who fitted before.
+    """
+
+    __tablename__ = "expert_watches"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    query: Mapped[str]
+    cadence: Mapped[Cadence] = mapped_column(Word(Cadence))
+    known: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
+    looked_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+    gig: Mapped[Gig] = relationship(lazy="raise")
+
+    __table_args__ = (sa.UniqueConstraint("gig_id", "person_id"),)
 
 
 class GigAlert(Base):

@@ -9,15 +9,17 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.actor import CLIENT, Role
 from marketplace.errors import Invalid
-from marketplace.gigs import applications, candidates, invitations, marks, projection
+from marketplace.gigs import applications, candidates, invitations, marks, projection, watching
 from marketplace.gigs.candidates import MATCH, SORTS
+from marketplace.gigs.finding.models import Cadence
+from marketplace.gigs.finding.saved import cadence_word
 from marketplace.gigs.invitations import Sent
 from marketplace.gigs.models import Gig, label_of
 from marketplace.gigs.narrowing import Wanted
 from marketplace.gigs.states import GigState, Mark
 from marketplace.gigs.views import bp
 from marketplace.gigs.views.access import may_write, own_gig
-from marketplace.gigs.views.forms_experts import InviteForm, InviteManyForm, MarkForm
+from marketplace.gigs.views.forms_experts import InviteForm, InviteManyForm, MarkForm, WatchForm
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.web import actor, db_session, further, guard, page, try_form
@@ -28,6 +30,29 @@ from marketplace.web import actor, db_session, further, guard, page, try_form
 def experts(gig_id: uuid.UUID) -> ResponseReturnValue:
     """The experts who fit, ranked, with reasons and without anything personal."""
     return _experts(own_gig(gig_id))
+
+
+@bp.post("/gigs/<uuid:gig_id>/experts/watch")
+@guard(*CLIENT)
+def watch(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Hear of experts who newly fit, narrowed down as the list is."""
+    form = WatchForm()
+    cadence = form.cadence
+    if try_form(
+        form, lambda: watching.watch(db_session(), actor(), gig_id, _wanted(), Cadence(cadence.data))
+    ):
+        flash(_("You hear of whoever comes to fit from now on."), "success")
+        return redirect(_back(gig_id), 303)
+    return _experts(own_gig(gig_id), watch_form=form)
+
+
+@bp.post("/gigs/<uuid:gig_id>/experts/unwatch")
+@guard(*CLIENT)
+def unwatch(gig_id: uuid.UUID) -> ResponseReturnValue:
+    """Hear of nobody any more."""
+    watching.unwatch(db_session(), actor(), gig_id)
+    flash(_("You hear of nobody new for this gig."), "success")
+    return redirect(_back(gig_id), 303)
 
 
 @bp.post("/gigs/<uuid:gig_id>/experts/<uuid:profile>/invitation")
@@ -103,6 +128,7 @@ def _experts(
     form: InviteForm | None = None,
     refused: uuid.UUID | None = None,
     many: InviteManyForm | None = None,
+    watch_form: WatchForm | None = None,
 ) -> ResponseReturnValue:
     sort = request.args.get("sort", "")
     found = candidates.look_through(
@@ -115,6 +141,9 @@ def _experts(
         many=many or InviteManyForm(formdata=None),
         marking=MarkForm(formdata=None),
         refused_profile=refused,
+        watched=watching.watch_of(db_session(), actor(), gig),
+        watch_form=watch_form or WatchForm(formdata=None, cadence=Cadence.DAILY.value),
+        cadence_word=cadence_word,
         gig=gig,
         found=found,
         wanted=_wanted(),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from wtforms import Field, IntegerField, StringField, TextAreaField
+from wtforms import Field, IntegerField, RadioField, StringField, TextAreaField
 from wtforms.validators import NumberRange, Optional
 
-from marketplace.gigs.forms import LINE, PARAGRAPH
+from marketplace.gigs.finding.saved import cadence_word
+from marketplace.gigs.forms import FILL_IN, LINE, PARAGRAPH
 from marketplace.gigs.invitations import MOST_AT_ONCE
+from marketplace.gigs.watching import CADENCES
 from marketplace.i18n import lazy
 from marketplace.web import Form
 
@@ -45,6 +47,16 @@ class InviteManyForm(InviteForm):
         lazy("Or so many of the best"),
         [Optional(), NumberRange(1, MOST_AT_ONCE, lazy("Give between 1 and 100."))],
     )
+
+
+class WatchForm(Form):
+    """How often a client hears of experts who newly fit."""
+
+    cadence = RadioField(lazy("How often"), [FILL_IN])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cadence.choices = [(each.value, cadence_word(each)) for each in CADENCES]
 
 
 class MarkForm(Form):

@@ -6,12 +6,14 @@ import argparse
 import gc
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
 from marketplace import embedded, settings
+from marketplace.gigs.finding import openings
 from marketplace.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,10 +46,15 @@ def main(arguments: argparse.Namespace) -> int:
     # Held by the parent of all workers, so that the private server outlives each of them.
     server = embedded.ensure(chosen)
     try:
-        Site(options(chosen, arguments.bind)).run()
+        Site({**options(chosen, arguments.bind), "post_worker_init": _warm}).run()
     finally:
         server.stop()
     return 0
+
+
+def _warm(worker: Any) -> None:
+    """What takes a second to read is read while nobody waits for it yet."""
+    Thread(target=openings.warm, args=(worker.wsgi.extensions["new_session"],), daemon=True).start()
 
 
 def options(chosen: Settings, bind: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import uuid
 from collections.abc import Sequence
 from random import Random
@@ -24,6 +26,7 @@ from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.states import GigState, TaskKind
 from marketplace.matching import bits, domains
+from tests.conftest import Committed
 from tests.factories.accounts import enter
 from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, licence
 from tests.visitor import Visitor, words
@@ -268,3 +271,67 @@ def test_the_page_shows_counts_and_takes_choices_back(
     mistyped = words(browser.get("/gigs?text=radiolgy&sort=newest"))
     assert "No gig says “radiolgy”, so these are for “radiology”." in mistyped
     assert browser.get("/gigs?sort=odd&after=x&rate=x&domain=%01").status_code == 200
+
+
+@pytest.mark.committed
+def test_all_is_read_again_aside_while_others_go_on(
+    committed: Committed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with committed.session() as session:
+        client, organization = a_client(session)
+        fund(session, a_project(session, client, organization).public_id, 1_000_000_00)
+        a_gig(session, client, session.scalars(sa.select(Project)).one())
+        session.commit()
+        assert len(openings.current(session)) == 1
+    # What is removed, and not only closed, is noticed by reading all.
+    with committed.owner() as owner:
+        owner.execute(sa.text("DELETE FROM match_gigs"))
+        owner.commit()
+    with committed.session() as session:
+        assert len(openings.current(session)) == 1
+        monkeypatch.setattr(openings._kept, "read_whole", -math.inf)
+        assert len(openings.current(session)) == 1
+        deadline = time.monotonic() + 30
+        while len(openings.current(session)):
+            assert time.monotonic() < deadline, "it was never read again"
+            time.sleep(0.02)
+
+
+@pytest.mark.committed
+def test_what_is_read_in_advance_is_there(committed: Committed) -> None:
+    openings.warm(committed.session)
+    assert openings._kept.openings is not None
+    openings.forget()
+    nowhere = sa.create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    openings.warm(lambda: Session(nowhere))
+    assert openings._kept.openings is None
+
+
+@pytest.mark.committed
+def test_after_very_many_changes_all_is_read_once(
+    committed: Committed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    whole = openings._read
+
+    def counted(session: Session) -> Openings:
+        found = whole(session)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(openings, "_read", counted)
+    monkeypatch.setattr(openings, "MOST_CHANGES", 0)
+    with committed.session() as session:
+        client, organization = a_client(session)
+        fund(session, a_project(session, client, organization).public_id, 1_000_000_00)
+        project = session.scalars(sa.select(Project)).one()
+        openings.current(session)
+        a_gig(session, client, project)
+        session.commit()
+        deadline = time.monotonic() + 30
+        while not len(openings.current(session)):
+            assert time.monotonic() < deadline, "it was never read again"
+            time.sleep(0.02)
+        for _look in range(5):
+            assert len(openings.current(session)) == 1
+        assert read == [0, 1]

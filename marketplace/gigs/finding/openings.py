@@ -7,16 +7,20 @@ database, so that nothing is shown which is not open any more.
 
 from __future__ import annotations
 
+import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from marketplace.gigs.states import TaskKind
@@ -40,6 +44,8 @@ ROWS = """
 """
 OPEN = f"{ROWS} WHERE m.open"
 CHANGED = f"{ROWS} WHERE m.changed_at > :since LIMIT {MOST_CHANGES + 1}"
+
+MANY = "SELECT count(*), max(changed_at) FROM match_gigs WHERE changed_at > :since"
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,19 @@ class Openings:
         return len(self.ids)
 
 
+log = logging.getLogger(__name__)
+
+
 class _Kept:
     """What this process knows, and since when."""
 
     openings: Openings | None = None
     seen: datetime | None = None
     looked = 0.0
-    read_whole = 0.0
+    read_whole = -math.inf
+    reading = False
+    # What there was when more had changed than is read one by one: since when, how many, and the last.
+    many: tuple[Any, ...] | None = None
 
 
 _kept, _lock = _Kept(), Lock()
@@ -95,20 +107,65 @@ def current(session: Session) -> Openings:
 
 def forget() -> None:
     """Read everything anew next time."""
-    _kept.openings = None
+    _kept.openings, _kept.read_whole = None, -math.inf
+
+
+def warm(new_session: Callable[[], Session]) -> None:
+    """Read them before anybody asks, when a process begins."""
+    try:
+        with new_session() as session:
+            current(session)
+    except SQLAlchemyError:
+        log.warning("The open gigs were not read in advance", exc_info=True)
 
 
 def _look_again(session: Session) -> Openings:
     now, seen = time.monotonic(), session.scalar(sa.select(sa.func.clock_timestamp()))
     openings, since = _kept.openings, _kept.seen
-    if openings is None or since is None or now - _kept.read_whole > ALL_AGAIN:
-        found = _read(session)
-        _kept.read_whole = now
+    if openings is None or since is None:
+        found, _kept.read_whole, _kept.seen = _read(session), now, seen
     else:
-        rows = session.execute(sa.text(CHANGED), {"since": since - OVERLAP}).all()
-        found = _read(session) if len(rows) > MOST_CHANGES else _changed(openings, rows)
-    _kept.openings, _kept.seen, _kept.looked = found, seen, now
+        found = _with_changes(session, openings, since - OVERLAP, seen)
+    if now - _kept.read_whole > ALL_AGAIN:
+        found, _kept.read_whole = _whole(session, found), now
+    _kept.openings, _kept.looked = found, now
     return found
+
+
+def _with_changes(session: Session, openings: Openings, since: datetime, seen: Any) -> Openings:
+    rows = session.execute(sa.text(CHANGED), {"since": since}).all()
+    if len(rows) <= MOST_CHANGES:
+        _kept.seen = seen
+        return _changed(openings, rows)
+    many = (since, *session.execute(sa.text(MANY), {"since": since}).one())
+    if many[-1] < seen - OVERLAP:
+        # None of them can be on its way any more.
+        _kept.seen = seen
+    if many == _kept.many or _kept.reading:
+        return openings
+    _kept.many = many
+    return _whole(session, openings)
+
+
+def _whole(session: Session, openings: Openings) -> Openings:
+    """All of it read anew: aside, since it takes a second, where a thread of its own can ask the database."""
+    engine = session.get_bind()
+    if not isinstance(engine, sa.Engine):
+        return _read(session)
+    if not _kept.reading:
+        _kept.reading = True
+        Thread(target=copy_context().run, args=(_read_aside, engine), daemon=True).start()
+    return openings
+
+
+def _read_aside(engine: sa.Engine) -> None:
+    try:
+        with Session(engine) as session:
+            found = _read(session)
+        with _lock:
+            _kept.openings = found
+    finally:
+        _kept.reading = False
 
 
 def _read(session: Session) -> Openings:

@@ -173,7 +173,7 @@ def test_a_worker_does_the_work_and_another_finishes_what_a_killed_one_left(
 def test_a_job_that_kills_each_worker_is_given_up_and_named(committed: Committed, tmp_path: Path) -> None:
     """Also when it is asked for once more after the first death: the count goes on.
 
-    The second asking may die on its own once before the two are made one.
+    The second asking may die on its own before the two are made one; then neither is tried once more.
     """
     ask_to_kill(committed)
     log, deaths = tmp_path / "log", 0
@@ -187,7 +187,9 @@ def test_a_job_that_kills_each_worker_is_given_up_and_named(committed: Committed
             worker.wait()
         if deaths == 1:
             ask_to_kill(committed)
-    assert given_up(committed) == [("test.kill", 1)]
+    [(name, askings)] = given_up(committed)
+    assert name == "test.kill"
+    assert askings in (1, 2)
     assert jobs.DEATHS <= deaths <= jobs.DEATHS + 1
     assert "A job was given up: its worker died each time" in log.read_text()
     with committed.session() as session:

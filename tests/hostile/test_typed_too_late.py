@@ -100,7 +100,8 @@ def test_a_gig_that_was_paused_while_somebody_applied_or_was_invited(
         bea = an_expert(session, "Bea Expert")
         expert, client = at_browser(app, session, bea), at_browser(app, session, deal.client)
         mark = re.findall(r'name="typed" value="([^"]+)"', expert.get(f"/gigs/{gig.public_id}").text)[0]
-        invitation = client.get(f"/gigs/{gig.public_id}/experts").text.split("/experts/")[1].split('"')[0]
+        page = client.get(f"/gigs/{gig.public_id}/experts").text
+        invitation = re.findall(r"/experts/([^/]+/invitation)", page)[0]
         pause_gig(session, deal.client, gig.public_id)
         # A paused gig is not to be seen any more, so all that is left is the error page.
         answer = expert.post(f"/gigs/{gig.public_id}/applications", note=SAID, typed=mark)

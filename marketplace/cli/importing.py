@@ -142,7 +142,7 @@ def _import(path: Path, kind: Kind[R], bring: Callable[[list[R]], Brought]) -> i
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Look for circles of garbage at the end only. Rows make none, and looking took a third of the time."""
+    """Look for circles of garbage at the end only. Rows make none, and looking took a fifth of the time."""
     gc.freeze()
     gc.disable()
     try:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import Organization
-from marketplace.actor import Actor, Role
+from marketplace.actor import CLIENT, Actor, Role
 from marketplace.errors import NotFound
 from marketplace.gigs.models import Application, ExpertProfile, Gig, Invitation, Project
 from marketplace.i18n import gettext as _
@@ -38,6 +38,16 @@ def project(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool 
 def gig(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Gig:
     """The gig, if `actor` may see it. Raises NotFound."""
     return visible(session, actor, Gig, public_id, lock)
+
+
+def own_gig(session: Session, actor: Actor, public_id: uuid.UUID) -> Gig:
+    """The gig, for its client's own people: an expert who may see it as an expert may not manage it.
+
+    Raises NotFound, NotAllowed.
+    """
+    found = gig(session, actor, public_id)
+    actor.require(*CLIENT, organization_id=found.project.organization_id)
+    return found
 
 
 def hold(session: Session, gig_id: int) -> Gig:

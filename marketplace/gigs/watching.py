@@ -42,7 +42,7 @@ def watch(
 
     For the gig's own client; whoever fits already is known. Raises NotFound, NotAllowed, Invalid.
     """
-    gig = _own(session, actor, gig_public_id)
+    gig = find.own_gig(session, actor, gig_public_id)
     if cadence not in CADENCES:
         raise Invalid(_("Choose how often."), field="cadence")
     # Two clicks at once come one after the other.
@@ -60,7 +60,7 @@ def watch(
 @use_case
 def unwatch(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> None:
     """Hear of nobody any more; again changes nothing. Raises NotFound, NotAllowed."""
-    gig = _own(session, actor, gig_public_id)
+    gig = find.own_gig(session, actor, gig_public_id)
     session.execute(sa.delete(ExpertWatch).filter_by(gig_id=gig.id, person_id=actor.id))
 
 
@@ -139,9 +139,3 @@ def _say(session: Session, watch: ExpertWatch, new: Sequence[int]) -> None:
             lines.append(ngettext("And %(n)s more.", "And %(n)s more.", len(new) - NAMED))
     path = f"/gigs/{gig.public_id}/experts?{watch.query}{'&' if watch.query else ''}sort={NEWEST}"
     notify(session, person.id, KIND, title, "\n".join(lines), path)
-
-
-def _own(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
-    gig = find.gig(session, actor, gig_public_id)
-    actor.require(*CLIENT, organization_id=gig.project.organization_id)
-    return gig

@@ -89,17 +89,7 @@ def choices(kept: Collection[str] = ()) -> list[tuple[str, Options]]:
 
     What is not offered any more is left out, but for what was chosen before (`kept`).
     """
-    return [
-        (
-            title(group),
-            [
-                (code, INDENT * depth(code) + whole(code))
-                for code in sorted_within(group)
-                if _open(code, kept)
-            ],
-        )
-        for group in groups()
-    ]
+    return [(title(group), _options(group, kept)) for group in groups()]
 
 
 def nearness(have: str, need: str) -> Nearness:
@@ -113,5 +103,6 @@ def among(code: str, chosen: Iterable[str]) -> bool:
     return not set(path).isdisjoint(chosen)
 
 
-def _open(code: str, kept: Collection[str]) -> bool:
-    return tree().domains[code].offered or code in kept
+def _options(group: str, kept: Collection[str]) -> Options:
+    open_ = [code for code in sorted_within(group) if tree().domains[code].offered or code in kept]
+    return [(code, INDENT * depth(code) + whole(code)) for code in open_]

@@ -107,7 +107,9 @@ def _newest(session: Session, seen: int) -> rules.Rules:
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
     newest = rules.use(session)
     if newest.version != seen:
-        raise Refused(_("The rules were changed meanwhile. Look at them again: nothing of this was saved."))
+        raise Refused(
+            _("The rules were changed meanwhile, so this is not saved. Look at them and send it again.")
+        )
     return newest
 
 

@@ -75,6 +75,10 @@ def test_who_newly_fits_is_told_of_once(session: Session, opened: tuple[Actor, G
     assert "Nina" not in notice.title + notice.body
     assert notice.path == f"/gigs/{opened[1].public_id}/experts?sort=newest"
     assert told(session, THURSDAY + timedelta(minutes=30)) == []
+    # Within one morning nobody is looked for twice.
+    assert session.scalars(sa.select(ExpertWatch.looked_at)).one() == pytest.approx(
+        THURSDAY, abs=timedelta(minutes=1)
+    )
     assert told(session, THURSDAY + timedelta(days=1)) == []
 
 

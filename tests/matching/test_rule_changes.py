@@ -10,8 +10,10 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from marketplace import jobs, tasks
 from marketplace.actor import Actor, Role
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.gigs.finding.alerts import ANNOUNCE
 from marketplace.gigs.forms import GigForm
 from marketplace.gigs.models import Gig
 from marketplace.matching import domains, history, ranking, rules
@@ -22,7 +24,7 @@ from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.gigs import RADIOLOGY, an_expert, an_open_gig
 from tests.visitor import Visitor, words
 
-LAW_FIRST = rules.Weights(10, 10, 60, 10, 10, 0)
+SKILLS_FIRST = rules.Weights(10, 10, 60, 10, 10, 0)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def told(session: Session) -> list[str]:
 
 def test_new_weights_count_from_the_next_look(session: Session, scene: Scene) -> None:
     before = ranking.match_of(session, scene.gig.id, scene.ana.id)
-    assert set_weights(session, scene.opa, LAW_FIRST, "Skills are what clients ask for.", 1) == 2
+    assert set_weights(session, scene.opa, SKILLS_FIRST, "Skills are what clients ask for.", 1) == 2
     rules.use(session)
     after = ranking.match_of(session, scene.gig.id, scene.ana.id)
     assert before is not None
@@ -65,7 +67,22 @@ def test_new_weights_count_from_the_next_look(session: Session, scene: Scene) ->
     assert ranked.score == after.score
     last, first = history.changes(session, 10)
     assert "Skills: 60 instead of 15" in last.told
+    assert "Weeks approved" not in last.told
     assert (last.reason, first.told) == ("Skills are what clients ask for.", "The rules as they come.")
+
+
+def test_a_job_matches_by_the_newest_rules(
+    session: Session, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.register()
+    seen: set[int] = set()
+    monkeypatch.setitem(jobs._handlers, ANNOUNCE, lambda _session, gig: seen.add(rules.current().version))
+    set_weights(session, scene.opa, SKILLS_FIRST, "Skills.", 1)
+    rules.forget()
+    jobs.defer(session, ANNOUNCE, gig=scene.gig.id)
+    session.commit()
+    jobs.run_due(session)
+    assert seen == {2}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +91,8 @@ def test_new_weights_count_from_the_next_look(session: Session, scene: Scene) ->
         (rules.Weights(30, 25, 15, 15, 10, 6), "More.", "domain"),
         (rules.Weights(130, -25, 15, -15, -10, 5), "More.", "domain"),
         (rules.SHIPPED.weights, "The same.", "domain"),
-        (LAW_FIRST, " ", "reason"),
-        (LAW_FIRST, "x" * 501, "reason"),
+        (SKILLS_FIRST, " ", "reason"),
+        (SKILLS_FIRST, "x" * 501, "reason"),
     ],
 )
 def test_weights_that_do_not_add_up_or_say_why(
@@ -88,7 +105,7 @@ def test_weights_that_do_not_add_up_or_say_why(
 
 
 def test_two_who_change_at_once(session: Session, scene: Scene) -> None:
-    set_weights(session, scene.opa, LAW_FIRST, "First.", 1)
+    set_weights(session, scene.opa, SKILLS_FIRST, "First.", 1)
     with pytest.raises(Refused):
         set_weights(session, scene.opa, rules.SHIPPED.weights, "Second.", 1)
     with pytest.raises(Refused):
@@ -113,7 +130,7 @@ def test_no_version_is_ever_changed(session: Session, scene: Scene) -> None:
 
 def test_nobody_else_changes_the_rules(session: Session, scene: Scene) -> None:
     with pytest.raises(NotAllowed):
-        set_weights(session, scene.client, LAW_FIRST, "Mine.", 1)
+        set_weights(session, scene.client, SKILLS_FIRST, "Mine.", 1)
     with pytest.raises(NotAllowed):
         add_domain(session, scene.ana, DomainDraft("Knots", "law"), Level.OCCUPATION, "", 1)
     with pytest.raises(NotAllowed):
@@ -215,6 +232,10 @@ def test_an_operator_does_it_in_the_browser(app: Flask, session: Session, scene:
     told = dict.fromkeys(("domain", "rate", "skills", "availability"), "20") | {"record": "10"}
     said = words(opa.post("/weights", **told, response="11", seen="3", reason="Even."))
     assert "Together they must be 100; these are 101." in said
+    said = words(stale := opa.post("/weights", **told, response="10", seen="2", reason="Even."))
+    assert "The rules were changed meanwhile, so this is not saved." in said
+    assert 'name="seen" type="hidden" value="3"' in stale.text
+    assert "Even." in stale.text
     said = words(opa.post("/weights", **told, response="10", seen="3", reason="Even."))
     assert "compared by these weights" in said
     public = words(Visitor(app.test_client()).get("/how-matching-works"))

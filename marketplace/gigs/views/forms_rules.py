@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from wtforms import BooleanField, HiddenField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
+from marketplace.errors import Refused
 from marketplace.gigs.forms import FILL_IN, LINE
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
@@ -14,7 +16,9 @@ from marketplace.matching import domains, rules
 from marketplace.matching.rule_changes import HUNDRED, DomainDraft
 from marketplace.matching.rules import Weights
 from marketplace.matching.tree import Domain, Level
-from marketplace.web import Form
+from marketplace.web import Form, try_form
+
+R = TypeVar("R")
 
 POINTS = NumberRange(0, HUNDRED, lazy("Give between 0 and 100 points."))
 
@@ -32,6 +36,18 @@ class _RulesForm(Form):
         """The version that was seen; 0, which none is, if the form does not say."""
         said = self.seen.data or ""
         return int(said) if said.isdecimal() and len(said) < 10 else 0
+
+    def once(self, change: Callable[[], R]) -> R | None:
+        """As `try_form`. Whoever is told that the rules were changed meanwhile may then send it again."""
+
+        def try_change() -> R:
+            try:
+                return change()
+            except Refused:
+                self.seen.data = str(rules.current().version)
+                raise
+
+        return try_form(self, try_change)
 
 
 class WeightsForm(_RulesForm):

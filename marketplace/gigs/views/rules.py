@@ -13,7 +13,7 @@ from marketplace.i18n import ngettext
 from marketplace.matching import domains as tree
 from marketplace.matching import history, rule_changes, rules
 from marketplace.matching.tree import Level
-from marketplace.web import actor, db_session, guard, page, try_form
+from marketplace.web import actor, db_session, guard, page
 
 LAST = 20
 
@@ -23,8 +23,7 @@ LAST = 20
 def domains() -> ResponseReturnValue:
     """The whole tree, and a form that adds to it."""
     form = NewDomainForm()
-    code = try_form(
-        form,
+    code = form.once(
         lambda: rule_changes.add_domain(
             db_session(), actor(), form.draft(), Level(form.level.data), form.reason.data or "", form.version
         ),
@@ -46,8 +45,7 @@ def domain(code: str) -> ResponseReturnValue:
     """One domain, and the form that changes it."""
     found = tree.find(code) or abort(404)
     form = DomainForm.of(found)
-    made = try_form(
-        form,
+    made = form.once(
         lambda: rule_changes.change_domain(
             db_session(), actor(), code, form.draft(), form.reason.data or "", form.version
         ),
@@ -73,8 +71,7 @@ def domain(code: str) -> ResponseReturnValue:
 def weights() -> ResponseReturnValue:
     """How much each criterion counts, the form that changes it, and what was changed before."""
     form = WeightsForm(**vars(rules.current().weights))
-    made = try_form(
-        form,
+    made = form.once(
         lambda: rule_changes.set_weights(
             db_session(), actor(), form.weights(), form.reason.data or "", form.version
         ),

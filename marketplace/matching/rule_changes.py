@@ -18,7 +18,7 @@ from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains, rules
 from marketplace.matching.models import MatchDomain, MatchRules, RuleChange
-from marketplace.matching.rules import WEIGHTS, Weights
+from marketplace.matching.rules import Weights
 from marketplace.matching.tree import Level
 from marketplace.text import line
 
@@ -49,9 +49,9 @@ def set_weights(session: Session, actor: Actor, weights: Weights, reason: str, s
     reason = _reason(reason, needed=True)
     if min(astuple(weights)) < 0 or sum(astuple(weights)) != HUNDRED:
         told = _("Together they must be 100; these are %(sum)s.", sum=sum(astuple(weights)))
-        raise Invalid(told, field=WEIGHTS[0])
+        raise Invalid(told)
     if weights == before.weights:
-        raise Invalid(_("These are the weights in use already."), field=WEIGHTS[0])
+        raise Invalid(_("These are the weights in use already."))
     row = MatchRules(**vars(weights), changed=RuleChange.WEIGHTS, reason=reason)
     return _change(session, actor, row, **vars(weights))
 

@@ -88,15 +88,15 @@ def test_a_job_matches_by_the_newest_rules(
 @pytest.mark.parametrize(
     ("weights", "reason", "field"),
     [
-        (rules.Weights(30, 25, 15, 15, 10, 6), "More.", "domain"),
-        (rules.Weights(130, -25, 15, -15, -10, 5), "More.", "domain"),
-        (rules.SHIPPED.weights, "The same.", "domain"),
+        (rules.Weights(30, 25, 15, 15, 10, 6), "More.", None),
+        (rules.Weights(130, -25, 15, -15, -10, 5), "More.", None),
+        (rules.SHIPPED.weights, "The same.", None),
         (SKILLS_FIRST, " ", "reason"),
         (SKILLS_FIRST, "x" * 501, "reason"),
     ],
 )
 def test_weights_that_do_not_add_up_or_say_why(
-    session: Session, scene: Scene, weights: rules.Weights, reason: str, field: str
+    session: Session, scene: Scene, weights: rules.Weights, reason: str, field: str | None
 ) -> None:
     with pytest.raises(Invalid) as refused:
         set_weights(session, scene.opa, weights, reason, 1)
@@ -228,7 +228,7 @@ def test_an_operator_does_it_in_the_browser(app: Flask, session: Session, scene:
     said = words(
         opa.post(f"/domains/{RADIOLOGY}.ray-art", title="Ray craft", parent=RADIOLOGY, offered="y", seen="2")
     )
-    assert "Changed, in 1 version of the rules." in said
+    assert "Saved. It counts from now on" in said
     told = dict.fromkeys(("domain", "rate", "skills", "availability"), "20") | {"record": "10"}
     said = words(opa.post("/weights", **told, response="11", seen="3", reason="Even."))
     assert "Together they must be 100; these are 101." in said

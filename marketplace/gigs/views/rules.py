@@ -9,7 +9,6 @@ from marketplace.actor import Role
 from marketplace.gigs.views import bp
 from marketplace.gigs.views.forms_rules import DomainForm, NewDomainForm, WeightsForm, level_title
 from marketplace.i18n import gettext as _
-from marketplace.i18n import ngettext
 from marketplace.matching import domains as tree
 from marketplace.matching import history, rule_changes, rules
 from marketplace.matching.tree import Level
@@ -51,10 +50,8 @@ def domain(code: str) -> ResponseReturnValue:
         ),
     )
     if made is not None:
-        done = ngettext(
-            "Changed, in %(n)s version of the rules.", "Changed, in %(n)s versions of the rules.", made
-        )
-        flash(done if made else _("Nothing was changed: it is as it was."), "success" if made else "info")
+        saved = _("Saved. It counts from now on, and everybody can read that it was changed.")
+        flash(saved if made else _("Nothing was changed: it is as it was."), "success" if made else "info")
         return redirect(url_for("gigs.domain", code=code), 303)
     return page(
         "gigs/domain.html",

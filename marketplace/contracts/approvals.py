@@ -61,6 +61,13 @@ def approve_overdue(session: Session) -> int:
     return jobs.one_by_one(session, _approve_if_overdue, ids)
 
 
+def settle(session: Session, sheet: Timesheet) -> None:
+    """Submit and approve, by the site, what it measured itself and what was agreed before. Needs the lock."""
+    if any(line.pay for line in lines_of(sheet)):
+        timesheets.submit_measured(session, sheet)
+        _approve(session, SITE, sheet)
+
+
 def lines_of(sheet: Timesheet) -> list[Line]:
     """The paid entries of a week, priced by the contract's rate at their start and its rounding rule."""
     contract = sheet.contract

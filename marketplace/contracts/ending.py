@@ -14,6 +14,7 @@ from marketplace.contracts.models import Contract, Reservation
 from marketplace.contracts.states import CONTRACT_MOVES, ContractState, ReservationState, move
 from marketplace.contracts.weeks import to_minute, week_of
 from marketplace.db import use_case
+from marketplace.errors import Refused
 from marketplace.gigs import applications
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.members import tell_client
@@ -38,6 +39,8 @@ def end_contract(
     gig = find.contract(session, actor, contract_public_id).gig
     find_gig.hold(session, gig.id)
     contract = find.contract(session, actor, contract_public_id, lock=True)
+    if contract.test_id is not None:
+        raise Refused(_("A test ends when it is handed in, or when its time is over."))
     by_expert = contract.person_id == actor.person_id
     if not by_expert:
         actor.require(Role.CLIENT_ADMIN, organization_id=contract.organization_id)

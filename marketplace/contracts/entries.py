@@ -55,6 +55,7 @@ def add_entries(
 ) -> list[TimeEntry]:
     """As `add_entry`, for several; all of them or none."""
     contract = find.own_contract(session, actor, contract_public_id)
+    limits.require_by_hand(contract)
     entries = [entry for work in works for entry in _enter(session, contract, work)]
     audit.record(session, actor, "time.entered", "contract", contract.public_id, entries=len(entries))
     return entries
@@ -211,6 +212,7 @@ def _changeable(session: Session, actor: Actor, public_id: uuid.UUID, seen_versi
         raise Refused(_("This entry was changed meanwhile. Look at the week again."))
     if entry.ended_at is None:
         raise Refused(_("This timer is still running. Stop it first."))
+    limits.require_by_hand(entry.contract)
     require_writable(entry.timesheet)
     return entry
 

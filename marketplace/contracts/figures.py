@@ -30,8 +30,9 @@ EARNED = sa.text("""
 
 
 def offers_made(session: Session, gig_id: int) -> int:
-    """Applicants of the gig (internal id) who were made an offer, each once, whatever came of it."""
-    query = sa.select(sa.func.count(Offer.application_id.distinct())).where(Offer.gig_id == gig_id)
+    """Applicants of the gig (internal id) who were offered work, each once, whatever came of it."""
+    work = (Offer.gig_id == gig_id, Offer.test_id.is_(None))
+    query = sa.select(sa.func.count(Offer.application_id.distinct())).where(*work)
     return session.scalar(query) or 0
 
 

@@ -96,6 +96,12 @@ def require_time(contract: Contract, start: datetime, end: datetime) -> None:
         )
 
 
+def require_by_hand(contract: Contract) -> None:
+    """Raise Refused for a paid test, whose time is measured from the signature to the end."""
+    if contract.test_id is not None:
+        raise Refused(_("The time of a test is measured by the site, so nothing is entered by hand."))
+
+
 def require_open(contract: Contract, now: datetime) -> None:
     """Raise Refused when work cannot be started on this contract at `now`."""
     if contract.state is ContractState.ENDED:
@@ -124,6 +130,8 @@ def timer_end(session: Session, entry: TimeEntry) -> tuple[datetime, str]:
     used up, or a required credential ends."""
     start, contract = entry.started_at, entry.contract
     ends = [(start + LONGEST, _("A timer runs for twelve hours at most. Enter by hand what came after."))]
+    if contract.test is not None:
+        ends.append((start + timedelta(minutes=contract.test.minutes), _("The time of the test was over.")))
     if entry.kind is TimeKind.PAID:
         ends.append(_reserved_end(session, contract, start))
         for requirement in requirements(contract.gig):

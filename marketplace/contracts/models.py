@@ -21,13 +21,18 @@ from marketplace.contracts.states import (
 )
 from marketplace.db import Base, Key, Public, Word
 from marketplace.gigs.models import Application, Gig, Guidelines, Project
+from marketplace.gigs.qualification.models import QualificationTest
+from marketplace.money import Money, for_minutes
 
 _LIVE = sa.text("removed_at IS NULL")
 _RUNNING = sa.text("ended_at IS NULL AND removed_at IS NULL")
 
 
 class Offer(Public, Base):
-    """What a client offers one applicant, with the whole text that would be signed. `rate` is for an hour."""
+    """What a client offers one applicant, with the whole text that would be signed. `rate` is for an hour.
+
+    With a `test` it is the paid test that is offered, and nothing else.
+    """
 
     __tablename__ = "offers"
 
@@ -36,6 +41,7 @@ class Offer(Public, Base):
     organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"))
     gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
+    test_id: Mapped[int | None] = mapped_column(sa.ForeignKey("qualification_tests.id"))
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     rate: Mapped[int]
     currency: Mapped[str]
@@ -55,12 +61,18 @@ class Offer(Public, Base):
     organization: Mapped[Organization] = relationship()
     project: Mapped[Project] = relationship()
     gig: Mapped[Gig] = relationship()
+    test: Mapped[QualificationTest | None] = relationship()
     person: Mapped[Person] = relationship(foreign_keys=[person_id])
 
     __table_args__ = (
         sa.Index("uq_offers_made", "application_id", unique=True, postgresql_where=sa.text("state = 'made'")),
         sa.Index("ix_offers_expires_at", "expires_at", postgresql_where=sa.text("state = 'made'")),
     )
+
+    @property
+    def test_pay(self) -> Money | None:
+        """What the whole time of its test pays; None when it offers work."""
+        return Money(for_minutes(self.rate, self.test.minutes), self.currency) if self.test else None
 
     @classmethod
     def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
@@ -69,7 +81,10 @@ class Offer(Public, Base):
 
 
 class Contract(Public, Base):
-    """A signed offer. `time_zone` says when its weeks begin; `rounding_rule` how an hour becomes money."""
+    """A signed offer. `time_zone` says when its weeks begin; `rounding_rule` how an hour becomes money.
+
+    That of a paid `test` is over when the test is, and takes no place of the gig.
+    """
 
     __tablename__ = "contracts"
 
@@ -78,6 +93,7 @@ class Contract(Public, Base):
     organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), index=True)
     gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
+    test_id: Mapped[int | None] = mapped_column(sa.ForeignKey("qualification_tests.id"))
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     currency: Mapped[str]
     fee_bps: Mapped[int]
@@ -95,6 +111,7 @@ class Contract(Public, Base):
     organization: Mapped[Organization] = relationship()
     project: Mapped[Project] = relationship()
     gig: Mapped[Gig] = relationship()
+    test: Mapped[QualificationTest | None] = relationship()
     person: Mapped[Person] = relationship()
     rates: Mapped[list[ContractRate]] = relationship(order_by="ContractRate.from_at")
 
@@ -107,6 +124,11 @@ class Contract(Public, Base):
     def zone(self) -> ZoneInfo:
         """The zone in which its days and weeks begin."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def week_minutes(self) -> int:
+        """Minutes that can be worked in a week, and are reserved for it."""
+        return self.test.minutes if self.test else self.hours_per_week * 60
 
     def rate_at(self, moment: datetime) -> int:
         """Minor units an hour in force at `moment`; later rates never touch earlier hours."""

@@ -13,6 +13,7 @@ from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts import find, terms
 from marketplace.contracts.models import Offer
+from marketplace.contracts.sittings import passes
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
@@ -20,6 +21,7 @@ from marketplace.gigs import applications, words
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.members import tell, tell_client
 from marketplace.gigs.models import Application, ExpertProfile, Gig
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import GigState
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
@@ -43,18 +45,17 @@ def make_offer(
     """Offer an applicant a contract. `fee_bps` is the client's fee in hundredths of a per cent of the pay.
 
     Raises Invalid for a rate outside the gig's band or below what the expert works for, hours or a day that
-    cannot be; Refused when the gig is closed or has no place left.
+    cannot be; Refused when the gig is closed, has no place left, or asks for a test that was not passed.
     """
     application = find_gig.application(session, actor, application_public_id, lock=True)
     gig = application.gig
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    require_open(gig)
     _check(session, gig, draft)
     _check_least(session, application, draft)
+    passes.require(session, gig, application.person_id)
     applications.mark_offered(session, actor, application)
-    offer = _written(application, draft, fee_bps, actor.id)
-    session.add(offer)
-    session.flush()
-    audit.record(session, actor, "offer.made", "offer", offer.public_id, rate=offer.rate)
+    offer = put(session, actor, application, draft, _terms(application, draft), fee_bps=fee_bps)
     client = gig.project.organization.name
     tell(
         session,
@@ -75,14 +76,15 @@ def withdraw_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID) -
     offer = find.offer(session, actor, offer_public_id, lock=True)
     actor.require(Role.CLIENT_ADMIN, organization_id=offer.organization_id)
     decide(session, actor, offer, OfferState.WITHDRAWN)
-    applications.mark_open_again(session, actor, offer.application)
+    if offer.test_id is None:
+        applications.mark_open_again(session, actor, offer.application)
     tell(
         session,
         offer.person_id,
         "offer.withdrawn",
         f"/offers/{offer.public_id}",
         lambda: (
-            _("An offer was taken back"),
+            _("An offer was taken back") if offer.test_id is None else _("A paid test was taken back"),
             _("%(gig)s. Your application stays with the client.", gig=offer.gig.title),
         ),
     )
@@ -94,15 +96,65 @@ def decline_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID) ->
     """The expert says no."""
     offer = own(find.offer(session, actor, offer_public_id, lock=True), actor)
     decide(session, actor, offer, OfferState.DECLINED)
-    applications.mark_refused(session, actor, offer.application)
+    if offer.test_id is None:
+        applications.mark_refused(session, actor, offer.application)
     tell_client(
         session,
         offer.organization_id,
         "offer.declined",
         f"/gigs/{offer.gig.public_id}/applications",
-        lambda: (_("An expert declined your offer"), offer.gig.title),
+        lambda: (
+            _("An expert declined your offer")
+            if offer.test_id is None
+            else _("An expert declined to take the test"),
+            offer.gig.title,
+        ),
     )
     return offer
+
+
+def put(
+    session: Session,
+    actor: Actor,
+    application: Application,
+    draft: OfferDraft,
+    text: str,
+    *,
+    fee_bps: int,
+    test: QualificationTest | None = None,
+) -> Offer:
+    """Write down what is offered, with the text that would be signed. Needs a running transaction."""
+    gig, project = application.gig, application.gig.project
+    offer = Offer(
+        application=application,
+        organization_id=project.organization_id,
+        project=project,
+        gig=gig,
+        test=test,
+        person_id=application.person_id,
+        rate=draft.rate,
+        currency=project.currency,
+        fee_bps=fee_bps,
+        hours_per_week=draft.hours_per_week,
+        starts_on=draft.starts_on,
+        terms_version=terms.VERSION,
+        terms=text,
+        data_use=gig.data_use,
+        state=OfferState.MADE,
+        expires_at=clock.now() + OPEN_FOR,
+        made_by=actor.id,
+        made_at=clock.now(),
+    )
+    session.add(offer)
+    session.flush()
+    audit.record(session, actor, "offer.made", "offer", offer.public_id, rate=offer.rate)
+    return offer
+
+
+def require_open(gig: Gig) -> None:
+    """Raise Refused unless offers can be made for the gig."""
+    if gig.state in (GigState.DRAFT, GigState.CLOSED, GigState.REMOVED):
+        raise Refused(_("This gig is not open, so no offer can be made for it."))
 
 
 def expire_offers(session: Session) -> int:
@@ -139,7 +191,8 @@ def _expire(session: Session, offer_id: int) -> bool:
     if offer.state is not OfferState.MADE or offer.expires_at > clock.now():
         return False
     decide(session, SITE, offer, OfferState.EXPIRED)
-    applications.mark_open_again(session, SITE, offer.application)
+    if offer.test_id is None:
+        applications.mark_open_again(session, SITE, offer.application)
     path = f"/offers/{offer.public_id}"
     tell(session, offer.person_id, "offer.expired", path, lambda: _ran_out(offer))
     tell_client(session, offer.organization_id, "offer.expired", path, lambda: _ran_out(offer))
@@ -147,6 +200,11 @@ def _expire(session: Session, offer_id: int) -> bool:
 
 
 def _ran_out(offer: Offer) -> tuple[str, str]:
+    if offer.test_id is not None:
+        return (
+            _("A paid test ran out"),
+            _("%(gig)s. It was not begun in time; the client can ask again.", gig=offer.gig.title),
+        )
     return (
         _("An offer ran out"),
         _("%(gig)s. It was not signed in time; the application waits as before.", gig=offer.gig.title),
@@ -154,8 +212,6 @@ def _ran_out(offer: Offer) -> tuple[str, str]:
 
 
 def _check(session: Session, gig: Gig, draft: OfferDraft) -> None:
-    if gig.state in (GigState.DRAFT, GigState.CLOSED, GigState.REMOVED):
-        raise Refused(_("This gig is not open, so no offer can be made for it."))
     if applications.seats_left(session, gig) < 1:
         raise Refused(_("All places of this gig are filled. Add one to it first."))
     low, high = gig.band or (None, None)
@@ -182,9 +238,9 @@ def _check_least(session: Session, application: Application, draft: OfferDraft) 
         )
 
 
-def _written(application: Application, draft: OfferDraft, fee_bps: int, made_by: int) -> Offer:
+def _terms(application: Application, draft: OfferDraft) -> str:
     gig, project = application.gig, application.gig.project
-    text = terms.write(
+    return terms.write(
         terms.Terms(
             client=project.organization.name,
             expert=application.person.full_name,
@@ -195,23 +251,4 @@ def _written(application: Application, draft: OfferDraft, fee_bps: int, made_by:
             starts_on=draft.starts_on,
             data_use=" ".join([gig.data_use, words.said_uses(gig.uses or ())]),
         )
-    )
-    return Offer(
-        application=application,
-        organization_id=project.organization_id,
-        project=project,
-        gig=gig,
-        person_id=application.person_id,
-        rate=draft.rate,
-        currency=project.currency,
-        fee_bps=fee_bps,
-        hours_per_week=draft.hours_per_week,
-        starts_on=draft.starts_on,
-        terms_version=terms.VERSION,
-        terms=text,
-        data_use=gig.data_use,
-        state=OfferState.MADE,
-        expires_at=clock.now() + OPEN_FOR,
-        made_by=made_by,
-        made_at=clock.now(),
     )

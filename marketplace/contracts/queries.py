@@ -119,14 +119,14 @@ def offers_for(actor: Actor, *, waiting: bool) -> sa.Select[Offer]:
     return (
         sa.select(Offer)
         .where(Offer.person_id == actor.id, here if waiting else ~here)
-        .options(joinedload(Offer.gig), joinedload(Offer.organization))
+        .options(joinedload(Offer.gig), joinedload(Offer.organization), joinedload(Offer.test))
     )
 
 
 def offers_of(actor: Actor, gig: Gig) -> sa.Select[Offer]:
     """The offers made for a gig."""
     query = sa.select(Offer).where(Offer.gig_id == gig.id, Offer.visible_to(actor))
-    return query.options(joinedload(Offer.person))
+    return query.options(joinedload(Offer.person), joinedload(Offer.test))
 
 
 def contract_of(session: Session, offer: Offer) -> Contract | None:
@@ -144,6 +144,7 @@ def contracts_for(actor: Actor) -> sa.Select[Contract]:
             joinedload(Contract.project),
             joinedload(Contract.organization),
             joinedload(Contract.person),
+            joinedload(Contract.test),
             selectinload(Contract.rates),
         )
     )
@@ -163,7 +164,7 @@ def active_contracts(session: Session, person_id: int) -> Sequence[Contract]:
     """An expert's contracts on which work can go on."""
     query = (
         sa.select(Contract)
-        .filter_by(person_id=person_id, state=ContractState.ACTIVE)
+        .filter_by(person_id=person_id, state=ContractState.ACTIVE, test_id=None)
         .options(joinedload(Contract.gig), joinedload(Contract.organization))
         .order_by(Contract.id)
     )
@@ -298,6 +299,11 @@ def _paid_line(line: ApprovedLine, started_at: datetime, contract: Contract, at:
 def sheets_of(contract: Contract) -> sa.Select[Timesheet]:
     """A contract's weeks."""
     return sa.select(Timesheet).filter_by(contract_id=contract.id).options(*_SHEET)
+
+
+def newest_sheet(session: Session, contract: Contract) -> Timesheet | None:
+    """The latest week of a contract in which anything was entered."""
+    return session.scalars(sheets_of(contract).order_by(Timesheet.week_start_at.desc()).limit(1)).first()
 
 
 def held_weeks(session: Session, contract: Contract) -> Sequence[Reservation]:

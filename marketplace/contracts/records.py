@@ -1,6 +1,7 @@
-"""What the work of an expert says of them in a match: weeks approved as submitted, and how soon they answer.
+"""What the work of an expert says of them in a match: weeks approved as submitted, tests passed, and how soon
+they answer.
 
-Both look back a year. A return that fell on appeal counts for nothing.
+All look back a year. A return that fell on appeal counts for nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ YEAR = timedelta(days=365)
 AT_ONCE = 500
 
 RECORDS = sa.text("""
-    SELECT c.person_id, 100 * count(*) FILTER (WHERE NOT returned) / count(*) AS record
+    SELECT person_id, 100 * count(*) FILTER (WHERE good) / count(*) AS record FROM (
+    SELECT c.person_id, NOT returned AS good
     FROM timesheets t
     JOIN contracts c ON c.id = t.contract_id
     CROSS JOIN LATERAL (
@@ -31,8 +33,12 @@ RECORDS = sa.text("""
         ) AS returned
     ) AS looked
     WHERE c.person_id = ANY (:ids) AND t.week_end_at > :since
-        AND (t.state = 'approved' OR (t.state = 'returned' AND returned))
-    GROUP BY c.person_id
+        AND (t.state = 'approved' OR (t.state = 'returned' AND returned)) AND c.test_id IS NULL
+    UNION ALL
+    SELECT person_id, state = 'passed' FROM sittings
+    WHERE person_id = ANY (:ids) AND graded_at > :since
+    ) AS decided
+    GROUP BY person_id
 """).columns(person_id=sa.BigInteger, record=sa.BigInteger)
 # An offer that nobody answered took all of its time.
 RESPONSES = sa.text("""

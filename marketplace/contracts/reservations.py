@@ -33,7 +33,7 @@ def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[
 
     Raises Refused, with what is free and what is needed, when the project's funds do not cover all of it.
     """
-    minutes = contract.hours_per_week * 60
+    minutes = contract.week_minutes
     new = [
         Reservation(
             contract=contract,

@@ -42,7 +42,8 @@ def _with_old_weeks(now: datetime) -> sa.Select[int]:
 
 def _without_next_week(now: datetime) -> sa.Select[int]:
     next_week = sa.exists().where(Reservation.contract_id == Contract.id, Reservation.week_start_at > now)
-    return sa.select(Contract.id).where(Contract.state == ContractState.ACTIVE, ~next_week)
+    active = (Contract.state == ContractState.ACTIVE, Contract.test_id.is_(None))
+    return sa.select(Contract.id).where(*active, ~next_week)
 
 
 @use_case
@@ -68,7 +69,7 @@ def _return_unused(session: Session, contract: Contract) -> bool:
 
 
 def _reserve_ahead(session: Session, contract: Contract) -> bool:
-    if contract.state is not ContractState.ACTIVE:
+    if contract.state is not ContractState.ACTIVE or contract.test_id is not None:
         return False
     this = week_of(max(clock.now(), limits.begins(contract)), contract.time_zone)
     wanted = [week for week in (this, this.next) if _within(contract, week)]

@@ -34,10 +34,12 @@ def accept_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID, sig
     gig = find_gig.gig(session, actor, offer.gig.public_id, lock=True)
     if offer.state is OfferState.MADE and offer.expires_at <= clock.now():
         raise Refused(_("This offer ran out. Ask the client to make it again."))
+    if offer.test_id is not None:
+        raise Refused(_("This is a paid test. It begins when you sign it on its own page."))
     if gig.state is GigState.REMOVED:
         raise Refused(_("The gig was taken down, so no contract can begin on it now."))
     offers.decide(session, actor, offer, OfferState.ACCEPTED)
-    contract = _contract(offer, _signature(offer, signed_name))
+    contract = contract_of(offer, signature(offer, signed_name))
     session.add(contract)
     limits.require_credentials(session, gig, actor.id, limits.begins(contract))
     applications.require_seat(session, gig)
@@ -59,7 +61,8 @@ def accept_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID, sig
     return contract
 
 
-def _signature(offer: Offer, typed: str) -> str:
+def signature(offer: Offer, typed: str) -> str:
+    """The name with which the offer is signed. Raises Invalid when another was typed."""
     name = line(offer.person.full_name)
     if line(typed).casefold() != name.casefold():
         raise Invalid(
@@ -68,13 +71,15 @@ def _signature(offer: Offer, typed: str) -> str:
     return name
 
 
-def _contract(offer: Offer, signed_name: str) -> Contract:
+def contract_of(offer: Offer, signed_name: str) -> Contract:
+    """The contract that the signature makes, in the zone where the expert lives."""
     now = clock.now()
     return Contract(
         offer=offer,
         organization_id=offer.organization_id,
         project=offer.project,
         gig=offer.gig,
+        test=offer.test,
         person=offer.person,
         currency=offer.currency,
         fee_bps=offer.fee_bps,

@@ -42,6 +42,15 @@ class TimesheetState(StrEnum):
     APPROVED = "approved"
 
 
+class SittingState(StrEnum):
+    """A test is taken in `begun`, graded in `handed_in`; an appeal can make `failed` a pass."""
+
+    BEGUN = "begun"
+    HANDED_IN = "handed_in"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
 class TimeKind(StrEnum):
     """Unpaid time (waiting, reading) is kept because the effective rate is made of it."""
 
@@ -73,6 +82,12 @@ TIMESHEET_MOVES: Mapping[TimesheetState, frozenset[TimesheetState]] = {
     TimesheetState.RETURNED: frozenset({TimesheetState.SUBMITTED}),
     TimesheetState.APPROVED: frozenset(),
 }
+SITTING_MOVES: Mapping[SittingState, frozenset[SittingState]] = {
+    SittingState.BEGUN: frozenset({SittingState.HANDED_IN}),
+    SittingState.HANDED_IN: frozenset({SittingState.PASSED, SittingState.FAILED}),
+    SittingState.PASSED: frozenset(),
+    SittingState.FAILED: frozenset({SittingState.PASSED}),
+}
 
 
 def move(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]]) -> None:
@@ -96,6 +111,10 @@ def word(state: StrEnum) -> str:
         "submitted": _("submitted"),
         "returned": _("returned"),
         "approved": _("approved"),
+        "begun": _("begun"),
+        "handed_in": _("handed in"),
+        "passed": _("passed"),
+        "failed": _("not passed"),
         "paid": _("paid"),
         "unpaid": _("unpaid"),
         "timer": _("timer"),

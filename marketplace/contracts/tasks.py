@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import jobs
 from marketplace.contracts import approvals, figures, notices, offers, records, rolling, timer, timesheets
+from marketplace.contracts.sittings import grading, taking
 from marketplace.gigs import funnel, rates
 from marketplace.reasons import hooks
 
@@ -52,6 +53,20 @@ def refresh_records(session: Session) -> None:
     records.refresh_records(session)
 
 
+@jobs.task("contracts.end_sittings")
+def end_sittings(session: Session) -> None:
+    """Hand in the tests whose time is over."""
+    taking.end_overdue(session)
+
+
+@jobs.task("contracts.remind_graders")
+def remind_graders(session: Session) -> None:
+    """Remind of the tests that should be graded by now."""
+    grading.remind_overdue(session)
+
+
+jobs.periodic("10 * * * * *", "contracts.end_sittings", by_the_clock=True)
+jobs.periodic("45 */5 * * * *", "contracts.remind_graders", by_the_clock=True)
 jobs.periodic("20 3 * * *", "contracts.refresh_records")
 jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
 jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
@@ -61,5 +76,6 @@ jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
+hooks.on_upheld["sitting"] = grading.passes_after_all
 funnel.offers_made.append(figures.offers_made)
 rates.earned.append(figures.earned)

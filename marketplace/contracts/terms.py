@@ -14,6 +14,7 @@ VERSION = "2026-11"
 # California SB 988, New York FIFA and the Illinois FWPA want a pay date, at most 30 days after the work.
 PAID_WITHIN_DAYS = 30
 APPROVAL_DAYS = 5
+GRADING_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,18 @@ class Terms:
     hours_per_week: int
     starts_on: date
     data_use: str
+
+
+@dataclass(frozen=True)
+class PaidTest:
+    """What the text about a paid test is made of."""
+
+    client: str
+    expert: str
+    gig: str
+    test: str
+    minutes: int
+    rate: Money
 
 
 def write(terms: Terms) -> str:
@@ -65,6 +78,50 @@ def write(terms: Terms) -> str:
                 "6. Ending. Either side may end this agreement at any time. What was worked until then is "
                 "paid."
             ),
+        ]
+    )
+
+
+def write_test(terms: PaidTest) -> str:
+    """The whole text about a paid test, of the current version, in the reader's language."""
+    return "\n\n".join(
+        [
+            _("Agreement for a paid test"),
+            _(
+                "Between %(client)s (the client) and %(expert)s (the expert).",
+                client=terms.client,
+                expert=terms.expert,
+            ),
+            _(
+                "1. The test. %(test)s, asked for by the gig %(gig)s. It begins when this is signed, ends "
+                "when it is handed in, and takes %(minutes)s minutes at most.",
+                test=terms.test,
+                gig=terms.gig,
+                minutes=terms.minutes,
+            ),
+            _(
+                "2. Pay. The client pays %(rate)s for each hour, for every minute from the signature until "
+                "the end, whether or not the test is passed. Each entry is counted in whole minutes and "
+                "rounded once, half up.",
+                rate=terms.rate,
+            ),
+            _(
+                "3. Money set aside. The money for the whole test is reserved from the client's funds before "
+                "it begins."
+            ),
+            _(
+                "4. Approval and pay date. The site measures the time, so nobody has to approve it. It is "
+                "paid at the latest %(paid)s days after the test.",
+                paid=PAID_WITHIN_DAYS,
+            ),
+            _(
+                "5. Grading. Within %(grading)s days somebody who holds at least the credentials that the "
+                "gig asks for grades the answers, by the rubric that is shown with the test. Whoever does "
+                "not pass is told why, line by line, and can appeal.",
+                grading=GRADING_DAYS,
+            ),
+            _("6. Use of the answers. They are read to grade this test. They train nothing."),
+            _("7. Afterwards. Passing is no contract yet; the client may offer one."),
         ]
     )
 

@@ -13,7 +13,7 @@ from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import entries, find, limits
 from marketplace.contracts.entries import Work
-from marketplace.contracts.models import TimeEntry
+from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import Source, TimeKind
 from marketplace.contracts.weeks import split, to_minute, week_of
 from marketplace.db import use_case
@@ -44,6 +44,19 @@ def start_timer(
 ) -> TimeEntry:
     """Start work now. Raises Refused when a timer runs, the contract is over, or no minute may be worked."""
     contract = find.own_contract(session, actor, contract_public_id)
+    limits.require_by_hand(contract)
+    return start_on(session, actor, contract, task_kind, note, kind)
+
+
+def start_on(
+    session: Session,
+    actor: Actor,
+    contract: Contract,
+    task_kind: str,
+    note: str = "",
+    kind: TimeKind = TimeKind.PAID,
+) -> TimeEntry:
+    """As `start_timer`, in the running transaction, on a contract that is locked or new."""
     now = to_minute(clock.now())
     limits.require_open(contract, now)
     if running(session, actor.id) is not None:
@@ -86,16 +99,17 @@ def stop_timer(session: Session, actor: Actor) -> Stopped:
     entry = running(session, actor.id)
     if entry is None:
         raise Refused(_("No timer is running."))
+    if entry.contract.test_id is not None:
+        raise Refused(_("A test is running. Hand it in, and its time ends."))
     find.hold(session, entry.contract_id)
     session.refresh(entry)
     return _stop(session, actor, entry, clock.now())
 
 
 def stop_spent_timers(session: Session) -> int:
-    """Stop the timers that have run as far as they may; how many."""
-    return jobs.one_by_one(
-        session, _stop_spent, session.scalars(sa.select(TimeEntry.id).where(_RUNNING)).all()
-    )
+    """Stop the timers that have run as far as they may; how many. Tests end by themselves."""
+    work = sa.select(TimeEntry.id).join(TimeEntry.contract).where(_RUNNING, Contract.test_id.is_(None))
+    return jobs.one_by_one(session, _stop_spent, session.scalars(work).all())
 
 
 def running(session: Session, person_id: int) -> TimeEntry | None:

@@ -145,6 +145,12 @@ def _submit_forgotten(session: Session, timesheet_id: int) -> bool:
     return True
 
 
+def submit_measured(session: Session, sheet: Timesheet) -> None:
+    """Submit a week that the site itself measured. Needs the contract's lock."""
+    require_stopped(sheet)
+    _submit(session, SITE, sheet)
+
+
 def _submit(session: Session, actor: Actor, sheet: Timesheet) -> None:
     move(sheet, TimesheetState.SUBMITTED, TIMESHEET_MOVES)
     sheet.submitted_at = clock.now()

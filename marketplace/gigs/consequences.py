@@ -24,6 +24,7 @@ from marketplace.gigs.autosaves import Fields
 from marketplace.gigs.drafts import GigDraft
 from marketplace.gigs.members import tell
 from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import ApplicationState, task_word
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
@@ -38,7 +39,7 @@ from marketplace.money import Money
 MILLISECONDS = 3_000
 WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
 # Who waits for an answer or holds an offer is told of a change of these.
-CONCERNS = ("rate", "hours", "dates", "data_use", "uses")
+CONCERNS = ("rate", "hours", "dates", "test", "data_use", "uses")
 # So many applications are looked at one by one; of the rest it is said that they were not.
 MOST_LOOKED_AT = 500
 
@@ -105,7 +106,7 @@ def publish_change(
         raise Refused(
             _("The gig or your change is not what you looked at any more. Look again, then publish.")
         )
-    before = _said(gig)
+    before = _said(session, gig)
     changed = drafts.edit_gig(session, actor, gig_public_id, draft, version)
     _tell_applicants(session, changed, before)
     return changed
@@ -121,7 +122,7 @@ def of_change(session: Session, gig: Gig, draft: GigDraft) -> Consequences:
     )
     counts = queries.counts(session, [gig.id])[gig.id]
     return Consequences(
-        differences(_said(gig), _said_by(draft, gig)),
+        differences(_said(session, gig), _said_by(session, draft, gig)),
         compared,
         _unfit(session, gig, before, after),
         sum(counts.get(state, 0) for state in WAITING),
@@ -155,6 +156,7 @@ def _labels() -> dict[str, str]:
         "domain": _("Domain"),
         "task": _("Task"),
         "credentials": _("Credentials asked for"),
+        "test": _("Paid test first"),
         "languages": _("Languages"),
         "countries": _("Countries"),
         "zone": _("Working hours in common"),
@@ -166,20 +168,21 @@ def _labels() -> dict[str, str]:
     }
 
 
-def _said(gig: Gig) -> dict[str, str]:
+def _said(session: Session, gig: Gig) -> dict[str, str]:
     columns = {name: getattr(gig, name) for name in drafts.kept(GigDraft(title=gig.title))}
-    return _in_words(columns, gig.requirements, gig.project.currency)
+    return _in_words(session, columns, gig.requirements, gig.project.currency)
 
 
-def _said_by(draft: GigDraft, gig: Gig) -> dict[str, str]:
-    return _in_words(drafts.kept(draft), draft.requirements, gig.project.currency)
+def _said_by(session: Session, draft: GigDraft, gig: Gig) -> dict[str, str]:
+    return _in_words(session, drafts.kept(draft), draft.requirements, gig.project.currency)
 
 
-def _in_words(said: Mapping[str, Any], requirements: Any, currency: str) -> dict[str, str]:
+def _in_words(session: Session, said: Mapping[str, Any], requirements: Any, currency: str) -> dict[str, str]:
     """Everything that a gig says, by its code, in the reader's language."""
     rates = [Money(said[name], currency) for name in ("rate_min", "rate_max") if said[name]]
     days = [day(said[name]) for name in ("starts_on", "ends_on") if said[name]]
     uses = dict(words.use_choices())
+    test = session.get(QualificationTest, said["test_id"]) if said["test_id"] else None
     return {
         "title": said["title"],
         "rate": " – ".join(str(rate) for rate in rates),
@@ -189,6 +192,7 @@ def _in_words(said: Mapping[str, Any], requirements: Any, currency: str) -> dict
         "domain": domains.title(said["domain"]) if said["domain"] else "",
         "task": task_word(said["task_kind"]) if said["task_kind"] else "",
         "credentials": "; ".join(_requirement(each) for each in requirements) or _("None"),
+        "test": test.title if test else _("None"),
         "languages": _listed(words.language(each) for each in said["languages"]),
         "countries": _listed(words.country(each) for each in said["countries"]),
         "zone": words.shared(said["time_zone"], said["shared_hours"]) or _("None"),
@@ -253,7 +257,7 @@ def _reasons(match: Match) -> list[str]:
 
 def _tell_applicants(session: Session, gig: Gig, before: Mapping[str, str]) -> None:
     """Tell those who wait or hold an offer what of it concerns them, each in their own language."""
-    concerned = [each for each in differences(before, _said(gig)) if each.code in CONCERNS]
+    concerned = [each for each in differences(before, _said(session, gig)) if each.code in CONCERNS]
     if not concerned:
         return
     waiting = sa.select(Application.person_id).where(
@@ -261,11 +265,13 @@ def _tell_applicants(session: Session, gig: Gig, before: Mapping[str, str]) -> N
     )
     codes = [each.code for each in concerned]
     for person_id in session.scalars(waiting.distinct()).all():
-        tell(session, person_id, "gig.changed", f"/gigs/{gig.public_id}", lambda: _notice(gig, codes))
+        tell(
+            session, person_id, "gig.changed", f"/gigs/{gig.public_id}", lambda: _notice(session, gig, codes)
+        )
 
 
-def _notice(gig: Gig, codes: list[str]) -> tuple[str, str]:
-    labels, said = _labels(), _said(gig)
+def _notice(session: Session, gig: Gig, codes: list[str]) -> tuple[str, str]:
+    labels, said = _labels(), _said(session, gig)
     lines = [
         _("%(what)s: rewritten.", what=labels[code])
         if code in LONG

@@ -21,6 +21,7 @@ from marketplace.gigs import autosaves, find, guidelines, projection, successors
 from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Application, Gig, GigRequirement, Project
 from marketplace.gigs.publishing import missing
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
@@ -38,7 +39,8 @@ class GigDraft:
     """What a client says of a gig. Rates are minor units of the project's currency for an hour.
 
     `uses` are those that experts may refuse: None when nothing was said, empty for none of them.
-    `shared_hours` of the working hours in `time_zone` must be the expert's too, a day.
+    `shared_hours` of the working hours in `time_zone` must be the expert's too, a day. `test_id` is the
+    internal id of the paid test to pass first.
     """
 
     title: str
@@ -60,6 +62,7 @@ class GigDraft:
     starts_on: date | None = None
     ends_on: date | None = None
     requirements: tuple[Requirement, ...] = ()
+    test_id: int | None = None
 
 
 class Outdated(Refused):
@@ -105,6 +108,7 @@ def draft_of(gig: Gig) -> GigDraft:
 def _add(session: Session, actor: Actor, project: Project, draft: GigDraft) -> Gig:
     if project.state is ProjectState.CLOSED:
         raise Refused(_("This project is closed. Start a new one for more work."))
+    check_test(session, project, draft)
     gig = Gig(project=project, state=GigState.DRAFT, version=1)
     write(gig, draft)
     session.add(gig)
@@ -153,6 +157,7 @@ def check_change(session: Session, gig: Gig, draft: GigDraft, version: int | Non
             )
         )
     check(draft)
+    check_test(session, gig.project, draft)
     _check_seats(session, gig, draft.headcount or 0)
     if gig.state is not GigState.DRAFT and (gaps := missing(SimpleNamespace(**kept(draft)))):
         raise Invalid(" ".join(gap.sentence for gap in gaps), field=gaps[0].field)
@@ -187,6 +192,7 @@ def kept(draft: GigDraft) -> dict[str, Any]:
         "shared_hours": draft.shared_hours,
         "starts_on": draft.starts_on,
         "ends_on": draft.ends_on,
+        "test_id": draft.test_id,
     }
 
 
@@ -210,6 +216,13 @@ def check(draft: GigDraft) -> None:
         raise Invalid(_("Name ten skills at most: those that decide."), field="skills")
     _check_zone(draft)
     _check_requirements(draft.requirements)
+
+
+def check_test(session: Session, project: Project, draft: GigDraft) -> None:
+    """Raise Invalid for a test of somebody else."""
+    test = session.get(QualificationTest, draft.test_id) if draft.test_id is not None else None
+    if draft.test_id is not None and (test is None or test.organization_id != project.organization_id):
+        raise Invalid(_("Choose a test from the list."), field="test")
 
 
 def _check_zone(draft: GigDraft) -> None:

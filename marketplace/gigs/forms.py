@@ -28,6 +28,7 @@ from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
 from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
 from marketplace.gigs.profiles import ProfileDraft
 from marketplace.gigs.projects import ProjectDraft
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
@@ -183,12 +184,18 @@ class GigForm(Form):
     skills = StringField(lazy("Skills"), [Optional(), Length(max=500)])
     starts_on = day_field(lazy("First day"), required=False)
     ends_on = day_field(lazy("Last day"), required=False)
+    test = SelectField(lazy("Paid test"), [Optional()])
     requirements = FieldList(
         FormField(RequirementForm), min_entries=MOST_REQUIREMENTS, max_entries=MOST_REQUIREMENTS
     )
 
-    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, currency: str, tests: Iterable[QualificationTest] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.tests = {str(each.public_id): each for each in tests}
+        asked = ((key, each.title) for key, each in self.tests.items())
+        self.test.choices = [("", _("None")), *asked]
         groups = dict(domains.choices([self.domain.object_data or ""]))
         self.domain.choices = {_("Not chosen yet"): [("", _("Choose one"))], **groups}
         self.task_kind.choices = [("", _("Choose one")), *words.task_choices()]
@@ -201,7 +208,7 @@ class GigForm(Form):
         self.rate_min.currency = self.rate_max.currency = currency
 
     @classmethod
-    def of(cls, gig: Gig) -> GigForm:
+    def of(cls, gig: Gig, tests: Iterable[QualificationTest] = ()) -> GigForm:
         """The form with what is kept."""
         currency = gig.project.currency
         plain = {name: getattr(gig, name) for name in PLAIN}
@@ -213,15 +220,24 @@ class GigForm(Form):
             rate_min=_money(gig.rate_min, currency),
             rate_max=_money(gig.rate_max, currency),
             requirements=[_asked(each) for each in gig.requirements],
+            test=str(gig.test.public_id) if gig.test else "",
+            tests=tests,
             version=str(gig.version),
             currency=currency,
         )
 
     @classmethod
-    def typed(cls, fields: Iterable[Iterable[str]], currency: str, *, csrf: bool = True) -> GigForm:
+    def typed(
+        cls,
+        fields: Iterable[Iterable[str]],
+        currency: str,
+        *,
+        tests: Iterable[QualificationTest] = (),
+        csrf: bool = True,
+    ) -> GigForm:
         """The form as somebody left it, whether or not it makes sense; without `csrf` only to be read."""
         sent = MultiDict([(name, value) for name, value in fields])
-        return cls(sent, currency=currency, meta={"csrf": csrf})
+        return cls(sent, currency=currency, tests=tests, meta={"csrf": csrf})
 
     @property
     def opened(self) -> int | None:
@@ -232,6 +248,7 @@ class GigForm(Form):
     def draft(self) -> GigDraft:
         """What was filled in."""
         asked = (each.form.requirement() for each in self.requirements if not each.form.errors)
+        test = self.tests.get(self.test.data or "")
         return GigDraft(
             title=self.title.data or "",
             domain=self.domain.data or None,
@@ -252,6 +269,7 @@ class GigForm(Form):
             starts_on=self.starts_on.data,
             ends_on=self.ends_on.data,
             requirements=tuple(each for each in asked if each is not None),
+            test_id=test.id if test else None,
         )
 
     def readable(self) -> GigDraft:

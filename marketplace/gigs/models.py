@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from marketplace.accounts.models import Organization, Person
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.db import Base, Key, Public, Word
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import (
     BOUND,
     LIVE,
@@ -103,7 +104,8 @@ class Gig(Public, Base):
     """A piece of work at a rate band. Amounts are minor units of the project's currency for an hour.
 
     `uses` are those that experts may refuse (see `matching.uses`), None until the client has said.
-    `left_at` is when it was last paused or closed; None while it is published.
+    `left_at` is when it was last paused or closed; None while it is published. `test` is passed before
+    anybody is offered a contract; None when there is none.
     """
 
     __tablename__ = "gigs"
@@ -128,12 +130,14 @@ class Gig(Public, Base):
     shared_hours: Mapped[int] = mapped_column(sa.SmallInteger)
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
+    test_id: Mapped[int | None] = mapped_column(sa.ForeignKey("qualification_tests.id"))
     state: Mapped[GigState] = mapped_column(Word(GigState))
     published_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
     version: Mapped[int]
 
     project: Mapped[Project] = relationship()
+    test: Mapped[QualificationTest | None] = relationship()
     succession: Mapped[Succession | None] = relationship(
         foreign_keys="Succession.gig_id", viewonly=True, uselist=False
     )

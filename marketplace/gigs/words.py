@@ -8,6 +8,7 @@ from babel import Locale
 
 from marketplace import clock
 from marketplace.accounts.people import countries
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import TaskKind, task_word
 from marketplace.i18n import current_locale, ngettext, zone_name
 from marketplace.i18n import gettext as _
@@ -92,6 +93,16 @@ def shared(zone: str | None, hours: int) -> str:
         return ""
     return ngettext(
         "%(n)s hour a day with %(zone)s", "%(n)s hours a day with %(zone)s", hours, zone=zone_name(zone)
+    )
+
+
+def test_in_short(test: QualificationTest) -> str:
+    """`Reading chest CT, 45 minutes at most, paid`."""
+    return ngettext(
+        "%(title)s, %(n)s minute at most, paid",
+        "%(title)s, %(n)s minutes at most, paid",
+        test.minutes,
+        title=test.title,
     )
 
 

@@ -16,6 +16,7 @@ from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts import queries as contract_queries
 from marketplace.contracts import timer
 from marketplace.contracts.models import Contract, Offer, Timesheet
+from marketplace.contracts.sittings.queries import to_grade
 from marketplace.contracts.states import ContractState, OfferState, TimesheetState
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import CredentialState
@@ -101,6 +102,7 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
         )
     yield from _credential_tasks(session, actor)
     yield from _work_tasks(session, actor)
+    yield from _to_grade(session, actor)
     if _works(session, actor) and not _can_be_paid(session, actor):
         yield Task(
             _("So that your pay can be sent, say on Stripe’s pages where your bank is."),
@@ -160,15 +162,28 @@ def _credential_tasks(session: Session, actor: Actor) -> Iterator[Task]:
 
 
 def _work_tasks(session: Session, actor: Actor) -> Iterator[Task]:
-    if timer.running(session, actor.id) is not None:
+    running = timer.running(session, actor.id)
+    if running is not None and running.contract.test_id is not None:
+        yield Task(_("You are taking a test, and the clock runs."), _("Go on with it"), "contracts.work")
+        return
+    if running is not None:
         yield Task(_("Your timer is running."), _("See it, or stop it"), "contracts.work")
         return
-    active = Contract.state == ContractState.ACTIVE
-    if n := _count(session, Contract, Contract.person_id == actor.id, active):
+    active = (Contract.state == ContractState.ACTIVE, Contract.test_id.is_(None))
+    if n := _count(session, Contract, Contract.person_id == actor.id, *active):
         yield Task(
             ngettext("You have a contract to work on.", "You have %(n)s contracts to work on.", n),
             _("Go to your work"),
             "contracts.work",
+        )
+
+
+def _to_grade(session: Session, actor: Actor) -> Iterator[Task]:
+    if n := how_many(session, to_grade(actor)):
+        yield Task(
+            ngettext("A test waits for your grade.", "%(n)s tests wait for your grade.", n),
+            _("Grade it"),
+            "contracts.grading_queue",
         )
 
 
@@ -198,6 +213,8 @@ def _client_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             "contracts.waiting",
         )
     yield from _standing_still(session, actor)
+    if not actor.has(Role.EXPERT):
+        yield from _to_grade(session, actor)
     own = (Application.gig_id == Gig.id, Gig.project_id == Project.id)
     mine = Project.organization_id.in_(actor.organizations(*CLIENT))
     applied = Application.state == ApplicationState.APPLIED

@@ -57,7 +57,8 @@ def merits() -> list[About]:
         "skills": _("In proportion to how many of the skills that the gig names are named."),
         "availability": _("In proportion to the hours a week that the gig would like."),
         "record": _(
-            "Of the weeks decided, those approved as submitted. What is not known yet counts %(unknown)s.",
+            "Of the weeks and tests decided, those approved as submitted, or passed. What is not known yet "
+            "counts %(unknown)s.",
             unknown=unknown,
         ),
         "response": _(

@@ -248,14 +248,14 @@ def skill_points(asked: int, met: int, weight: int) -> int:
 
 
 def record(pair: Pair) -> Iterator[Criterion]:
-    """Weeks approved as they were submitted, of all that were decided."""
+    """Weeks approved as they were submitted, and tests passed, of all that were decided."""
     kept, most, grown = pair.expert.record, pair.weights.record, {"record": 100}
     points = most * known_record(kept) // WHOLE_RECORD
     yield _soft("record", most, points, {"record": kept}, lambda: [Change(Who.EXPERT, grown, {})])
 
 
 def known_record(record: int | None) -> int:
-    """Of 100, what counts for the weeks that were decided."""
+    """Of 100, what counts for the weeks and tests that were decided."""
     return UNKNOWN_PERCENT if record is None else record
 
 

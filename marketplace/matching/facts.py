@@ -40,10 +40,11 @@ class RequirementFact:
 class ExpertFacts:
     """An expert. `domains` are codes of the tree in use; `min_rate` is minor units of `currency` an hour.
 
-    `skills` are names as `skills.key` writes them. `record` is how many in a hundred of the weeks decided
-    were approved without being returned, `response_hours` how long an invitation or an offer waits for an
-    answer; None where nobody knows yet. `conflicts` are the clients (internal ids of organizations) for whom
-    the expert cannot work, `refusals` the uses of work (see `uses.Use`) that they take no part in.
+    `skills` are names as `skills.key` writes them. `record` is how many in a hundred of the weeks and tests
+    decided were approved without being returned, or passed, `response_hours` how long an invitation or an
+    offer waits for an answer; None where nobody knows yet. `conflicts` are the clients (internal ids of
+    organizations) for whom the expert cannot work, `refusals` the uses of work (see `uses.Use`) that they
+    take no part in.
     """
 
     person_id: int

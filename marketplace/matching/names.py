@@ -37,7 +37,7 @@ def label(code: str, facts: Facts) -> str:
         "rate_fit": _("How the rate fits"),
         "availability": _("Time for it"),
         "skills": _("Skills"),
-        "record": _("Weeks approved as submitted"),
+        "record": _("Weeks approved, tests passed"),
         "response": _("How soon answers come"),
     }[code]
 

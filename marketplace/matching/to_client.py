@@ -141,8 +141,10 @@ def skills(passes: bool, facts: Facts) -> str:
 
 def record(passes: bool, facts: Facts) -> str:
     if facts["record"] is None:
-        return _("No week was decided here yet, which counts half.")
-    return _("Of the weeks decided, %(n)s %% were approved as submitted.", n=facts["record"])
+        return _("No week and no test was decided here yet, which counts half.")
+    return _(
+        "Of the weeks and tests decided, %(n)s %% were approved as submitted, or passed.", n=facts["record"]
+    )
 
 
 def response(passes: bool, facts: Facts) -> str:

@@ -143,8 +143,11 @@ def skills(passes: bool, facts: Facts) -> str:
 
 def record(passes: bool, facts: Facts) -> str:
     if facts["record"] is None:
-        return _("None of your weeks was decided yet, which counts half.")
-    return _("Of your weeks decided, %(n)s %% were approved as you submitted them.", n=facts["record"])
+        return _("None of your weeks or tests was decided yet, which counts half.")
+    return _(
+        "Of your weeks and tests decided, %(n)s %% were approved as you submitted them, or passed.",
+        n=facts["record"],
+    )
 
 
 def response(passes: bool, facts: Facts) -> str:
@@ -187,7 +190,9 @@ def advice(code: str, facts: Facts) -> tuple[str, str]:
     if code == "credential":
         return _about_credentials(facts), "credentials"
     if code == "record":
-        return _("It grows with every week that is approved as you submitted it."), "work"
+        return _(
+            "It grows with every week that is approved as you submitted it, and every test passed."
+        ), "work"
     if code == "response":
         return _("Answer invitations and offers within a day."), "work"
     return _about_profile(code, facts), "profile"

@@ -23,6 +23,7 @@ def reasons() -> dict[str, dict[str, str]]:
         "timesheet": _for_timesheets(),
         "sign_in": _for_sign_ins(),
         "gig": _for_gigs(),
+        "sitting": _for_sittings(),
     }
 
 
@@ -96,6 +97,10 @@ def _for_gigs() -> dict[str, str]:
         "duplicate": _("It is the same as another gig that is open."),
         "not_work": _("It is not work that experts could do here."),
     }
+
+
+def _for_sittings() -> dict[str, str]:
+    return {"points_missing": _("The answers did not reach the points that are needed to pass.")}
 
 
 def _for_timesheets() -> dict[str, str]:

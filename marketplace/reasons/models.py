@@ -24,6 +24,7 @@ class Decision(StrEnum):
     REVOKED = "revoked"
     ENDED = "ended"
     REMOVED = "removed"
+    NOT_PASSED = "not_passed"
 
 
 class Outcome(StrEnum):

@@ -23,6 +23,7 @@ def _subjects() -> dict[str, str]:
         "contract": _("Contract"),
         "sign_in": _("Sign-in"),
         "gig": _("Gig"),
+        "sitting": _("Test"),
     }
 
 
@@ -36,4 +37,5 @@ def _decisions() -> dict[Decision, str]:
         Decision.REVOKED: _("revoked"),
         Decision.ENDED: _("ended"),
         Decision.REMOVED: _("taken down"),
+        Decision.NOT_PASSED: _("not passed"),
     }

@@ -16,11 +16,17 @@ from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
+from marketplace.contracts.sittings.asking import ask
+from marketplace.contracts.sittings.graders import choose_graders
+from marketplace.contracts.sittings.models import Sitting
+from marketplace.contracts.sittings.taking import begin, hand_in
 from marketplace.credentials.models import Credential
 from marketplace.gigs.finding.models import Cadence, SavedSearch
 from marketplace.gigs.finding.saved import save_search
 from marketplace.gigs.finding.search import Search
-from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.models import ExpertProfile, Project
+from marketplace.gigs.qualification.models import QualificationTest
+from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.skill_aliases import set_alias
 from marketplace.ledger.models import JournalEntry
 from marketplace.matching.models import MatchSkillAlias
@@ -36,7 +42,9 @@ from marketplace.reconciliation.models import (
     StatementMatch,
 )
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
-from tests.factories.gigs import RADIOLOGY, an_expert
+from tests.factories.contracts import FEE_BPS
+from tests.factories.gigs import RADIOLOGY, a_gig, an_application, an_expert
+from tests.factories.sittings import ANSWERS, DRAFT
 from tests.stories import acts
 from tests.stories.house import House
 
@@ -118,7 +126,7 @@ class World:
     @cached_property
     def _named(self) -> dict[str, Any]:
         session, cast = self.house.session, self.house.cast
-        contract = session.scalars(sa.select(Contract)).one()
+        contract = session.scalars(sa.select(Contract).filter_by(person_id=self.house.ana.id)).one()
         grant = sa.select(RoleGrant.public_id).filter_by(role=Role.CLIENT_APPROVER)
         ids = {
             "organization_id": cast.lumen.public_id,
@@ -133,6 +141,8 @@ class World:
             "contract_id": contract.public_id,
             "profile": session.get_one(ExpertProfile, contract.person_id).public_id,
             "link_id": self.link,
+            "test_id": session.scalars(sa.select(QualificationTest.public_id)).one(),
+            "sitting_id": session.scalars(sa.select(Sitting.public_id)).one(),
             "alias_id": session.scalars(sa.select(MatchSkillAlias.public_id)).one(),
             "stripe_id": session.scalars(sa.select(ConnectedPayout.stripe_id)).one(),
         }
@@ -181,12 +191,25 @@ def made(house: House) -> World:
     )
     a_sign_in(session, rival)
     _second_factor(house, ana)
+    _tested(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
     brought = an_organization(session, "Brought In").public_id
     session.commit()
     return World(house, an_actor(session, rival), link.public_id, brought)
+
+
+def _tested(house: House) -> None:
+    """Ben takes a test that Ana, who works for the client, may grade."""
+    session, carla, lumen = house.session, house.carla, house.cast.lumen.public_id
+    test = write_test(session, carla, lumen, DRAFT)
+    choose_graders(session, carla, test.public_id, [house.cast.person(house.ana).public_id])
+    project = session.scalars(sa.select(Project)).one()
+    gig = a_gig(session, carla, project, title="Check chest CT reports", hours_per_week=1, test_id=test.id)
+    offer = ask(session, carla, an_application(session, house.ben, gig).public_id, fee_bps=FEE_BPS)
+    sitting = begin(session, house.ben, offer.public_id, house.ben.name)
+    hand_in(session, house.ben, sitting.public_id, ANSWERS)
 
 
 def _second_factor(house: House, ana: Actor) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from flask import Blueprint, url_for
+from flask import Blueprint, current_app, url_for
 from sqlalchemy.orm import joinedload
 
 from marketplace.contracts import limits, offers, queries
 from marketplace.contracts import tasks as tasks
 from marketplace.contracts.models import Contract
-from marketplace.gigs.models import Project
+from marketplace.contracts.sittings.asking import Price, price_of
+from marketplace.contracts.sittings.queries import Standing, standings
+from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
@@ -36,8 +39,18 @@ def _words() -> dict[str, object]:
 
 @bp.app_context_processor
 def _about_projects() -> dict[str, object]:
-    # The page of a project belongs to gigs, which knows nothing of contracts.
-    return {"lapsed_in": _lapsed_in}
+    # The pages of projects and gigs belong to gigs, which knows nothing of contracts.
+    return {"lapsed_in": _lapsed_in, "test_standings": _test_standings, "test_price": _test_price}
+
+
+def _test_standings(gig: Gig, people: Sequence[int]) -> dict[int, Standing]:
+    return standings(db_session(), gig, people)
+
+
+def _test_price(application: Application) -> Price | None:
+    test = application.gig.test
+    fee_bps = current_app.config["SETTINGS"].fee_bps
+    return price_of(db_session(), application, test, fee_bps) if test else None
 
 
 def _lapsed_in(project: Project) -> list[tuple[Contract, str]]:
@@ -68,6 +81,6 @@ sources.register("approval", _approval_link)
 sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
-from marketplace.contracts.views import deals, guidelines, timesheets, work  # noqa: E402
+from marketplace.contracts.views import deals, guidelines, sittings, timesheets, work  # noqa: E402
 
-__all__ = ["bp", "deals", "guidelines", "timesheets", "work"]
+__all__ = ["bp", "deals", "guidelines", "sittings", "timesheets", "work"]

@@ -12,6 +12,7 @@ from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import ending, find, guidelines, limits, offers, queries, signing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
+from marketplace.contracts.sittings import queries as sittings
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.views import bp
 from marketplace.gigs import find as find_gig
@@ -37,7 +38,7 @@ def own_offers() -> ResponseReturnValue:
 @guard()
 def offer(offer_id: uuid.UUID) -> ResponseReturnValue:
     """One offer, with the whole text; its expert signs it here."""
-    return _offer(find.offer(db_session(), actor(), offer_id), SignForm())
+    return show_offer(find.offer(db_session(), actor(), offer_id), SignForm())
 
 
 @bp.post("/offers/<uuid:offer_id>/signature")
@@ -51,7 +52,7 @@ def sign(offer_id: uuid.UUID) -> ResponseReturnValue:
     if contract:
         flash(_("You have a contract, and money stands behind its first two weeks."), "success")
         return redirect(url_for("contracts.show", contract_id=contract.public_id), 303)
-    return _offer(find.offer(db_session(), actor(), offer_id), form)
+    return show_offer(find.offer(db_session(), actor(), offer_id), form)
 
 
 @bp.post("/offers/<uuid:offer_id>/refusal")
@@ -161,15 +162,17 @@ def _end(form: ReasonForm, contract_id: uuid.UUID) -> Contract:
     )
 
 
-def _offer(found: Offer, form: SignForm) -> ResponseReturnValue:
+def show_offer(found: Offer, form: SignForm) -> ResponseReturnValue:
+    """The page of an offer, or of a paid test that is offered."""
     mine = found.person_id == actor().person_id
     return page(
-        "contracts/offer.html",
+        "contracts/test_offer.html" if found.test else "contracts/offer.html",
         form=form,
         offer=found,
         mine=mine,
         waits=offers.stands(found) is OfferState.MADE,
         contract=queries.contract_of(db_session(), found),
+        sitting=sittings.of_offer(db_session(), found),
         label=profiles_of(db_session(), [found.person_id])[found.person_id].label,
         may_withdraw=actor().has(Role.CLIENT_ADMIN, organization_id=found.organization_id),
     )
@@ -189,6 +192,8 @@ def _show(contract_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
         gap=limits.credential_gap(db_session(), contract),
         guidelines=newest_guidelines(db_session(), contract.gig_id),
         unread=bool(guidelines.unread(db_session(), [contract])),
-        may_end=mine or actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id),
+        may_end=contract.test is None
+        and (mine or actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id)),
         statement=reasons.about(db_session(), "contract", contract.public_id) if mine else None,
+        sitting=sittings.of_contract(db_session(), contract),
     )

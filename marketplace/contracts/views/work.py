@@ -13,6 +13,7 @@ from marketplace.actor import Role
 from marketplace.contracts import entries, find, guidelines, limits, queries, timer
 from marketplace.contracts.forms import EntryForm, StartForm
 from marketplace.contracts.models import Contract, TimeEntry
+from marketplace.contracts.sittings import queries as sittings
 from marketplace.contracts.states import TimeKind
 from marketplace.contracts.views import bp
 from marketplace.contracts.weeks import week_of, week_on
@@ -27,10 +28,12 @@ EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 @guard(Role.EXPERT)
 def work() -> ResponseReturnValue:
     """This week on one of one's contracts, the first when none is chosen."""
+    running = timer.running(db_session(), actor().id)
+    if running and running.contract.test_id is not None:
+        return _to_test(running.contract)
     mine = queries.active_contracts(db_session(), actor().id)
     if not mine:
         return page("contracts/no_work.html")
-    running = timer.running(db_session(), actor().id)
     chosen = next((each for each in mine if running and each.id == running.contract_id), mine[0])
     return redirect(url_for("contracts.week", contract_id=chosen.public_id), 303)
 
@@ -40,6 +43,8 @@ def work() -> ResponseReturnValue:
 def week(contract_id: uuid.UUID) -> ResponseReturnValue:
     """A week of one contract, the present one when none is asked for."""
     contract = find.contract(db_session(), actor(), contract_id)
+    if contract.test_id is not None:
+        return _to_test(contract)
     return _week(contract, _asked_day(contract))
 
 
@@ -153,6 +158,14 @@ def _asked_day(contract: Contract) -> date:
         return date.fromisoformat(request.args.get("week", ""))
     except ValueError:
         return clock.today(contract.time_zone)
+
+
+def _to_test(contract: Contract) -> ResponseReturnValue:
+    """A test is taken on its own page."""
+    sitting = sittings.of_contract(db_session(), contract)
+    if sitting is None:
+        return redirect(url_for("contracts.show", contract_id=contract.public_id), 303)
+    return redirect(url_for("contracts.sitting", sitting_id=sitting.public_id), 303)
 
 
 def _to_week_of(entry: TimeEntry) -> ResponseReturnValue:

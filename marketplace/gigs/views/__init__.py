@@ -26,6 +26,7 @@ def _words() -> dict[str, object]:
         "use_word": names.use,
         "country": words.country,
         "shared_hours": words.shared,
+        "test_in_short": words.test_in_short,
         "succession": successors.sentence,
         "succession_in_short": successors.in_short,
     }
@@ -42,6 +43,7 @@ from marketplace.gigs.views import (  # noqa: E402
     posting,
     rules,
     skills,
+    tests,
 )
 
 __all__ = [
@@ -56,4 +58,5 @@ __all__ = [
     "posting",
     "rules",
     "skills",
+    "tests",
 ]

@@ -57,7 +57,7 @@ class WeightsForm(_RulesForm):
     rate = IntegerField(lazy("How the rate fits"), [FILL_IN, POINTS])
     skills = IntegerField(lazy("Skills"), [FILL_IN, POINTS])
     availability = IntegerField(lazy("Time for it"), [FILL_IN, POINTS])
-    record = IntegerField(lazy("Weeks approved as submitted"), [FILL_IN, POINTS])
+    record = IntegerField(lazy("Weeks approved, tests passed"), [FILL_IN, POINTS])
     response = IntegerField(lazy("How soon answers come"), [FILL_IN, POINTS])
     reason = TextAreaField(lazy("Why"), [InputRequired(lazy("Say why: everybody can read it."))])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import request, url_for
@@ -11,6 +12,8 @@ from marketplace.gigs import autosaves, eligible, words
 from marketplace.gigs.drafts import GigDraft
 from marketplace.gigs.forms import GigForm
 from marketplace.gigs.models import Autosave, Gig, Project
+from marketplace.gigs.qualification.models import QualificationTest
+from marketplace.gigs.qualification.queries import to_choose
 from marketplace.web import actor, db_session, page
 
 
@@ -25,10 +28,10 @@ class Sheet:
         """As it was sent; else as it was left, unsaved; else as the gig is kept."""
         kept = self.kept()
         if kept and request.method == "GET":
-            return GigForm.typed(kept.fields, self.project.currency)
+            return GigForm.typed(kept.fields, self.project.currency, tests=self.tests())
         if self.gig:
-            return GigForm.of(self.gig)
-        return GigForm(currency=self.project.currency, languages=["en"])
+            return GigForm.of(self.gig, self.tests())
+        return GigForm(currency=self.project.currency, languages=["en"], tests=self.tests())
 
     def page(self, form: GigForm) -> ResponseReturnValue:
         """The page with the form."""
@@ -54,8 +57,14 @@ class Sheet:
     def waiting(self) -> GigDraft | None:
         """What waits to be published, None when nothing does or when it makes no sense any more."""
         kept = self.kept()
-        form = GigForm.typed(kept.fields, self.project.currency, csrf=False) if kept else None
-        return form.draft() if form and form.validate() else None
+        if kept is None:
+            return None
+        form = GigForm.typed(kept.fields, self.project.currency, tests=self.tests(), csrf=False)
+        return form.draft() if form.validate() else None
+
+    def tests(self) -> Sequence[QualificationTest]:
+        """The paid tests that the gig may ask for."""
+        return to_choose(db_session(), self.project, self.gig)
 
     def kept(self) -> Autosave | None:
         """What the reader typed here and did not save."""

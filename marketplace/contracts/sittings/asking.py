@@ -1,0 +1,136 @@
+"""Asking an applicant to take the test of a gig, which is an offer of paid time and nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from marketplace import clock, ledger, money
+from marketplace.actor import Actor, Role
+from marketplace.contracts import limits, offers, terms
+from marketplace.contracts.models import Offer
+from marketplace.contracts.sittings import graders, queries
+from marketplace.db import use_case
+from marketplace.errors import Refused
+from marketplace.gigs import find
+from marketplace.gigs.members import tell
+from marketplace.gigs.models import Application, ExpertProfile
+from marketplace.gigs.qualification.models import QualificationTest
+from marketplace.gigs.qualification.writing import fix
+from marketplace.gigs.states import ApplicationState
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.money import Money
+
+WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a test pays an hour, and what it costs the client at most, pay and fee."""
+
+    rate: Money
+    most: Money
+
+
+@use_case
+def ask(session: Session, actor: Actor, application_public_id: uuid.UUID, *, fee_bps: int) -> Offer:
+    """Ask an applicant to take the test that the gig asks for. `fee_bps` is as in `make_offer`.
+
+    Raises Refused when the gig is not open or asks for none, they are taking it or have taken it, nobody who
+    may grade it is chosen, or the project's free money does not pay for it.
+    """
+    application = find.application(session, actor, application_public_id, lock=True)
+    gig = application.gig
+    actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
+    test = gig.test
+    if test is None:
+        raise Refused(_("This gig asks for no test."))
+    offers.require_open(gig)
+    fix(session, test)
+    price = price_of(session, application, test, fee_bps)
+    _require(session, application, test, price)
+    offer = offers.put(
+        session,
+        actor,
+        application,
+        offers.OfferDraft(price.rate.amount, -(-test.minutes // 60), clock.today("UTC")),
+        _terms(application, test, price.rate),
+        fee_bps=fee_bps,
+        test=test,
+    )
+    client = gig.project.organization.name
+    tell(
+        session,
+        application.person_id,
+        "test.offered",
+        f"/offers/{offer.public_id}",
+        lambda: (
+            _("%(client)s asks you to take a paid test", client=client),
+            _(
+                "%(gig)s. It takes %(minutes)s minutes at most, and every minute is paid. Begin it within "
+                "seven days.",
+                gig=gig.title,
+                minutes=test.minutes,
+            ),
+        ),
+    )
+    return offer
+
+
+def price_of(session: Session, application: Application, test: QualificationTest, fee_bps: int) -> Price:
+    """The bottom of the gig's band, or the least that the expert works for, where that is more."""
+    gig = application.gig
+    currency, rate = gig.project.currency, gig.rate_min or 0
+    profile = session.get(ExpertProfile, application.person_id)
+    if profile is not None and profile.currency == currency:
+        rate = max(rate, profile.min_rate)
+    pay = money.for_minutes(rate, test.minutes)
+    return Price(Money(rate, currency), Money(pay + money.share(pay, fee_bps), currency))
+
+
+def _require(session: Session, application: Application, test: QualificationTest, price: Price) -> None:
+    if application.state not in WAITING:
+        raise Refused(_("Only somebody whose application waits can be asked to take the test."))
+    standing = queries.standings(session, application.gig, [application.person_id])[application.person_id]
+    if not standing.may_ask:
+        raise Refused(standing.sentence)
+    if test.id in graders.tests_of(session, application.person_id):
+        raise Refused(_("This expert grades the test, so they cannot take it."))
+    if not graders.able(session, test, limits.requirements(application.gig)):
+        raise Refused(
+            _(
+                "Nobody is chosen yet who may grade this test: it takes somebody who works for you and holds "
+                "every credential that the gig asks for. Choose them on the page of the test, then ask again."
+            )
+        )
+    _require_cover(session, application, price)
+
+
+def _require_cover(session: Session, application: Application, price: Price) -> None:
+    project = application.gig.project
+    free = -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+    if free < price.most.amount:
+        raise Refused(
+            _(
+                "The project has %(free)s free, and the test can cost %(most)s. Add funds first.",
+                free=Money(max(0, free), project.currency),
+                most=price.most,
+            )
+        )
+
+
+def _terms(application: Application, test: QualificationTest, rate: Money) -> str:
+    gig = application.gig
+    return terms.write_test(
+        terms.PaidTest(
+            client=gig.project.organization.name,
+            expert=application.person.full_name,
+            gig=gig.title,
+            test=test.title,
+            minutes=test.minutes,
+            rate=rate,
+        )
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from marketplace.demo.cast import LUMEN
@@ -17,6 +17,7 @@ LOWEST, HIGHEST = 45 * DOLLAR, 250 * DOLLAR
 BEN, CARLA = "ben@demo.example", "carla@demo.example"
 # What Lumen Labs did before the walk begins.
 LUMEN_PROJECT = "Clause by clause"
+LUMEN_TESTED, TESTED_IN = "Check what a model says of leases", 11
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def draw(seed: int, *, experts: int = 2_000, projects: int = 60, gigs: int = 180
     return World(
         clients=(*CLIENTS, LUMEN),
         experts=tuple(_expert(chance, number) for number in range(1, experts + 1)),
-        projects=(_lumen(), *_projects(chance, projects - 1, gigs - 2, weeks)),
+        projects=(_lumen(), *_projects(chance, projects - 1, gigs - 3, weeks)),
     )
 
 
@@ -119,9 +120,11 @@ def _lumen() -> ProjectPlan:
         summary="Contracts read by lawyers, so that a model says what is missing from them.",
         week=0,
         by_card=True,
+        # For the last of them a paid test comes first.
         gigs=(
             _lumen_gig("critique", "Say what is missing from a contract", "23-1011", 2, licensed=True),
             _lumen_gig("rewrite", "Rewrite summaries that a founder can act on", "law", 3, licensed=False),
+            replace(_lumen_gig("fact_check", LUMEN_TESTED, "law", 3, licensed=False), week=TESTED_IN, left=3),
         ),
     )
 

@@ -12,7 +12,8 @@ from marketplace import settings, tasks
 from marketplace.accounts.models import Person
 from marketplace.app import create_app
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
-from marketplace.contracts.states import TimesheetState
+from marketplace.contracts.sittings.models import Sitting
+from marketplace.contracts.states import SittingState, TimesheetState
 from marketplace.demo import world
 from marketplace.demo.history.__main__ import steps
 from marketplace.demo.history.stage import SEED, Stage, first_monday
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.committed
 
 REPEATED = 7  # one step in so many is played twice, as after a crash just before it was noted as done
 LUMENS = Project.name == world.LUMEN_PROJECT
-EVERYTHING = (Person, Project, Gig, Application, Contract, TimeEntry, Funding, PayoutItem)
+EVERYTHING = (Person, Project, Gig, Application, Contract, Sitting, TimeEntry, Funding, PayoutItem)
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def test_a_small_history(committed: Committed, stripe: Handle) -> None:
         assert dev_has_hours_to_approve(stage)
         assert carla_has_somebody_to_answer(stage)
         assert nothing_is_walked(stage)
+        assert a_test_was_taken(stage)
 
 
 def how_much(stage: Stage) -> list[int | None]:
@@ -90,6 +92,11 @@ def carla_has_somebody_to_answer(stage: Stage) -> bool:
     applied = sa.select(Application.id).join(Application.gig).join(Gig.project)
     waiting = applied.where(LUMENS, Application.state == ApplicationState.APPLIED)
     return stage.session.scalars(waiting).first() is not None
+
+
+def a_test_was_taken(stage: Stage) -> bool:
+    states = set(stage.session.scalars(sa.select(Sitting.state)))
+    return {SittingState.PASSED, SittingState.HANDED_IN} == states
 
 
 def nothing_is_walked(stage: Stage) -> bool:

@@ -55,7 +55,7 @@ def grade_form(test: QualificationTest) -> Any:
         within = NumberRange(0, line.points, _("Give between 0 and %(most)s points.", most=line.points))
         fill_in = InputRequired(_("Fill this in."))
         fields[f"points_{line.position}"] = IntegerField(
-            _("Points of %(most)s", most=line.points), [fill_in, within]
+            _("Points, of %(most)s", most=line.points), [fill_in, within]
         )
         fields[f"comment_{line.position}"] = TextAreaField(_("What is missing"), [Optional(), COMMENT])
     return type("GradeForm", (Form,), fields)()

@@ -115,8 +115,7 @@ def database(server: Server) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def fresh_openings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has published is not what the next one finds, and nobody waits to find it."""
-    from marketplace.gigs.finding import openings
-    from marketplace.matching import rules
+    from marketplace.matching import openings, rules
 
     openings.forget()
     rules.forget()

@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
 from marketplace import embedded, settings
-from marketplace.gigs.finding import openings
+from marketplace.matching import openings
 from marketplace.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -105,7 +105,13 @@ def push_gig(session: Session, gig: Gig) -> None:
         return
     funded = has_funds(session, gig)
     facts = gig_facts(gig, seats_left(session, gig), funded)
-    if projections.push_gig(session, facts, open=gig.state is GigState.PUBLISHED):
+    if projections.push_gig(
+        session,
+        facts,
+        open=gig.state is GigState.PUBLISHED,
+        task_kind=gig.task_kind.value if gig.task_kind else None,
+        published_at=gig.published_at,
+    ):
         for told in opened:
             told(session, gig.id)
 

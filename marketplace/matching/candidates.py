@@ -18,7 +18,6 @@ from marketplace.matching import bits, rules, skills, uses, zones
 from marketplace.matching.criteria import (
     WHOLE_PROMPTNESS,
     WHOLE_RECORD,
-    base_points,
     domain_points,
     least_hours,
     least_strength,
@@ -53,11 +52,14 @@ RATE = """
 TIME = ":for_availability * least({offered}, {liked}) / greatest({liked}, 1)"
 BASE = f":for_record * r.record / {WHOLE_RECORD} + :for_response * r.promptness / {WHOLE_PROMPTNESS}"
 
+# All points but those for skills, which take longer than all of these.
+CHEAP = f"""near.points + {BASE}
+    + {RATE.format(min_rate="r.min_rate", rate_min=":rate_min", rate_max=":rate_max")}
+    + {TIME.format(offered="r.hours_per_week", liked=":hours")}
+"""
 # {fits} are the hard criteria; {skills} the points for them. `near` has the points of each domain.
 EXPERTS = f"""
-    SELECT r.person_id, near.points + {BASE} + {{skills}}
-        + {RATE.format(min_rate="r.min_rate", rate_min=":rate_min", rate_max=":rate_max")}
-        + {TIME.format(offered="r.hours_per_week", liked=":hours")} AS score
+    SELECT r.person_id, {CHEAP} + {{skills}} AS score
     FROM match_expert_domains r
     WHERE r.currency = :currency AND r.domain = near.domain AND r.min_rate <= :rate_max
         AND r.hours_per_week >= :least_hours AND r.language_bits & :languages = :languages {{fits}}
@@ -73,37 +75,27 @@ NEAR = (
     "unnest(CAST(:codes AS text[]), CAST(:points AS integer[]), CAST(:strengths AS smallint[])) "
     "AS near (domain, points, strength)"
 )
-# What `wanted` of the strongest few reach.
+# What `wanted` of the strongest few reach: any few will do, and the better they are the less is read after.
+GLAD = "AND r.min_rate <= :rate_min AND r.hours_per_week >= :hours"
 REACHED = f"""
     SELECT score FROM (
         SELECT max(score) AS score FROM {NEAR} CROSS JOIN LATERAL (
-            {{experts}} ORDER BY r.strength DESC LIMIT :few
+            {{experts}} {{glad}} ORDER BY r.strength DESC LIMIT :few
         ) AS strong GROUP BY person_id
     ) AS each ORDER BY score DESC LIMIT 1 OFFSET :wanted - 1
 """  # noqa: S608
 BEST_EXPERTS = f"""
     SELECT person_id FROM (
         SELECT person_id, max(score) AS score FROM {NEAR} CROSS JOIN LATERAL (
-            {{experts}} AND r.strength >= near.strength
+            {{experts}} {{bound}}
         ) AS found WHERE score >= :least GROUP BY person_id
     ) AS each
     ORDER BY score DESC, {LOT.format(one="person_id", other="CAST(:gig AS bigint)")}, person_id LIMIT :wanted
 """  # noqa: S608
-BEST_GIGS = f"""
-    SELECT gig_id, score FROM {NEAR} CROSS JOIN LATERAL (
-        SELECT g.gig_id, near.points + :base + {{skills}}
-            + {RATE.format(min_rate=":min_rate", rate_min="g.rate_min", rate_max="g.rate_max")}
-            + {TIME.format(offered=":hours", liked="g.hours_per_week")} AS score
-        FROM match_gigs g
-        WHERE g.open AND g.currency = :currency AND g.domain = near.domain
-            AND g.rate_max >= :min_rate AND g.hours_per_week <= 2 * :hours
-            AND g.language_bits & ~CAST(:languages AS bigint) = 0
-            AND g.credential_bits & ~CAST(:credentials AS bigint) = 0
-            AND (g.countries = '{{{{}}}}' OR :country = ANY (g.countries)) {{fits}}
-    ) AS found
-    WHERE score >= :least
-    ORDER BY score DESC, {LOT.format(one="CAST(:person AS bigint)", other="gig_id")}, gig_id LIMIT :wanted
-"""  # noqa: S608
+# Only whom the index says to reach the score. Fenced in, so that each domain is looked up in the index: the
+# planner would at times rather read the whole table.
+FENCE = "OFFSET 0"
+BOUND = f"AND r.strength >= near.strength AND {CHEAP} + :for_skills >= :least {FENCE}"
 
 
 def for_gig(
@@ -116,15 +108,33 @@ def for_gig(
     """
     weights, near = rules.current().weights, _near_gig(gig)
     experts, values = _experts_for(session, gig, max(gig.starts_on, day))
+    reads_all = least == 0
     if least is None:
-        best = _nearest(near)
-        few = {"few": max(FEW // len(best), 2 * wanted), "wanted": wanted}
-        least = run(session, REACHED.format(experts=experts), values | _codes(best) | few).scalar() or 0
+        looks = ((_nearest(near), _glad(gig, values)), (_nearest(near), ""), (near, ""))
+        reached = (_reached(session, experts, values, codes, wanted, glad) for codes, glad in looks)
+        least = next((score for score in reached if score is not None), 0)
     most = weights.of_pair + weights.of_expert
     within = _codes({code: points for code, points in near.items() if points + most >= least})
     within["strengths"] = [_least_strength(weights, least - points) for points in within["points"]]
     asked = {"least": least, "wanted": wanted, "gig": gig.gig_id}
-    return run(session, BEST_EXPERTS.format(experts=experts), values | within | asked).scalars().all()
+    query = BEST_EXPERTS.format(experts=experts, bound="" if reads_all else BOUND)
+    return run(session, query, values | within | asked).scalars().all()
+
+
+def _reached(
+    session: Session, experts: str, values: Values, codes: dict[str, int], wanted: int, glad: str
+) -> int | None:
+    """What score `wanted` of the strongest in these domains reach; None when there are not so many. Of those
+    who are `glad` of the rate and the hours, or of all."""
+    few = {"few": max(FEW, 4 * wanted) // len(codes) + 1, "wanted": wanted}
+    score = run(session, REACHED.format(experts=experts, glad=glad), values | _codes(codes) | few).scalar()
+    return None if score is None else int(score)
+
+
+def _glad(gig: GigFacts, values: Values) -> str:
+    """Those who also name half of the skills."""
+    many = sum(name.startswith("skill_") for name in values)
+    return f"{GLAD} AND 2 * ({_met(many)}) >= {len(gig.skills)}" if gig.skills else GLAD
 
 
 def eligible(session: Session, gig: GigFacts, day: date) -> tuple[str, Values]:
@@ -132,29 +142,13 @@ def eligible(session: Session, gig: GigFacts, day: date) -> tuple[str, Values]:
     `for_gig`."""
     near = _near_gig(gig)
     experts, values = _experts_for(session, gig, max(gig.starts_on, day))
-    query = f"SELECT DISTINCT person_id FROM {NEAR} CROSS JOIN LATERAL ({experts}) AS each"  # noqa: S608
+    query = f"SELECT DISTINCT person_id FROM {NEAR} CROSS JOIN LATERAL ({experts} {FENCE}) AS each"  # noqa: S608
     return query, values | _codes(near)
-
-
-def for_expert(
-    session: Session, expert: ExpertFacts, wanted: int, among: Sequence[int] | None = None
-) -> Sequence[int]:
-    """Internal ids of the `wanted` open gigs with the highest scores, best first; see `for_gig`."""
-    weights, near = rules.current().weights, _near_expert(expert)
-    query, values = _gigs_for(session, expert, among)
-    values["wanted"], best = wanted, _nearest(near)
-    first = run(session, query, values | _codes(best) | {"least": 0}).all()
-    reached = first[-1].score if len(first) == wanted else 0
-    highest = weights.of_pair + base_points(expert, weights)
-    within = {code: points for code, points in near.items() if points + highest >= reached}
-    if within.keys() <= best.keys():
-        return [row.gig_id for row in first]
-    return run(session, query, values | _codes(within) | {"least": reached}).scalars().all()
 
 
 def newest_near(session: Session, expert: ExpertFacts, limit: int) -> Sequence[int]:
     """Internal ids of the open gigs near to what the expert knows, fit or not, the newest first."""
-    near = _near_expert(expert)
+    near = near_expert(expert)
     query = """
         SELECT gig_id FROM match_gigs WHERE open AND domain = ANY (CAST(:codes AS text[]))
         ORDER BY gig_id DESC LIMIT :limit
@@ -211,44 +205,16 @@ def _experts_for(session: Session, gig: GigFacts, day: date) -> tuple[str, Value
         values["barred"] = not_these
     points = ":for_skills"
     if gig.skills:
-        points = f":for_skills * {_met('r.skills')} / {len(gig.skills)}"
-        values["skills"] = list(skills.find(session, gig.skills).values())
+        numbers = list(skills.find(session, gig.skills).values())
+        points = f":for_skills * ({_met(len(numbers))}) / {len(gig.skills)}"
+        values |= {f"skill_{n}": number for n, number in enumerate(numbers)}
     return EXPERTS.format(skills=points, fits=_and(fits)), values
 
 
-def _gigs_for(session: Session, expert: ExpertFacts, among: Sequence[int] | None) -> tuple[str, Values]:
-    """The select of the gigs that fit, and its values."""
-    fits: list[str] = []
-    values: Values = {
-        **_weights(),
-        "person": expert.person_id,
-        "base": base_points(expert, rules.current().weights),
-        "currency": expert.currency,
-        "min_rate": expert.min_rate,
-        "hours": expert.hours_per_week,
-        "languages": bits.languages(expert.languages),
-        "credentials": bits.held(expert.credentials),
-        "country": expert.country,
-        "skills": list(skills.find(session, expert.skills).values()) if expert.skills else [],
-    }
-    if expert.conflicts:
-        fits.append("g.client <> ALL (CAST(:conflicts AS bigint[]))")
-        values["conflicts"] = list(expert.conflicts)
-    if expert.refusals:
-        fits.append("g.use_bits & :refusals = 0")
-        values["refusals"] = uses.bits(expert.refusals)
-    if among is not None:
-        fits.append("g.gig_id = ANY (CAST(:among AS bigint[]))")
-        values["among"] = list(among)
-    share = f":for_skills * {_met('g.skills')} / cardinality(g.skills)"
-    points = f"CASE WHEN g.skills = '{{}}' THEN :for_skills ELSE {share} END"
-    return BEST_GIGS.format(skills=points, fits=_and(fits)), values
-
-
-def _met(column: str) -> str:
-    """How many of the skills are in the column."""
-    named = "unnest(CAST(:skills AS integer[])) AS named"
-    return f"(SELECT count(*)::integer FROM {named} WHERE named = ANY ({column}))"  # noqa: S608
+def _met(many: int) -> str:
+    """How many of so many skills somebody names: each asked for alone, which is quicker than a subquery."""
+    named = [f"(CAST(:skill_{n} AS integer) = ANY (r.skills))::integer" for n in range(many)]
+    return " + ".join(named) or "0"
 
 
 def _weights() -> Values:
@@ -267,7 +233,8 @@ def _near_gig(gig: GigFacts) -> dict[str, int]:
     return _near(lambda have: tree.nearness(have, gig.domain), (gig.domain,))
 
 
-def _near_expert(expert: ExpertFacts) -> dict[str, int]:
+def near_expert(expert: ExpertFacts) -> dict[str, int]:
+    """The points of each domain that is near to what the expert knows."""
     tree = rules.current().tree
     return _near(lambda need: tree.nearest(expert.domains, need)[0], expert.domains)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from marketplace.matching.facts import ExpertFacts, GigFacts
 
@@ -35,8 +35,7 @@ class Who(StrEnum):
     SITE = "site"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """New values for some fields of the expert's or the gig's facts, after which the criterion passes.
 
     `facts` are what the sentence about it needs.
@@ -53,8 +52,7 @@ class Change:
         return gig, replace(expert, **self.fields)
 
 
-@dataclass(frozen=True)
-class Criterion:
+class Criterion(NamedTuple):
     """One thing looked at. `points` of `weight`, both whole; a hard criterion has neither.
 
     `changes` are the smallest that would make it pass, one for each side that can make one.

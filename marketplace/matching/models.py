@@ -204,7 +204,10 @@ sa.Index(
 
 
 class MatchGig(Base):
-    """What decides or scores in bulk whether a gig matches, and the whole facts for the exact match."""
+    """What decides or scores in bulk whether a gig matches, and the whole facts for the exact match.
+
+    `task_kind` and `published_at` decide nothing; lists are narrowed and ordered by them.
+    """
 
     __tablename__ = "match_gigs"
     __table_args__ = (sa.Index("ix_match_gigs_open", "currency", "domain", postgresql_where=sa.text("open")),)
@@ -221,6 +224,8 @@ class MatchGig(Base):
     countries: Mapped[list[str]] = mapped_column(TEXTS)
     skills: Mapped[list[int]] = mapped_column(SKILLS)
     use_bits: Mapped[int] = mapped_column(sa.SmallInteger, server_default=str(NOT_SAID))
+    task_kind: Mapped[str | None]
+    published_at: Mapped[datetime | None]
     open: Mapped[bool]
     changed_at: Mapped[datetime] = mapped_column(server_default=sa.func.clock_timestamp(), index=True)
     facts: Mapped[Json]

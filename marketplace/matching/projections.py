@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from marketplace import bulk
-from marketplace.matching import bits, domains, facts, skills, uses
+from marketplace.matching import bits, domains, facts, openings, skills, uses
 from marketplace.matching.criteria import known_record, promptness, strength
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
 from marketplace.matching.models import (
@@ -63,7 +63,14 @@ def copy_experts(session: Session, experts: Sequence[ExpertFacts]) -> None:
     bulk.copy(session, MatchExpertDomain, known)
 
 
-def push_gig(session: Session, gig: GigFacts, *, open: bool) -> bool:
+def push_gig(
+    session: Session,
+    gig: GigFacts,
+    *,
+    open: bool,
+    task_kind: str | None = None,
+    published_at: datetime | None = None,
+) -> bool:
     """Keep these facts of a gig in place of those kept before; only an `open` one is found for experts.
 
     Does it suit experts now whom it did not before? What is known already is not written again. Raises
@@ -71,10 +78,12 @@ def push_gig(session: Session, gig: GigFacts, *, open: bool) -> bool:
     """
     (gig,) = _with_skills(session, [gig])
     values = gig_row(gig, skills.numbers(session, gig.skills), open=open)
+    values |= {"task_kind": task_kind, "published_at": published_at}
+    same = ("open", "facts", "task_kind", "published_at")
     before = session.execute(
-        sa.select(MatchGig.open, MatchGig.facts).where(MatchGig.gig_id == gig.gig_id)
+        sa.select(*(getattr(MatchGig, name) for name in same)).where(MatchGig.gig_id == gig.gig_id)
     ).one_or_none()
-    if before is not None and (before.open, before.facts) == (values["open"], values["facts"]):
+    if before is not None and tuple(before) == tuple(values[name] for name in same):
         return False
     session.execute(
         insert(MatchGig)
@@ -116,6 +125,7 @@ def clear(session: Session) -> None:
     """Forget every copy; what rebuilds them pushes them all again in the same transaction."""
     for table in (MatchCredential, MatchExpertDomain, MatchExpert, MatchGig, MatchSkill):
         session.execute(sa.delete(table))
+    openings.forget()
 
 
 def _with_skills(session: Session, of: Sequence[Skilled]) -> list[Skilled]:

@@ -1,30 +1,41 @@
 """The best experts for a gig, and the best gigs for an expert: exact, and bounded in what they read.
 
-A first look at a few gives the score that the best must reach; whoever cannot reach it is then not read at
-all. SQL works out the whole score, and the hard criteria as far as its narrow copies tell (see `bits`). So
-whoever comes out is matched once more, in full, and if too few remain the question is asked again for more.
+Of experts, a first look at a few gives the score that the best must reach; whoever cannot reach it is then
+not read at all. SQL works out the whole score, and the hard criteria as far as its narrow copies tell (see
+`bits`); for gigs, arrays in memory do (`suitable`). So whoever comes out is matched once more, in full, and
+if too few remain the question is asked again for more.
 Why so: docs/decisions/ranking.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.matching import candidates, facts
+from marketplace.matching import candidates, facts, openings
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
 from marketplace.matching.match import Match
-from marketplace.matching.models import MatchCredential, MatchExpert, MatchGig
+from marketplace.matching.models import MatchGig
+from marketplace.matching.suitable import Suitable
 
 Ranked = list[tuple[int, Match]]
 
+# Asked for every page that matches anything, and so not built anew each time.
+EXPERTS = sa.text("SELECT * FROM match_experts WHERE person_id = ANY (CAST(:ids AS bigint[]))")
+CREDENTIALS = sa.text("""
+    SELECT person_id, type, jurisdiction, level, valid_from, valid_to, checked_on FROM match_credentials
+    WHERE person_id = ANY (CAST(:ids AS bigint[])) ORDER BY id
+""")
+GIGS = sa.text("SELECT gig_id, facts FROM match_gigs WHERE gig_id = ANY (CAST(:ids AS bigint[]))")
+OPEN_GIGS = sa.text(f"{GIGS.text} AND open")
 # How many more than asked for are looked at first, since some may not pass the exact match.
 SPARE = 10
 
@@ -55,15 +66,22 @@ def best_gigs(
     """(gig's internal id, match) of the open gigs that suit the expert best, best first; of all, or of those
     of `among` (internal ids)."""
     expert = experts(session, [person_id]).get(person_id)
-    if expert is None or expert.suspended or not expert.domains:
+    if expert is None:
         return []
-    today = clock.today("UTC")
+    board = openings.current(session)
+    within = None if among is None else np.isin(board.ids, list(among))
+    suitable = Suitable(session, board, expert, within)
+    return _best(
+        lambda wanted: board.ids[suitable.first(wanted)].tolist(),
+        lambda ids: matched_gigs(session, expert, ids),
+        limit,
+    )
 
-    def matched(ids: Sequence[int]) -> Iterable[tuple[int, Match]]:
-        found = gigs(session, ids)
-        return ((id_, explain(found[id_], expert, today)) for id_ in ids)
 
-    return _best(lambda wanted: candidates.for_expert(session, expert, wanted, among), matched, limit)
+def matched_gigs(session: Session, expert: ExpertFacts, ids: Sequence[int]) -> Iterator[tuple[int, Match]]:
+    """The exact match with each of these gigs (internal ids) that is open, in this order."""
+    today, found = clock.today("UTC"), _gigs(session, OPEN_GIGS, ids)
+    return ((id_, explain(found[id_], expert, today)) for id_ in ids if id_ in found)
 
 
 def takes_experts(session: Session, gig_id: int) -> bool:
@@ -80,14 +98,9 @@ def match_of(session: Session, gig_id: int, person_id: int) -> Match | None:
 def experts(session: Session, ids: Sequence[int]) -> dict[int, ExpertFacts]:
     """The facts of these experts, by internal id."""
     held: dict[int, list[CredentialFact]] = {}
-    of = MatchCredential.__table__.c
-    credentials = sa.select(
-        of.person_id, of.type, of.jurisdiction, of.level, of.valid_from, of.valid_to, of.checked_on
-    ).where(of.person_id == _any(ids))
-    for person_id, *fact in session.execute(credentials.order_by(of.id)):
+    for person_id, *fact in session.execute(CREDENTIALS, {"ids": list(ids)}):
         held.setdefault(person_id, []).append(CredentialFact(*fact))
-    kept = MatchExpert.__table__
-    rows = session.execute(sa.select(kept).where(kept.c.person_id == _any(ids)))
+    rows = session.execute(EXPERTS, {"ids": list(ids)})
     return {row.person_id: _facts(row, held.get(row.person_id, ())) for row in rows}
 
 
@@ -126,15 +139,15 @@ def _facts(row: Any, held: Iterable[CredentialFact]) -> ExpertFacts:
     )
 
 
-def _any(ids: Sequence[int]) -> Any:
-    return sa.any_(sa.literal(list(ids), candidates.IDS))
-
-
 def _gig(session: Session, gig_id: int) -> GigFacts | None:
     return gigs(session, [gig_id]).get(gig_id)
 
 
 def gigs(session: Session, ids: Sequence[int]) -> dict[int, GigFacts]:
     """The facts of these gigs, by internal id."""
-    query = sa.select(MatchGig.gig_id, MatchGig.facts).where(MatchGig.gig_id == _any(ids))
-    return {gig_id: facts.gig_from_json(kept) for gig_id, kept in session.execute(query)}
+    return _gigs(session, GIGS, ids)
+
+
+def _gigs(session: Session, query: sa.TextClause, ids: Sequence[int]) -> dict[int, GigFacts]:
+    rows = session.execute(query, {"ids": list(ids)})
+    return {gig_id: facts.gig_from_json(kept) for gig_id, kept in rows}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from marketplace.matching.facts import CredentialFact, RequirementFact
 from marketplace.matching.match import Verdict
@@ -16,8 +15,7 @@ CHECKED = 2
 LACKS = ("", "pending", "stale", "level", "later", "expired", "place", "missing")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """The credential nearest to the requirement, and what it lacks ('' when it meets it)."""
 
     credential: CredentialFact | None

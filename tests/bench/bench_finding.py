@@ -43,6 +43,7 @@ SEARCHES = (
     "/gigs?sort=newest&task=review&task=rank&language=en",
     "/gigs?sort=newest&hours=20&credential=none",
 )
+BY_MATCH = ("/gigs", "/gigs?domain=medicine&hours=20")
 WORDS = ("/gigs?sort=newest&text=radiolgy", "/gigs?sort=newest&text=answers")
 TEXTS = "INSERT INTO gig_texts SELECT id, setweight(to_tsvector('english', title), 'A') FROM gigs"
 LEARNT = """
@@ -70,6 +71,7 @@ def rows() -> Iterator[Row]:
                 yield asked(f"bare view, turn {turn}", bare, BARE, cookie)
                 yield asked(f"search with facets, {GIGS:,} gigs, turn {turn}", site, SEARCHES, cookie)
             yield asked("search for words, one mistyped", site, WORDS, cookie)
+            yield asked("the best match first", site, BY_MATCH, cookie)
     finally:
         server.stop()
 
@@ -92,12 +94,13 @@ def _browse(port: int, paths: Sequence[str], cookie: str, times: int) -> list[fl
     connection, took = HTTPConnection("127.0.0.1", port), []
     for n in range(times):
         started = time.perf_counter()
-        connection.request("GET", paths[n % len(paths)], headers={"Cookie": f"session={cookie}"})
+        path = paths[n % len(paths)]
+        connection.request("GET", path, headers={"Cookie": f"session={cookie}"})
         answer = connection.getresponse()
         body = answer.read()
         took.append((time.perf_counter() - started) * 1000)
-        if answer.status != 200 or b"match-score" in body or b"<h3>" not in body:
-            raise RuntimeError(f"{paths[n % len(paths)]}: {answer.status}")
+        if answer.status != 200 or b"gig-list" not in body or (b"match-score" in body) != (path in BY_MATCH):
+            raise RuntimeError(f"{path}: {answer.status}")
     return took
 
 
@@ -137,10 +140,17 @@ def _fill(session: Session) -> None:
     made = list(zip(bulk.new_keys(session, Gig, GIGS), crowd.gigs(GIGS), strict=True))
     bulk.copy(session, Gig, (_gig(id_, project, facts) for id_, facts in made), **_always())
     numbers = skills.numbers(session, crowd.SKILLS)
-    known = (projections.gig_row(replace(facts, gig_id=id_), numbers, open=True) for id_, facts in made)
-    bulk.copy(session, MatchGig, known)
+    known = (
+        {**projections.gig_row(replace(facts, gig_id=id_), numbers, open=True), "task_kind": _task(id_)}
+        for id_, facts in made
+    )
+    bulk.copy(session, MatchGig, known, published_at=clock.now())
     session.execute(sa.text(TEXTS))
     session.execute(sa.text(LEARNT))
+
+
+def _task(id_: int) -> TaskKind:
+    return list(TaskKind)[id_ % 5]
 
 
 def _gig(id_: int, project: Project, facts: GigFacts) -> dict[str, object]:
@@ -150,7 +160,7 @@ def _gig(id_: int, project: Project, facts: GigFacts) -> dict[str, object]:
         "project_id": project.id,
         "title": f"Review {NOUNS[id_ % len(NOUNS)]}, part {id_}",
         "domain": facts.domain,
-        "task_kind": list(TaskKind)[id_ % 5],
+        "task_kind": _task(id_),
         "rate_min": facts.rate_min,
         "rate_max": facts.rate_max,
         "hours_per_week": facts.hours_per_week,

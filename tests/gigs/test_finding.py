@@ -18,14 +18,14 @@ from marketplace.accounts.models import Organization
 from marketplace.actor import Actor
 from marketplace.credentials.gate import Requirement
 from marketplace.gigs.drafts import edit_gig
-from marketplace.gigs.finding import lists, openings
+from marketplace.gigs.finding import lists
 from marketplace.gigs.finding.facets import Reader, Sieve
-from marketplace.gigs.finding.openings import TASKS, Openings
 from marketplace.gigs.finding.search import CREDENTIALS, HOURS, NEWEST, RATE, RATES, Search
 from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.states import GigState, TaskKind
-from marketplace.matching import bits, domains
+from marketplace.matching import bits, domains, openings
+from marketplace.matching.openings import Openings
 from tests.conftest import Committed
 from tests.factories.accounts import enter
 from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, licence
@@ -33,6 +33,7 @@ from tests.visitor import Visitor, words
 
 DICE = Random(5)
 CODES = ("medicine", RADIOLOGY, "29-1051", "law", "23-1011")
+TASKS = tuple(kind.value for kind in TaskKind)
 LANGUAGES = ((), ("en",), ("en", "de"), ("fr",))
 SETS = (0, 5, 9)
 
@@ -47,6 +48,12 @@ def some_openings(number: int) -> Openings:
     return Openings(
         ids=np.arange(number, 0, -1, np.int64),
         published=np.arange(number, 0, -1, np.int64),
+        client=np.zeros(number, np.int64),
+        rate_min=np.zeros(number, np.int64),
+        countries=np.zeros(number, np.int16),
+        uses=np.zeros(number, np.int16),
+        zoned=np.zeros(number, np.bool_),
+        skills=np.zeros((number, 0), np.int32),
         rate=np.array([DICE.randrange(4_000, 25_000) for _ in range(number)], np.int64),
         hours=np.array([DICE.choice((5, 10, 20, 35)) for _ in range(number)], np.int16),
         domain=places(CODES),
@@ -56,6 +63,8 @@ def some_openings(number: int) -> Openings:
         credentials=places(SETS),
         domains=CODES,
         currencies=("USD", "EUR"),
+        tasks=TASKS,
+        country_sets=((),),
         language_sets=sets,
         credential_sets=SETS,
     )

@@ -10,12 +10,12 @@ import numpy as np
 
 from marketplace.gigs import words
 from marketplace.gigs.finding import search as choices
-from marketplace.gigs.finding.openings import TASKS, Ints, Mask, Openings, Small
 from marketplace.gigs.finding.search import Search
 from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.matching import bits, domains
+from marketplace.matching.openings import Ints, Mask, Openings, Small
 from marketplace.money import Money, exponent
 
 MOST_LANGUAGES = 12
@@ -111,8 +111,9 @@ class Sieve:
             yield Option(str(most), label, count, most == self.search.hours)
 
     def _tasks(self) -> Iterator[Option]:
-        found = self._by(self._openings.task, TASKS, "task")
-        yield from _most_first(found, self.search.task, task_word)
+        found = self._by(self._openings.task, self._openings.tasks, "task")
+        known = {kind: count for kind, count in found.items() if kind is not None}
+        yield from _most_first(known, self.search.task, task_word)
 
     def _languages(self) -> Iterator[Option]:
         found = self._by(self._openings.languages, self._openings.language_sets, "language")
@@ -189,7 +190,7 @@ def _masks(
     if search.hours is not None:
         yield "hours", openings.hours <= search.hours
     if search.task:
-        yield "task", _any_of(openings.task, [each in search.task for each in TASKS])
+        yield "task", _any_of(openings.task, [each in search.task for each in openings.tasks])
     if search.language:
         wanted = [bits.languages((code,)) for code in search.language]
         fits = [any(asked & each for each in wanted) for asked in openings.language_sets]

@@ -9,15 +9,17 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from marketplace.gigs.finding import openings, texts
+from marketplace.gigs.finding import texts
 from marketplace.gigs.finding.facets import Facet, Reader, Sieve
 from marketplace.gigs.finding.hiding import hidden_ids
-from marketplace.gigs.finding.openings import TASKS, Ints, Mask, Openings, Small
 from marketplace.gigs.finding.search import MATCH, RATE, Search
 from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.states import GigState
-from marketplace.matching import bits, domains, ranking
+from marketplace.matching import bits, domains, openings, ranking
+from marketplace.matching.candidates import draw
 from marketplace.matching.facts import ExpertFacts
+from marketplace.matching.openings import Ints, Mask, Openings, Small
+from marketplace.matching.suitable import Suitable, lots
 
 RANKED = 300
 ALIKE, ALIKE_LOOKED_AT = 4, 40
@@ -64,7 +66,7 @@ def find(session: Session, person_id: int, search: Search, sort: str, after: str
     sieve = Sieve(among, search, reader, words.ids if words else None)
     taken = words.taken if words else []
     if sort == MATCH and expert is not None:
-        return _by_match(session, among, sieve, person_id, after, taken)
+        return _by_match(session, among, sieve, expert, after, taken)
     return _in_order(session, among, sieve, sort, after, taken)
 
 
@@ -86,9 +88,9 @@ def alike(session: Session, person_id: int, gig: Gig) -> list[Suited]:
 def _likeness(among: Openings, gig: Gig) -> Small:
     """How alike each is: its domain most, then its task, then whether it pays about as much."""
     near_by = np.array([domains.nearness(each, gig.domain or "") for each in among.domains], np.int16)
-    task = TASKS.index(gig.task_kind) if gig.task_kind else -1
+    task = np.array([each == gig.task_kind for each in among.tasks], np.bool_)
     near = (2 * near_by)[among.domain]
-    near += np.where(near > 0, 2 * (among.task == task), 0).astype(np.int16)
+    near += np.where(near > 0, 2 * task[among.task], 0).astype(np.int16)
     near += np.where(near > 0, np.abs(among.rate - (gig.rate_max or 0)) * 4 <= among.rate, 0).astype(np.int16)
     return near
 
@@ -101,26 +103,53 @@ def reader_of(expert: ExpertFacts | None, hidden: Sequence[int]) -> Reader:
 
 
 def _by_match(
-    session: Session, among: Openings, sieve: Sieve, person_id: int, after: str | None,
+    session: Session, among: Openings, sieve: Sieve, expert: ExpertFacts, after: str | None,
     taken: list[tuple[str, str]],
 ) -> Found:  # fmt: skip
     narrowed = bool(sieve.search) or bool(sieve.reader.hidden)
-    only = among.ids[sieve.left()].tolist() if narrowed else None
-    best = ranking.best_gigs(session, person_id, RANKED + 1, only)
-    places = sorted((-match.score, gig_id) for gig_id, match in best[:RANKED])
+    suitable = Suitable(session, among, expert, sieve.left() if narrowed else None)
+    best = _best(session, among, suitable, expert)
+    places = best[:RANKED]
+    ids, scores = among.ids[places], suitable.scored(places)
+    order = (scores, -lots(expert.person_id, ids), -ids)
     start = _cursor(after, 2)
-    rest = [place for place in places if start is None or place > (-start[0], start[1])]
+    if start is None:
+        rest = np.arange(len(places))
+    else:
+        score, last = start
+        beyond = _beyond(order, (score, -draw(expert.person_id, last), -last))
+        rest = np.flatnonzero(beyond)
     shown = rest[:PAGE]
-    gigs = _gigs(session, [gig_id for _minus_score, gig_id in shown])
+    gigs = _gigs(session, ids[shown].tolist())
+    rows = [(int(ids[place]), int(scores[place])) for place in shown]
     return Found(
-        rows=[Suited(gigs[gig_id], -minus) for minus, gig_id in shown if gig_id in gigs],
+        rows=[Suited(gigs[gig_id], score) for gig_id, score in rows if gig_id in gigs],
         facets=sieve.facets(),
         sort=MATCH,
         total=len(places),
-        after=_written(-shown[-1][0], shown[-1][1]) if len(rest) > PAGE else None,
+        after=_written(rows[-1][1], rows[-1][0]) if len(rest) > PAGE else None,
         more=len(best) > RANKED,
         taken=taken,
     )
+
+
+def _best(session: Session, among: Openings, suitable: Suitable, expert: ExpertFacts) -> Ints:
+    """The places of the gigs that suit best, one more than are ranked if there are so many."""
+    wanted = RANKED + 1
+    while True:
+        places = suitable.first(wanted)
+        fit = places[_fits(session, among, suitable, expert, places)]
+        if len(fit) > RANKED or len(places) < wanted:
+            return fit[: RANKED + 1]
+        wanted *= 2
+
+
+def _fits(session: Session, among: Openings, suitable: Suitable, expert: ExpertFacts, places: Ints) -> Mask:
+    """Which of these really suit: of most the columns tell, the others are matched in full."""
+    unsure = suitable.unsure(places)
+    asked = among.ids[places[unsure]].tolist()
+    fit = [id_ for id_, match in ranking.matched_gigs(session, expert, asked) if match.eligible]
+    return ~unsure | np.isin(among.ids[places], fit)
 
 
 def _in_order(
@@ -133,7 +162,7 @@ def _in_order(
     start = _cursor(after, 3)
     places = left[order]
     if start is not None:
-        places = places[_beyond(among, sort, places, start)]
+        places = places[_beyond([each[places] for each in _columns(among, sort)], start)]
     shown = among.ids[places[:PAGE]].tolist()
     gigs = _gigs(session, shown)
     last = places[PAGE - 1] if len(places) > PAGE else None
@@ -157,13 +186,13 @@ def _columns(among: Openings, sort: str) -> tuple[Ints, Ints, Ints]:
     return _keys(among, sort), among.published, among.ids
 
 
-def _beyond(among: Openings, sort: str, places: Ints, start: tuple[int, ...]) -> Mask:
-    """Which of the places come after the one with these keys."""
-    beyond = np.zeros(len(places), np.bool_)
-    equal = np.ones(len(places), np.bool_)
-    for column, key in zip(_columns(among, sort), start, strict=True):
-        beyond |= equal & (column[places] < key)
-        equal &= column[places] == key
+def _beyond(columns: Sequence[Ints], start: Sequence[int]) -> Mask:
+    """Where the columns, highest first, come after these keys."""
+    beyond = np.zeros(len(columns[0]), np.bool_)
+    equal = np.ones(len(columns[0]), np.bool_)
+    for column, key in zip(columns, start, strict=True):
+        beyond |= equal & (column < key)
+        equal &= column == key
     return beyond
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.gigs.finding.openings import Ints
 from marketplace.gigs.models import Gig
 from marketplace.matching import domains
+from marketplace.matching.openings import Ints
 
 TERM = re.compile(r"\w+")
 MOST_TERMS = 8

@@ -1,6 +1,6 @@
-"""The open gigs as columns in memory, so that they are counted by kind without asking the database.
+"""The open gigs as columns in memory, so that they are counted and scored without asking the database.
 
-Each process keeps its own, a few megabytes for a hundred thousand gigs. What changed since is read again
+Each process keeps its own, some megabytes for a hundred thousand gigs. What changed since is read again
 when somebody looks and the columns are older than `FRESH_FOR`; what they name is always read from the
 database, so that nothing is shown which is not open any more.
 """
@@ -23,8 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from marketplace.gigs.states import TaskKind
-from marketplace.matching import bits, domains
+from marketplace.matching import domains
 
 Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int16]
@@ -35,29 +34,33 @@ FRESH_FOR = 2.0
 OVERLAP = timedelta(seconds=60)
 ALL_AGAIN = 300.0
 MOST_CHANGES = 2_000
-TASKS = tuple(kind.value for kind in TaskKind)
 
 ROWS = """
-    SELECT m.gig_id, m.open, m.domain, m.rate_max, m.currency, m.hours_per_week, m.credential_bits,
-        g.task_kind, g.languages, (extract(epoch FROM g.published_at) * 1000000)::bigint AS published
-    FROM match_gigs m JOIN gigs g ON g.id = m.gig_id
+    SELECT gig_id, open, client, domain, rate_min, rate_max, currency, hours_per_week, language_bits,
+        credential_bits, countries, skills, use_bits, task_kind, facts ->> 'time_zone' AS zone,
+        coalesce((extract(epoch FROM published_at) * 1000000)::bigint, 0) AS published
+    FROM match_gigs
 """
-OPEN = f"{ROWS} WHERE m.open"
-CHANGED = f"{ROWS} WHERE m.changed_at > :since LIMIT {MOST_CHANGES + 1}"
+OPEN = f"{ROWS} WHERE open"
+CHANGED = f"{ROWS} WHERE changed_at > :since LIMIT {MOST_CHANGES + 1}"
 
 MANY = "SELECT count(*), max(changed_at) FROM match_gigs WHERE changed_at > :since"
 
 
 @dataclass(frozen=True)
 class Openings:
-    """Columns of equal length, the newest gig first. `rate` is the highest, in minor units of `currencies`.
+    """Columns of equal length, the newest gig first. Rates are minor units of `currencies` for an hour.
 
-    `domain`, `task`, `currency`, `languages` and `credentials` are places in the tuples of what there is;
-    languages and credentials are sets of bits as in `matching.bits`. `published` counts microseconds.
+    `domain`, `task`, `currency`, `languages`, `credentials` and `countries` are places in the tuples of what
+    there is; languages, credentials and `uses` are sets of bits as in `bits` and `uses`. `skills` has a row
+    of numbers for each gig, filled up with zeros. `published` counts microseconds. `zoned` says that hours
+    must be shared with a time zone.
     """
 
     ids: Ints
     published: Ints
+    client: Ints
+    rate_min: Ints
     rate: Ints
     domain: Small
     currency: Small
@@ -65,10 +68,16 @@ class Openings:
     task: Small
     languages: Small
     credentials: Small
+    countries: Small
+    uses: Small
+    zoned: Mask
+    skills: npt.NDArray[np.int32]
     domains: tuple[str, ...]
     currencies: tuple[str, ...]
+    tasks: tuple[str | None, ...]
     language_sets: tuple[int, ...]
     credential_sets: tuple[int, ...]
+    country_sets: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -183,24 +192,33 @@ def _changed(old: Openings, rows: Sequence[Any]) -> Openings:
 def _columns(rows: Sequence[Any]) -> Openings:
     domain, known_domains = _places([row.domain for row in rows], domains.codes())
     currency, currencies = _places([row.currency for row in rows])
-    languages, language_sets = _places([bits.languages(row.languages) for row in rows])
+    languages, language_sets = _places([row.language_bits for row in rows])
     credentials, credential_sets = _places([row.credential_bits for row in rows])
-    task, _tasks = _places([row.task_kind for row in rows], TASKS)
+    countries, country_sets = _places([tuple(row.countries) for row in rows])
+    task, tasks = _places([row.task_kind for row in rows])
     return _newest_first(
         Openings(
             ids=np.array([row.gig_id for row in rows], np.int64),
             published=np.array([row.published for row in rows], np.int64),
+            client=np.array([row.client for row in rows], np.int64),
+            rate_min=np.array([row.rate_min for row in rows], np.int64),
             rate=np.array([row.rate_max for row in rows], np.int64),
             hours=np.array([row.hours_per_week for row in rows], np.int16),
+            uses=np.array([row.use_bits for row in rows], np.int16),
+            zoned=np.array([row.zone is not None for row in rows], np.bool_),
+            skills=_padded([row.skills for row in rows]),
             domain=domain,
             currency=currency,
             task=task,
             languages=languages,
             credentials=credentials,
+            countries=countries,
             domains=known_domains,
             currencies=currencies,
+            tasks=tasks,
             language_sets=language_sets,
             credential_sets=credential_sets,
+            country_sets=country_sets,
         )
     )
 
@@ -209,6 +227,13 @@ def _places(values: Sequence[Any], known: Sequence[Any] = ()) -> tuple[Small, tu
     """Each value's place among the values that there are."""
     places = {value: place for place, value in enumerate(dict.fromkeys([*known, *values]))}
     return np.array([places[value] for value in values], np.int16), tuple(places)
+
+
+def _padded(numbers: Sequence[Sequence[int]]) -> npt.NDArray[np.int32]:
+    """A row for each, as long as the longest."""
+    width = max(map(len, numbers), default=0)
+    rows = [[*each, *[0] * (width - len(each))] for each in numbers]
+    return np.array(rows, np.int32).reshape(len(numbers), width)
 
 
 def _newest_first(openings: Openings) -> Openings:
@@ -220,17 +245,23 @@ def _joined(old: Openings, kept: Mask, new: Openings) -> Openings:
     left = _taken(old, np.flatnonzero(kept))
     parts: dict[str, Any] = {
         name: np.concatenate([getattr(left, name), getattr(new, name)])
-        for name in ("ids", "published", "rate", "hours", "task")
+        for name in ("ids", "published", "client", "rate_min", "rate", "hours", "uses", "zoned")
     }
+    width = max(left.skills.shape[1], new.skills.shape[1])
+    parts["skills"] = np.concatenate([_widened(each.skills, width) for each in (left, new)])
     for name, among in NAMED:
         parts |= _merged(name, among, left, new)
     return _newest_first(Openings(**parts))
 
 
 NAMED = (
-    ("domain", "domains"), ("currency", "currencies"), ("languages", "language_sets"),
-    ("credentials", "credential_sets"),
+    ("domain", "domains"), ("currency", "currencies"), ("task", "tasks"), ("languages", "language_sets"),
+    ("credentials", "credential_sets"), ("countries", "country_sets"),
 )  # fmt: skip
+
+
+def _widened(rows: npt.NDArray[np.int32], width: int) -> npt.NDArray[np.int32]:
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
 
 
 def _merged(name: str, among: str, left: Openings, new: Openings) -> dict[str, Any]:

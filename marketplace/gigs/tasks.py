@@ -51,6 +51,7 @@ jobs.periodic("0 33 4 * * *", "gigs.forget_outsiders")
 def announce(session: Session, gig: int) -> None:
     """Find whom to tell of a gig."""
     alerts.announce(session, gig)
+    alerts.spread(session)
 
 
 @jobs.task("gigs.tell_at_once")

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from random import Random
+from threading import Event, Thread
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, embedded, schema, settings
@@ -54,7 +59,10 @@ def _measured(session: Session, arrays: Arrays) -> Iterator[Row]:
     yield each("50 experts for a gig, explained", asked, lambda gig: ranking.best_experts(session, gig))
     yield each("experts counted for a gig, with all gains", asked, lambda gig: _count(session, gig))
     yield each("50 gigs for an expert, explained", people, lambda who: ranking.best_gigs(session, who))
-    yield each("one gig told to all whom it suits", asked, lambda gig: alerts.announce(session, gig))
+    with most_memory(session) as used:
+        yield each("one gig told to all whom it suits", asked, lambda gig: alerts.announce(session, gig))
+    yield Row("the same, most memory (MB)", ASKED, used[0], used[0])
+    yield _spread(session)
 
 
 def _floor(session: Session, gig_id: int) -> object:
@@ -70,6 +78,42 @@ def _count(session: Session, gig_id: int) -> object:
 
 def _brute_force(session: Session, arrays: Arrays, gig_id: int) -> object:
     return arrays.best(ranking.gigs(session, [gig_id])[gig_id], 50)
+
+
+def _spread(session: Session) -> Row:
+    """What comes afterwards, aside: everybody gets a row."""
+    started = time.perf_counter()
+    rows = max(alerts.spread(session), 1)
+    took = (time.perf_counter() - started) * 1_000_000 / rows
+    return Row("a thousand of them given a row each", rows, took, took)
+
+
+@contextmanager
+def most_memory(session: Session) -> Iterator[list[float]]:
+    """The most private memory, in MB, that this process and the database's process for it had together,
+    beyond what they had at the beginning."""
+    backend = session.scalar(sa.text("SELECT pg_backend_pid()"))
+    session.rollback()
+    files = [Path(f"/proc/{pid}/status") for pid in ("self", backend)]
+    began, used, over = sum(map(_private, files)), [0.0], Event()
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            used[0] = max(used[0], (sum(map(_private, files)) - began) / 1024)
+
+    watching = Thread(target=watch)
+    watching.start()
+    try:
+        yield used
+    finally:
+        over.set()
+        watching.join()
+
+
+def _private(status: Path) -> int:
+    """KB that a process shares with nobody."""
+    found = re.search(r"RssAnon:\s+(\d+)", status.read_text())
+    return int(found.group(1)) if found else 0
 
 
 def each(what: str, ids: Sequence[int], act: Callable[[int], object]) -> Row:

@@ -19,7 +19,14 @@ from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs.drafts import edit_gig
 from marketplace.gigs.finding import alerts, hiding, lists, saved, telling
-from marketplace.gigs.finding.models import AlertSetting, Cadence, GigAlert, HideReason, SavedSearch
+from marketplace.gigs.finding.models import (
+    AlertBatch,
+    AlertSetting,
+    Cadence,
+    GigAlert,
+    HideReason,
+    SavedSearch,
+)
 from marketplace.gigs.finding.search import NEWEST, Search
 from marketplace.gigs.models import ExpertProfile, Gig, Project
 from marketplace.gigs.projection import push_expert
@@ -76,7 +83,11 @@ def someone(session: Session, name: str = "Ana Expert", cadence: Cadence | None 
 
 
 def announced(session: Session, gig: Gig) -> int:
-    return alerts.announce(session, gig.id)
+    """How many more are to be told."""
+    before = session.scalar(sa.select(sa.func.count()).select_from(GigAlert)) or 0
+    alerts.announce(session, gig.id)
+    alerts.spread(session)
+    return (session.scalar(sa.select(sa.func.count()).select_from(GigAlert)) or 0) - before
 
 
 def told(session: Session, who: Actor) -> list[str]:
@@ -184,6 +195,38 @@ def test_whoever_cannot_take_it_any_more_is_not_told(
     assert telling.tell_at_once(session) == 1
     assert {name for name, who in people.items() if told(session, who)} == {"stays"}
     assert telling.tell_at_once(session) == 0
+
+
+def test_a_crowd_is_written_down_in_one_row_and_spread_some_at_a_time(
+    session: Session, client: Actor, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [someone(session, f"Number{n} Expert", Cadence.AT_ONCE).id for n in range(5)]
+    weekly = someone(session, "Wes Weekly", Cadence.WEEKLY).id
+    someone(session, "Nell Never", Cadence.NEVER)
+    gig = a_gig(session, client, project)
+    alerts.announce(session, gig.id)
+    batches = {each.cadence: each.people for each in session.scalars(sa.select(AlertBatch))}
+    assert batches == {Cadence.AT_ONCE: people, Cadence.WEEKLY: [weekly]}
+    monkeypatch.setattr(alerts, "SOME", 2)
+    spread = []
+    while (some := alerts._spread_some(session)) is not None:
+        spread.append(some)
+        # Whoever stopped here, or was told meanwhile, loses nothing.
+        telling._tell(session, people[0], Cadence.AT_ONCE)
+    assert spread == [2, 2, 1, 1]
+    assert session.scalars(sa.select(AlertBatch)).all() == []
+    assert sorted(session.scalars(sa.select(GigAlert.person_id))) == sorted([*people, weekly])
+    assert len(told(session, an_actor(session, session.get_one(Person, people[0])))) == 1
+    assert telling.tell_at_once(session) == 4
+
+
+def test_telling_spreads_what_was_left(session: Session, client: Actor, project: Project) -> None:
+    """As after a crash right behind the announcement."""
+    ana = someone(session, cadence=Cadence.AT_ONCE)
+    gig = a_gig(session, client, project)
+    alerts.announce(session, gig.id)
+    assert telling.tell_at_once(session) == 1
+    assert len(told(session, ana)) == 1
 
 
 @pytest.mark.parametrize("stop", [pause_gig, close_gig])

@@ -1,7 +1,8 @@
 """Who is to be told of a gig: everybody whom it suits, and every saved search that finds it.
 
-Two statements write a row for each, among a million experts; nobody is told twice of one gig. Who is told,
-and when, is looked at again in `telling`.
+Whom it suits may be a hundred thousand of a million, so they are written down in a row for each cadence, in
+one statement, and spread afterwards, some in a transaction, into a row for each person. Nobody is told twice
+of one gig. Who is told, and when, is looked at again in `telling`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
 from marketplace.db import use_case
+from marketplace.gigs.finding.models import AlertBatch
 from marketplace.matching import candidates, domains, ranking
 
 ANNOUNCE = "gigs.announce"
@@ -29,12 +31,22 @@ SEARCHES = sa.text("""
     ON CONFLICT DO NOTHING
 """)
 SUITED = """
-    INSERT INTO gig_alerts (person_id, gig_id, cadence, queued_at)
-    SELECT found.person_id, :gig, coalesce(chosen.cadence, 'daily'), :now
+    INSERT INTO gig_alert_batches (gig_id, cadence, people, queued_at)
+    SELECT :gig, coalesce(chosen.cadence, 'daily'), array_agg(found.person_id ORDER BY found.person_id), :now
     FROM ({eligible}) AS found LEFT JOIN alert_settings chosen USING (person_id)
-    WHERE chosen.cadence IS DISTINCT FROM 'never'
-    ON CONFLICT DO NOTHING
+    WHERE chosen.cadence IS DISTINCT FROM 'never' GROUP BY 2
 """
+NEXT = sa.text("""
+    SELECT id, spread, cardinality(people) AS many FROM gig_alert_batches
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+SPREAD = sa.text("""
+    INSERT INTO gig_alerts (person_id, gig_id, cadence, queued_at)
+    SELECT unnest(people[spread + 1 : spread + :some]), gig_id, cadence, queued_at
+    FROM gig_alert_batches WHERE id = :id
+    ON CONFLICT DO NOTHING
+""")
+SOME = 5_000
 
 
 def announce_later(session: Session, gig_id: int) -> None:
@@ -43,14 +55,38 @@ def announce_later(session: Session, gig_id: int) -> None:
 
 
 @use_case
-def announce(session: Session, gig_id: int) -> int:
-    """Write down who is to be told of this gig (internal id), if it is open; how many are new."""
+def announce(session: Session, gig_id: int) -> None:
+    """Write down who is to be told of this gig (internal id), if it is open."""
     gig = ranking.gigs(session, [gig_id]).get(gig_id)
     if gig is None or not ranking.takes_experts(session, gig_id):
-        return 0
+        return
     now = clock.now()
     codes = list(domains.tree().path(gig.domain))
-    searches = session.execute(SEARCHES, {"gig": gig_id, "codes": codes, "now": now})
+    session.execute(SEARCHES, {"gig": gig_id, "codes": codes, "now": now})
     eligible, values = candidates.eligible(session, gig, clock.today("UTC"))
-    suited = candidates.run(session, SUITED.format(eligible=eligible), {**values, "gig": gig_id, "now": now})
-    return int(searches.rowcount + suited.rowcount)  # type: ignore[attr-defined]
+    candidates.run(session, SUITED.format(eligible=eligible), {**values, "gig": gig_id, "now": now})
+
+
+def spread(session: Session) -> int:
+    """Give everybody who was written down a row of their own, some in a transaction; how many are new.
+
+    It can be stopped at any moment and done again: what is spread is counted in the same transaction.
+    """
+    new = 0
+    while (some := _spread_some(session)) is not None:
+        new += some
+    return new
+
+
+@use_case
+def _spread_some(session: Session) -> int | None:
+    batch = session.execute(NEXT).one_or_none()
+    if batch is None:
+        return None
+    done = session.execute(SPREAD, {"id": batch.id, "some": SOME})
+    this = AlertBatch.id == batch.id
+    if batch.spread + SOME >= batch.many:
+        session.execute(sa.delete(AlertBatch).where(this))
+    else:
+        session.execute(sa.update(AlertBatch).where(this).values(spread=batch.spread + SOME))
+    return int(done.rowcount)  # type: ignore[attr-defined]

@@ -102,6 +102,20 @@ class ExpertWatch(Public, Base):
     __table_args__ = (sa.UniqueConstraint("gig_id", "person_id"),)
 
 
+class AlertBatch(Base):
+    """Whom a gig suits (internal ids), to be told with that cadence. The first `spread` of them have a
+    `GigAlert` each by now; who comes last takes the row away."""
+
+    __tablename__ = "gig_alert_batches"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int]
+    cadence: Mapped[Cadence] = mapped_column(Word(Cadence))
+    people: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
+    spread: Mapped[int] = mapped_column(server_default="0")
+    queued_at: Mapped[datetime]
+
+
 class GigAlert(Base):
     """A gig that somebody is told of, once. `search_id` is the saved search that found it, None when it suits
     them."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, crypto, jobs
 from marketplace.accounts.models import Person, SignIn
 from marketplace.db import use_case
+from marketplace.gigs.finding.alerts import spread
 from marketplace.gigs.finding.hiding import hidden_ids
 from marketplace.gigs.finding.lists import SHOWN
 from marketplace.gigs.finding.models import Cadence, GigAlert, SavedSearch
@@ -38,11 +39,13 @@ Told = tuple[Gig, Match]
 
 def tell_at_once(session: Session) -> int:
     """Tell those who want to hear at once; how many."""
+    spread(session)
     return _tell_each(session, Cadence.AT_ONCE, sa.true())
 
 
 def tell_in_the_morning(session: Session) -> int:
     """Tell those for whom it is eight in the morning, on Monday also those who hear weekly; how many."""
+    spread(session)
     here = sa.func.timezone(Person.time_zone, clock.now())
     morning = sa.extract("hour", here) == MORNING
     monday = morning & (sa.extract("isodow", here) == MONDAY)

@@ -8,7 +8,8 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
@@ -35,19 +36,46 @@ AT_ONCE = 4_000
 BAR = 30
 R = TypeVar("R")
 Good = list[tuple[Row, R]]
+Bring = Callable[[list[R]], Brought]
+# While the database works for one of them, the other makes the next rows ready for it.
+WRITERS = 2
 
 
 @dataclass(frozen=True)
 class Kind(Generic[R]):
-    """What can be imported: the columns of its file, those that must be there, and how a row is checked."""
+    """What can be imported: the columns of its file, those that must be there, and how a row is checked.
+
+    `keys` are what a row must not share with one that is written at the same moment.
+    """
 
     columns: tuple[str, ...]
     needed: tuple[str, ...]
     read: Callable[[Row], R]
+    keys: Callable[[R], Iterable[object]]
 
 
-EXPERTS = Kind(importing_experts.COLUMNS, ("external_id", "name", "email"), importing_experts.read_expert)
-GIGS = Kind(importing_gigs.COLUMNS, ("external_id", "client", "project", "title"), importing_gigs.read_gig)
+EXPERTS = Kind(
+    importing_experts.COLUMNS,
+    ("external_id", "name", "email"),
+    importing_experts.read_expert,
+    lambda row: (row.external_id, row.person.email, *(claim.hash for claim in row.claims if claim.hash)),
+)
+GIGS = Kind(
+    importing_gigs.COLUMNS,
+    ("external_id", "client", "project", "title"),
+    importing_gigs.read_gig,
+    lambda row: (row.external_id, row.client),
+)
+
+
+@dataclass(frozen=True)
+class Batch(Generic[R]):
+    """Good rows that are being written, with what no other may share with them meanwhile."""
+
+    good: Good[R]
+    keys: set[object]
+    bring: Bring[R]
+    brought: Future[Brought]
 
 
 @dataclass
@@ -111,26 +139,29 @@ def experts(arguments: argparse.Namespace) -> int:
     """Bring in the experts of a file. Exits 1 when a row was refused."""
     with session_for_command() as session:
         attested_by = _reviewer(session, arguments.attested_by)
-        bring = partial(importing_experts.bring_experts, attested_by=attested_by)
-        return _import(Path(arguments.file), EXPERTS, partial(bring, session, SITE, arguments.source))
+        bring = partial(
+            importing_experts.bring_experts, actor=SITE, source=arguments.source, attested_by=attested_by
+        )
+        return _import(Path(arguments.file), EXPERTS, session, bring)
 
 
 def gigs(arguments: argparse.Namespace) -> int:
     """Bring in the gigs of a file, as drafts. Exits 1 when a row was refused."""
     with session_for_command() as session:
-        bring = partial(importing_gigs.bring_gigs, session, SITE, arguments.source)
-        return _import(Path(arguments.file), GIGS, bring)
+        bring = partial(importing_gigs.bring_gigs, actor=SITE, source=arguments.source)
+        return _import(Path(arguments.file), GIGS, session, bring)
 
 
-def _import(path: Path, kind: Kind[R], bring: Callable[[list[R]], Brought]) -> int:
+def _import(path: Path, kind: Kind[R], session: Session, bring: Callable[..., Brought]) -> int:
     counted = Counted()
     with ExitStack() as stack:
         stack.enter_context(_few_collections())
+        writers: list[Bring[R]] = [_writer(each, bring) for each in stack.enter_context(_sessions(session))]
         file = stack.enter_context(_opened(path))
         rows = _rows(path, file, kind.needed)
         rejected = Rejected(path, kind.columns)
         progress = Progress(path.stat().st_size)
-        for good, brought in _brought(rows, kind, bring, counted, rejected):
+        for good, brought in _brought(rows, kind, writers, counted, rejected):
             _count(good, brought, counted, rejected)
             progress.show(file.buffer.tell(), counted)  # type: ignore[attr-defined]
         progress.end()
@@ -152,23 +183,47 @@ def _few_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
+@contextmanager
+def _sessions(first: Session) -> Iterator[list[Session]]:
+    """One for each writer, on connections of their own; only the first where there is but one connection."""
+    engine = first.get_bind()
+    with ExitStack() as stack:
+        further = WRITERS - 1 if isinstance(engine, sa.Engine) else 0
+        yield [first, *(stack.enter_context(Session(engine)) for _ in range(further))]
+
+
+def _writer(session: Session, bring: Callable[..., Brought]) -> Bring[R]:
+    return lambda rows: bring(session, rows=rows)
+
+
 def _brought(
     rows: Iterator[Row | str],
     kind: Kind[R],
-    bring: Callable[[list[R]], Brought],
+    writers: Sequence[Bring[R]],
     counted: Counted,
     rejected: Rejected,
 ) -> Iterator[tuple[Good[R], Brought]]:
-    """The good rows of each batch and what became of them. While one is written, the next is checked."""
-    before: tuple[Good[R], Future[Brought]] | None = None
-    with ThreadPoolExecutor(1) as writer:
+    """The good rows of each batch, in their order, and what became of them. While some are written, the next
+    are checked; those that share something with them wait until they are done."""
+    free, at_work = deque(writers), deque[Batch[R]]()
+
+    def done() -> tuple[Good[R], Brought]:
+        first = at_work.popleft()
+        brought = first.brought.result()
+        free.append(first.bring)
+        return first.good, brought
+
+    with ThreadPoolExecutor(len(writers)) as pool:
         while batch := list(islice(rows, AT_ONCE)):
             good = _checked(batch, kind, counted, rejected)
-            if before is not None:
-                yield before[0], before[1].result()
-            before = good, writer.submit(copy_context().run, bring, [read for _row, read in good])
-        if before is not None:
-            yield before[0], before[1].result()
+            keys = {key for _row, read in good for key in kind.keys(read)}
+            while not free or any(not keys.isdisjoint(each.keys) for each in at_work):
+                yield done()
+            bring = free.popleft()
+            brought = pool.submit(copy_context().run, bring, [read for _row, read in good])
+            at_work.append(Batch(good, keys, bring, brought))
+        while at_work:
+            yield done()
 
 
 def _checked(batch: Sequence[Row | str], kind: Kind[R], counted: Counted, rejected: Rejected) -> Good[R]:

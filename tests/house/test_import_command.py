@@ -22,6 +22,7 @@ from marketplace.gigs.models import ExpertProfile
 from marketplace.gigs.projection import push_experts
 from marketplace.mail import OutboxMail
 from marketplace.matching import ranking
+from tests.conftest import Committed
 from tests.factories.accounts import a_person
 from tests.factories.gigs import RADIOLOGY, a_client, a_gig, a_project, fund, licence
 
@@ -180,6 +181,49 @@ def test_a_file_that_is_none(open_session: Session, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(Refused, match="names no column external_id"):
         bring(tmp_path / "other.csv")
+
+
+@pytest.mark.committed
+@pytest.mark.parametrize("writers", [1, 2])
+def test_two_write_at_once_and_it_is_as_if_one_did(
+    committed: Committed, file: Path, monkeypatch: pytest.MonkeyPatch, writers: int
+) -> None:
+    """Rows that share an id, an address or a number with others close by wait for each other."""
+
+    @contextmanager
+    def really() -> Iterator[Session]:
+        with committed.session() as session:
+            yield session
+
+    monkeypatch.setattr(importing, "session_for_command", really)
+    monkeypatch.setattr(importing, "AT_ONCE", 3)
+    monkeypatch.setattr(importing, "WRITERS", writers)
+    rows = [
+        {**BEN, "external_id": f"E-{n}", "email": f"expert{n}@people.example", "skills": f"skill {n % 4}"}
+        for n in range(40)
+    ]
+    rows[7] |= {"headline": "Changed", "external_id": "E-4"}
+    rows[13] |= {"email": rows[11]["email"]}
+    rows[20] |= {"credentials": ANA["credentials"]}
+    rows[23] |= {"credentials": ANA["credentials"]}
+    rows[39] |= {"email": rows[0]["email"]}
+    write(file, *rows)
+    assert bring(file) == 1
+    rejected = file.with_name("experts.csv.rejected.csv")
+    with rejected.open(encoding="utf-8", newline="") as refused:
+        reasons = {row["external_id"]: row["reason"] for row in csv.DictReader(refused)}
+    assert reasons == {
+        "E-13": "Somebody with this e-mail address is here already.",
+        "E-23": "The number of a credential is here already.",
+        "E-39": "Somebody with this e-mail address is here already.",
+    }
+    with committed.session() as session:
+        people = session.scalars(sa.select(Person.email).order_by(Person.id)).all()
+        assert len(people) == len(set(people)) == 36
+        assert session.scalars(sa.select(ExpertProfile.headline).filter_by(headline="Changed")).all()
+    assert bring(file) == 1
+    with committed.session() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Person)) == 36
 
 
 def test_who_was_imported_is_mailed_one_link(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain, islice
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 from marketplace.db import Base
 
 AT_ONCE = 1_000
+VERSION_AND_VARIANT = 0xF << 76 | 3 << 62
 Keep = Callable[[Any], Any]
 # What the text format of COPY gives a meaning.
 SPECIAL = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -25,6 +28,12 @@ def new_keys(session: Session, table: type[Base], count: int) -> Sequence[int]:
     """So many internal keys that nobody else will be given."""
     query = "SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)"
     return session.scalars(sa.text(query), {"table": table.__tablename__, "count": count}).all()
+
+
+def new_public_id() -> str:
+    """As `db.new_id`, as the text that COPY takes: to make an object of it takes longer than all the rest."""
+    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
+    return f"{value & ~VERSION_AND_VARIANT | 7 << 76 | 2 << 62:032x}"
 
 
 def copy(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]], **always: Any) -> None:

@@ -45,7 +45,10 @@ def bring_in(session: Session, actor: Actor, people: Sequence[PersonRow], role: 
     """
     now, ids = clock.now(), bulk.new_keys(session, Person, len(people))
     common = {"locale": i18n.current_locale(), "theme": Theme.SYSTEM, "created_at": now}
-    rows = ({"id": id_, "public_id": new_id(), **vars(each)} for id_, each in zip(ids, people, strict=True))
+    rows = (
+        {"id": id_, "public_id": bulk.new_public_id(), **vars(each)}
+        for id_, each in zip(ids, people, strict=True)
+    )
     bulk.copy(session, Person, rows, **common)
     session.execute(sa.text(GIVE), {"ids": list(ids), "role": role.value, "by": actor.person_id, "at": now})
     audit.record(session, actor, "import", "people", new_id(), count=len(people), role=role)

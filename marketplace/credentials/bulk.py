@@ -15,7 +15,6 @@ from marketplace.credentials.claims import check_kind, check_last_day, check_num
 from marketplace.credentials.decisions import DOCUMENT_SEEN
 from marketplace.credentials.models import Attestation, Credential
 from marketplace.credentials.states import OVER, CredentialState, Method, Standing
-from marketplace.db import new_id
 from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.text import line
@@ -96,7 +95,7 @@ def bring_in(
 def _row(id_: int, person: int, claim: Claim) -> dict[str, object]:
     return {
         "id": id_,
-        "public_id": new_id(),
+        "public_id": bulk.new_public_id(),
         "person_id": person,
         "type": claim.type,
         "jurisdiction": claim.jurisdiction,
@@ -116,7 +115,7 @@ def _check(credential: int, claim: Claim, attested_by: int | None) -> dict[str, 
     end = jurisdictions.end_of(claim.expires_on, claim.jurisdiction) if claim.expires_on else None
     by_hand = attested_by is not None
     return {
-        "public_id": new_id(),
+        "public_id": bulk.new_public_id(),
         "credential_id": credential,
         "method": Method.HAND if by_hand else Method.AUTOMATIC,
         "source": str(kind.source if by_hand else kind.title),

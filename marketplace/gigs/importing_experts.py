@@ -18,7 +18,7 @@ from marketplace.accounts.people import check_name
 from marketplace.actor import Actor, Role
 from marketplace.credentials import bulk as claims
 from marketplace.credentials.bulk import Claim
-from marketplace.db import new_id, use_case
+from marketplace.db import use_case
 from marketplace.gigs import importing, profiles, projection
 from marketplace.gigs.importing import EXPERT, Before, Brought, parted
 from marketplace.gigs.models import ExpertProfile
@@ -91,7 +91,7 @@ def _add(
     ids = people.bring_in(session, actor, [row.person for row in rows], Role.EXPERT)
     pairs = list(zip(ids, rows, strict=True))
     said = {id_: profiles.kept(row.profile) for id_, row in pairs}
-    written = ({"public_id": new_id(), "person_id": id_, **kept} for id_, kept in said.items())
+    written = ({"public_id": bulk.new_public_id(), "person_id": id_, **kept} for id_, kept in said.items())
     bulk.copy(session, ExpertProfile, written, updated_at=clock.now())
     importing.remember(session, EXPERT, source, ((id_, row.external_id, row.digest) for id_, row in pairs))
     held = [(id_, claim) for id_, row in pairs for claim in row.claims]

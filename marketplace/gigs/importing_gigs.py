@@ -143,7 +143,7 @@ def _change(session: Session, source: str, gig: Gig, row: GigRow) -> None:
 
 
 def _columns(draft: GigDraft) -> dict[str, object]:
-    return {"public_id": new_id(), **drafts.kept(draft)}
+    return {"public_id": bulk.new_public_id(), **drafts.kept(draft)}
 
 
 def _facts(id_: int, project: Project, draft: GigDraft) -> GigFacts | None:

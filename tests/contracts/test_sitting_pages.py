@@ -210,8 +210,8 @@ def test_the_client_reads_no_answers_while_they_are_written(
         page = carla.get(f"/sittings/{sitting.public_id}")
         assert "The test is being taken" in words(page)
         assert "The nod" not in page.text
-        # Before a contract for work they are nobody by name.
-        assert "Ana" not in page.text
+        # Whoever has signed is known by name, to the client and not to whoever grades.
+        assert "Ana Expert" in words(page)
         grader = at_browser(app, session, trial.gia)
         assert grader.get(f"/sittings/{sitting.public_id}").status_code == 404
         assert sitting.state is SittingState.BEGUN

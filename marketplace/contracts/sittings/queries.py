@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,6 @@ from marketplace.contracts.states import OfferState, SittingState
 from marketplace.gigs.find import visible
 from marketplace.gigs.models import Gig
 from marketplace.gigs.qualification.models import QualificationTest
-from marketplace.gigs.queries import profiles_of
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 
@@ -134,24 +133,6 @@ def grades_in_turn(session: Session, actor: Actor, sitting: Sitting) -> bool:
     """Was this person chosen to grade what is handed in, and it is not their own?"""
     query = sa.select(Sitting.id).where(Sitting.id == sitting.id, Sitting.graded_in_turn_by(actor))
     return session.scalar(query) is not None
-
-
-def names(session: Session, sittings: Iterable[Sitting]) -> dict[int, str]:
-    """Who took them (by internal id of the sitting), as the client knows them: by name once a contract for
-    work was signed, else by their label."""
-    found = list(sittings)
-    people = [each.person_id for each in found]
-    profiles = profiles_of(session, people)
-    signed = sa.select(Contract.person_id, Contract.organization_id).where(
-        Contract.person_id.in_(people), Contract.test_id.is_(None)
-    )
-    known = set(session.execute(signed).all())
-    return {
-        each.id: each.person.full_name
-        if (each.person_id, each.contract.organization_id) in known
-        else _("Expert %(label)s", label=profiles[each.person_id].label)
-        for each in found
-    }
 
 
 def paid_for(session: Session, actor: Actor, sitting: Sitting) -> Contract | None:

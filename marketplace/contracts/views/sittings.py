@@ -145,9 +145,7 @@ def results(test_id: uuid.UUID) -> ResponseReturnValue:
     test = find_gig.visible(db_session(), actor(), QualificationTest, test_id)
     actor().require(*CLIENT, organization_id=test.organization_id)
     found = paged(db_session(), sittings.sittings_of(test), by=Sitting.id)
-    return page(
-        "contracts/results.html", test=test, sittings=found, names=sittings.names(db_session(), found)
-    )
+    return page("contracts/results.html", test=test, sittings=found)
 
 
 def _keep(found: Sitting, form: Any) -> Sitting:
@@ -176,9 +174,7 @@ def _show(found: Sitting, form: Any) -> ResponseReturnValue:
         mine=mine,
         ours=ours,
         writing=mine and found.state is SittingState.BEGUN,
-        name=sittings.names(db_session(), [found])[found.id]
-        if ours
-        else _("Answers %(label)s", label=label_of(found.public_id.hex)),
+        name=found.person.full_name if ours else _("Answers %(label)s", label=label_of(found.public_id.hex)),
         answers=sittings.answers_of(db_session(), found)
         if mine or found.state is not SittingState.BEGUN
         else {},

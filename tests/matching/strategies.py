@@ -60,6 +60,11 @@ def experts(person_id: int = 1) -> st.SearchStrategy[ExpertFacts]:
     )
 
 
+def named(asked: RequirementFact) -> tuple[str, str | None]:
+    """No gig asks for the same credential twice, which the database keeps."""
+    return asked.type, asked.jurisdiction
+
+
 @st.composite
 def gigs(draw: st.DrawFn) -> GigFacts:
     low = draw(st.integers(4_500, 20_000))
@@ -73,7 +78,7 @@ def gigs(draw: st.DrawFn) -> GigFacts:
         languages=draw(LANGUAGES),
         countries=draw(st.lists(COUNTRIES, unique=True, max_size=2).map(tuple)),
         starts_on=DAY,
-        requirements=draw(st.lists(requirements, max_size=3).map(tuple)),
+        requirements=draw(st.lists(requirements, max_size=3, unique_by=named).map(tuple)),
         headcount_left=draw(st.integers(0, 3)),
         funded=draw(st.booleans()),
         time_zone=draw(st.none() | ZONES),

@@ -42,8 +42,7 @@ def _with_old_weeks(now: datetime) -> sa.Select[int]:
 
 def _without_next_week(now: datetime) -> sa.Select[int]:
     next_week = sa.exists().where(Reservation.contract_id == Contract.id, Reservation.week_start_at > now)
-    active = (Contract.state == ContractState.ACTIVE, Contract.test_id.is_(None))
-    return sa.select(Contract.id).where(*active, ~next_week)
+    return sa.select(Contract.id).where(Contract.state == ContractState.ACTIVE, ~next_week)
 
 
 @use_case

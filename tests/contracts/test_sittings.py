@@ -21,7 +21,7 @@ from marketplace.contracts.signing import accept_offer
 from marketplace.contracts.sittings import graders, passes, queries
 from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.grading import LineGrade, grade, remind_overdue
-from marketplace.contracts.sittings.models import Sitting
+from marketplace.contracts.sittings.models import Grader, Sitting
 from marketplace.contracts.sittings.taking import begin, end_overdue, hand_in, keep
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, SittingState
 from marketplace.credentials.gate import Requirement
@@ -422,6 +422,21 @@ def test_only_who_was_chosen_grades_it_once_and_nobody_their_own(session: Sessio
         grade(session, trial.gia, sitting.public_id, GOOD)
         with pytest.raises(Refused, match="graded already"):
             grade(session, trial.gia, sitting.public_id, POOR)
+
+
+def test_nobody_grades_their_own_however_they_were_chosen(session: Session, trial: Trial) -> None:
+    sitting = taken(session, trial)
+    with clock.at(MONDAY + DAY):
+        offer = an_offer(session, trial.deal.client, trial.ana, trial.deal.gig)
+        accept_offer(session, trial.ana, offer.public_id, trial.ana.name)
+        session.add(
+            Grader(
+                test_id=trial.test.id, person_id=trial.ana.id, chosen_by=trial.ana.id, chosen_at=clock.now()
+            )
+        )
+        session.flush()
+        with pytest.raises(NotAllowed):
+            grade(session, trial.ana, sitting.public_id, GOOD)
 
 
 def test_whose_work_for_the_client_is_over_grades_no_more(session: Session, trial: Trial) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -13,13 +15,15 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from marketplace.actor import Actor
+from marketplace import clock
+from marketplace.actor import Actor, Role
 from marketplace.gigs.applications import decline_application
 from marketplace.gigs.models import Gig, Invitation
 from marketplace.gigs.views import client as views
 from marketplace.web import paged
-from tests.factories.accounts import enter
-from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund
+from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.credentials import a_verified_credential
+from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund, licence
 from tests.visitor import Visitor, words
 
 NEXT = re.compile(r'rel="next"\s+href="([^"]+)"')
@@ -65,6 +69,33 @@ def test_browsing_by_match_reaches_every_gig_and_counts_them(
     assert len(found) == 2
     assert sorted(titles(found)) == all_gigs
     assert "25 gigs suit you." in words(found[0])
+
+
+def test_equals_are_each_reached_once(app: Flask, session: Session) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 100_000_00)
+    for n in range(45):
+        a_gig(session, client, project, title=f"Gig {n:02}")
+    found = list(pages(at_browser(app, session, an_expert(session)), "/gigs"))
+    assert [len(titles([each])) for each in found] == [20, 20, 5]
+    assert sorted(titles(found)) == [f"Gig {n:02}" for n in range(45)]
+
+
+def test_what_only_the_exact_match_refuses_is_not_listed(app: Flask, session: Session) -> None:
+    """A licence that was checked too long ago looks right from afar."""
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 100_000_00)
+    ana = an_expert(session)
+    rev = an_actor(session, a_person(session, "Rev Reviewer", Role.REVIEWER))
+    with clock.at(clock.now() - timedelta(days=90)):
+        a_verified_credential(session, ana, rev)
+    a_gig(session, client, project, title="Gig 01", requirements=(licence(),))
+    a_gig(session, client, project, title="Gig 02", requirements=(replace(licence(), max_age_days=60),))
+    page = at_browser(app, session, ana).get("/gigs")
+    assert titles([page]) == ["Gig 01"]
+    assert "1 gig suits you." in words(page)
 
 
 def test_the_next_page_asks_for_all_that_this_one_does_and_for_nothing_else(

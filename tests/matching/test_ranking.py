@@ -5,15 +5,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from marketplace.matching import candidates, domains, projections, ranking, rules, tree
+from marketplace.matching import candidates, domains, openings, projections, ranking, rules, tree
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
+from marketplace.matching.suitable import Suitable
 from tests.matching.strategies import DAY, experts, gigs
 from tests.matching.test_criteria import ANA, GIG
 
@@ -99,6 +101,30 @@ def test_the_best_gigs_for_anybody(
     fit = [(gig.gig_id, match) for gig in offers if (match := explain(gig, expert, DAY)).eligible]
     best = sorted(fit, key=lambda pair: (-pair[1].score, candidates.draw(expert.person_id, pair[0])))
     assert ranking.best_gigs(session, expert.person_id, limit) == best[:limit]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(expert=experts(), offers=st.lists(gigs(), min_size=1, max_size=8))
+def test_the_columns_tell_all_of_those_of_which_they_are_sure(
+    session: Session, on_the_day: None, expert: ExpertFacts, offers: list[GigFacts]
+) -> None:
+    """Of the others they may say yes wrongly, and no never; the score is right of all."""
+    offers = [replace(gig, gig_id=n, funded=True, headcount_left=1) for n, gig in enumerate(offers)]
+    projections.clear(session)
+    put(session, expert, *offers)
+    columns = openings.current(session)
+    suitable = Suitable(session, columns, expert)
+    places = suitable.first(len(offers))
+    found = dict(zip(columns.ids[places].tolist(), suitable.scored(places).tolist(), strict=True))
+    unsure = {int(columns.ids[n]) for n in range(len(columns)) if suitable.unsure(np.array([n]))[0]}
+    for gig in offers:
+        match = explain(gig, expert, DAY)
+        if gig.gig_id in unsure:
+            assert gig.gig_id in found or not match.eligible
+        else:
+            assert (gig.gig_id in found) == match.eligible
+        assert not match.eligible or found[gig.gig_id] == match.score
+    assert len(suitable) == len(found)
 
 
 OTHERS = (

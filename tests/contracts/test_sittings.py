@@ -434,7 +434,7 @@ def test_nobody_grades_their_own_however_they_were_chosen(session: Session, tria
                 test_id=trial.test.id, person_id=trial.ana.id, chosen_by=trial.ana.id, chosen_at=clock.now()
             )
         )
-        session.flush()
+        session.commit()
         with pytest.raises(NotAllowed):
             grade(session, trial.ana, sitting.public_id, GOOD)
 

@@ -21,10 +21,10 @@ from marketplace.gigs.drafts import edit_gig
 from marketplace.gigs.finding import lists
 from marketplace.gigs.finding.facets import Reader, Sieve
 from marketplace.gigs.finding.search import CREDENTIALS, HOURS, NEWEST, RATE, RATES, Search
-from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.models import Project
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
-from marketplace.gigs.states import GigState, TaskKind
-from marketplace.matching import bits, domains, openings
+from marketplace.gigs.states import TaskKind
+from marketplace.matching import bits, domains, openings, ranking
 from marketplace.matching.openings import Openings
 from tests.conftest import Committed
 from tests.factories.accounts import enter
@@ -243,8 +243,10 @@ def test_what_memory_still_holds_is_not_shown_once_it_is_closed(
     ana = an_expert(session)
     openings.current(session)
     monkeypatch.setattr(openings, "FRESH_FOR", 3600.0)
-    session.execute(sa.update(Gig).where(Gig.id == gig.id).values(state=GigState.CLOSED))
+    pause_gig(session, client, gig.public_id)
+    assert len(openings.current(session)) == 1
     assert titles(session, ana, Search()) == []
+    assert ranking.best_gigs(session, ana.id) == []
 
 
 def test_a_gig_without_money_is_not_found(session: Session, client: Actor) -> None:

@@ -109,7 +109,10 @@ def test_the_columns_tell_all_of_those_of_which_they_are_sure(
     session: Session, on_the_day: None, expert: ExpertFacts, offers: list[GigFacts]
 ) -> None:
     """Of the others they may say yes wrongly, and no never; the score is right of all."""
-    offers = [replace(gig, gig_id=n, funded=True, headcount_left=1) for n, gig in enumerate(offers)]
+    # Alike in all that would decide alone, so that each of the rest does at times.
+    expert = replace(expert, domains=(GIG.domain,), currency="USD", min_rate=4_500, hours_per_week=60)
+    same = {"domain": GIG.domain, "currency": "USD", "funded": True, "headcount_left": 1}
+    offers = [replace(gig, gig_id=n, **same) for n, gig in enumerate(offers)]
     projections.clear(session)
     put(session, expert, *offers)
     columns = openings.current(session)

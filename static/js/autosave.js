@@ -59,6 +59,9 @@ function watch(form) {
     over ||= answer.status === CONFLICT;
     if (!answer.ok) return;
     version = kept;
+    // The buttons send it too, where they replace what is kept.
+    const known = form.querySelector("input[name=autosave]");
+    if (known) known.value = kept;
     if (!changed) form.dispatchEvent(new CustomEvent("autosaved", { bubbles: true }));
   }
 

@@ -91,12 +91,12 @@ def test_the_whole_path_by_hand(app: Flask, session: Session) -> None:
     sitting = session.scalars(sa.select(Sitting)).one()
     path = f"/sittings/{sitting.public_id}"
     with clock.at(MONDAY + 20 * MINUTE):
-        kept = expert.post(path, keep="1", version="0", answer_1="The nodule is missing.", answer_2="")
+        kept = expert.post(path, keep="1", autosave="0", answer_1="The nodule is missing.", answer_2="")
         assert "The clock goes on until you hand it in" in words(kept)
         assert "The nodule is missing." in kept.text
-        lacking = expert.post(path, version="1", answer_1="The nodule is missing.", answer_2="")
+        lacking = expert.post(path, autosave="1", answer_1="The nodule is missing.", answer_2="")
         assert "This question has no answer yet" in words(lacking)
-        done = expert.post(path, version="1", answer_1="The nodule is missing.", answer_2="Quite.")
+        done = expert.post(path, autosave="1", answer_1="The nodule is missing.", answer_2="Quite.")
         assert "Your time is approved" in words(done)
         assert "Pay $40.00" in words(done)
 
@@ -159,6 +159,13 @@ def test_what_is_written_is_kept_as_it_is_written(app: Flask, session: Session, 
         assert "Another window" in stale.json["told"]
         assert expert.post(address, answer_1="Another").status_code == 409
         assert "The nod" in expert.get(f"/sittings/{sitting.public_id}").text
+        # By the buttons too; what was typed stays, and means it when it is sent again.
+        both = {"answer_1": "Another", "answer_2": "Quite."}
+        for button in ({"keep": "1"}, {}):
+            refused = expert.post(f"/sittings/{sitting.public_id}", autosave="0", **both, **button)
+            assert "Another window of yours has kept other answers" in words(refused)
+            assert "Another</textarea>" in refused.text
+            assert 'name="autosave" value="1"' in refused.text
         assert "Go on with it" in words(expert.get("/"))
         # The links to one's work lead to the test while it runs.
         assert "What is wrong in it?" in words(expert.get("/work"))
@@ -173,7 +180,7 @@ def test_what_was_typed_too_late_can_be_copied(app: Flask, session: Session, tri
     with clock.at(MONDAY + 2 * HOUR):
         end_overdue(session)
         late = expert.post(
-            f"/sittings/{sitting.public_id}", version="0", answer_1="All three.", answer_2="Yes."
+            f"/sittings/{sitting.public_id}", autosave="0", answer_1="All three.", answer_2="Yes."
         )
         assert "This test is handed in" in words(late)
         assert "What you typed All three." in words(late)
@@ -182,7 +189,7 @@ def test_what_was_typed_too_late_can_be_copied(app: Flask, session: Session, tri
 def test_who_fails_reads_why_and_can_appeal(app: Flask, session: Session, trial: Trial) -> None:
     with clock.at(MONDAY + HOUR):
         sitting = begun(session, trial)
-        hand_in(session, trial.ana, sitting.public_id, ANSWERS)
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
         grade(session, trial.gia, sitting.public_id, POOR)
         expert = at_browser(app, session, trial.ana)
         page = words(expert.get(f"/sittings/{sitting.public_id}"))

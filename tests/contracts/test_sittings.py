@@ -56,7 +56,7 @@ def taken(session: Session, trial: Trial, minutes: int = 30) -> Sitting:
     with clock.at(MONDAY + HOUR):
         sitting = begun(session, trial)
     with clock.at(MONDAY + HOUR + minutes * MINUTE):
-        return hand_in(session, trial.ana, sitting.public_id, ANSWERS)
+        return hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
 
 
 def free(session: Session, trial: Trial) -> int:
@@ -136,7 +136,7 @@ def test_over_midnight_on_sunday_both_weeks_are_funded(session: Session, trial: 
     with clock.at(late):
         sitting = begin(session, trial.ana, offer.public_id, trial.ana.name)
     with clock.at(late + 30 * MINUTE):
-        hand_in(session, trial.ana, sitting.public_id, ANSWERS)
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
     pays = session.scalars(sa.select(Approval.expert_amount).order_by(Approval.id)).all()
     assert pays == [20_00, 40_00]
     assert not session.scalars(
@@ -158,7 +158,7 @@ def test_when_the_time_is_over_what_was_written_is_handed_in(session: Session, t
         assert end_overdue(session) == 1
         assert end_overdue(session) == 0
         with pytest.raises(Refused, match="is handed in"):
-            hand_in(session, trial.ana, sitting.public_id, ANSWERS)
+            hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
     assert owed(session, trial) == 90_00
     assert queries.answers_of(session, sitting) == {1: "The nodule."}
     told = session.scalars(sa.select(Notification).filter_by(person_id=trial.ana.id, kind="test.over")).one()
@@ -179,7 +179,11 @@ def test_two_windows_do_not_write_over_each_other(session: Session, trial: Trial
         kept = keep(session, trial.ana, sitting.public_id, {1: "First."}, 0)
         with pytest.raises(Refused, match="Another window"):
             keep(session, trial.ana, sitting.public_id, {1: "Second."}, 0)
-        assert keep(session, trial.ana, sitting.public_id, {1: ""}, kept.version).version == 2
+        with pytest.raises(Refused, match="Another window"):
+            hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
+        # What is typed is kept on its own a moment before it is sent, which is no other window.
+        kept = keep(session, trial.ana, sitting.public_id, {1: "First.\r\n"}, 0)
+        assert keep(session, trial.ana, sitting.public_id, {1: ""}, kept.version).version == 3
     assert queries.answers_of(session, sitting) == {1: ""}
 
 
@@ -188,7 +192,7 @@ def test_an_empty_answer_is_not_handed_in(session: Session, trial: Trial, answer
     with clock.at(MONDAY + HOUR):
         sitting = begun(session, trial)
         with pytest.raises(Invalid, match="no answer yet"):
-            hand_in(session, trial.ana, sitting.public_id, answers)
+            hand_in(session, trial.ana, sitting.public_id, answers, 0)
     assert sitting.state is SittingState.BEGUN
 
 
@@ -213,7 +217,7 @@ def test_its_time_cannot_be_changed_by_hand(session: Session, trial: Trial) -> N
         with pytest.raises(Refused, match="when it is handed in"):
             ending.end_contract(session, trial.deal.client, contract, "quality", "It is not good enough.")
     with clock.at(MONDAY + HOUR + 10 * MINUTE):
-        hand_in(session, trial.ana, sitting.public_id, ANSWERS)
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
         entry = session.scalars(sa.select(TimeEntry)).one()
         with pytest.raises(Refused, match="measured by the site"):
             entries.remove_entry(session, trial.ana, entry.public_id, entry.version)
@@ -464,7 +468,7 @@ def test_whoever_grades_holds_what_its_taker_must_hold(session: Session) -> None
         assert kept.person_id == trial.gia.id
         offer = ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
         sitting = begin(session, trial.ana, offer.public_id, trial.ana.name)
-        hand_in(session, trial.ana, sitting.public_id, ANSWERS)
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
     with clock.at(MONDAY + 4 * DAY), pytest.raises(Refused, match="at least what its taker must hold"):
         grade(session, trial.gia, sitting.public_id, GOOD)
     with clock.at(MONDAY + DAY):

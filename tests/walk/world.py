@@ -209,7 +209,7 @@ def _tested(house: House) -> None:
     gig = a_gig(session, carla, project, title="Check chest CT reports", hours_per_week=1, test_id=test.id)
     offer = ask(session, carla, an_application(session, house.ben, gig).public_id, fee_bps=FEE_BPS)
     sitting = begin(session, house.ben, offer.public_id, house.ben.name)
-    hand_in(session, house.ben, sitting.public_id, ANSWERS)
+    hand_in(session, house.ben, sitting.public_id, ANSWERS, 0)
 
 
 def _second_factor(house: House, ana: Actor) -> None:

@@ -72,24 +72,26 @@ def keep(
 ) -> Sitting:
     """Keep what is written so far, by the position of the question, in place of version `version`.
 
-    Raises Refused when it is handed in, or another window kept something since; Invalid when it is too long.
+    Raises Refused when it is handed in, or another window kept something else since; Invalid when it is too
+    long.
     """
     sitting = _own(session, actor, sitting_public_id)
-    if sitting.version != version:
-        raise Refused(_("Another window of yours has kept other answers. Open this page again to see them."))
+    _require_seen(session, sitting, answers, version)
     _keep(session, sitting, answers)
     return sitting
 
 
 @use_case
 def hand_in(
-    session: Session, actor: Actor, sitting_public_id: uuid.UUID, answers: Mapping[int, str]
+    session: Session, actor: Actor, sitting_public_id: uuid.UUID, answers: Mapping[int, str], version: int
 ) -> Sitting:
-    """Hand in these answers; the paid time ends and is approved at once, whatever the grade will be.
+    """Hand in these answers, in place of version `version`; the paid time ends and is approved at once,
+    whatever the grade will be.
 
-    Raises Invalid for a question without an answer; Refused when it is handed in already.
+    Raises Invalid for a question without an answer; otherwise as `keep`.
     """
     sitting = _own(session, actor, sitting_public_id)
+    _require_seen(session, sitting, answers, version)
     _keep(session, sitting, answers)
     empty = [
         each.position for each in sitting.test.questions if not paragraph(answers.get(each.position, ""))
@@ -192,6 +194,20 @@ def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> Sitting:
     if sitting.state is not SittingState.BEGUN:
         raise Refused(_("This test is handed in, so its answers stay as they were then."))
     return sitting
+
+
+def _require_seen(session: Session, sitting: Sitting, answers: Mapping[int, str], version: int) -> None:
+    """Raise Refused when another window kept other answers. That the same were kept meanwhile, as what is
+    typed is on its own, does no harm."""
+    kept = {position: text for position, text in queries.answers_of(session, sitting).items() if text}
+    sent = {position: text for position, said in answers.items() if (text := paragraph(said))}
+    if sitting.version != version and kept != sent:
+        raise Refused(
+            _(
+                "Another window of yours has kept other answers. Compare them with what stands here: sent "
+                "again, this replaces them."
+            )
+        )
 
 
 def _keep(session: Session, sitting: Sitting, answers: Mapping[int, str]) -> None:

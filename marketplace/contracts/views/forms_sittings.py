@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wtforms import HiddenField, IntegerField, TextAreaField
+from wtforms import IntegerField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from marketplace.contracts.sittings.graders import Candidate
@@ -31,7 +31,7 @@ class GradersForm(Form):
         self.people.choices = [(str(each.person.public_id), each.person.full_name) for each in candidates]
 
 
-def answers_form(test: QualificationTest, answers: Mapping[int, str], version: int) -> Any:
+def answers_form(test: QualificationTest, answers: Mapping[int, str]) -> Any:
     """A form with an answer for each question, as `answer_1` and so on, with what is kept."""
     fields: dict[str, Any] = {
         f"answer_{each.position}": TextAreaField(
@@ -40,7 +40,7 @@ def answers_form(test: QualificationTest, answers: Mapping[int, str], version: i
         for each in test.questions
     }
     kept = {f"answer_{position}": text for position, text in answers.items()}
-    return type("AnswersForm", (Form,), {"version": HiddenField(), **fields})(version=str(version), **kept)
+    return type("AnswersForm", (Form,), fields)(**kept)
 
 
 def answers(form: Any, test: QualificationTest) -> dict[int, str]:

@@ -64,7 +64,7 @@ def begin(offer_id: uuid.UUID) -> ResponseReturnValue:
 def sitting(sitting_id: uuid.UUID) -> ResponseReturnValue:
     """A test: whoever takes it writes here, and everybody else reads what came of it."""
     found = sittings.sitting(db_session(), actor(), sitting_id)
-    form = answers_form(found.test, sittings.answers_of(db_session(), found), found.version)
+    form = answers_form(found.test, sittings.answers_of(db_session(), found))
     if KEEP in request.form:
         if try_form(form, lambda: _keep(found, form)):
             flash(_("Kept. The clock goes on until you hand it in."), "success")
@@ -80,10 +80,9 @@ def sitting(sitting_id: uuid.UUID) -> ResponseReturnValue:
 def keep_answers(sitting_id: uuid.UUID) -> ResponseReturnValue:
     """Keep what is being written."""
     found = sittings.sitting(db_session(), actor(), sitting_id)
-    written = answers(answers_form(found.test, {}, 0), found.test)
-    version = request.form.get("autosave", -1, type=int)
+    form = answers_form(found.test, {})
     try:
-        kept = taking.keep(db_session(), actor(), sitting_id, written, version)
+        kept = _keep(found, form)
     except (Refused, Invalid) as refusal:
         return {"told": refusal.sentence}, refusal.status
     return {"told": _("Saved %(time)s", time=time_of_day(clock.now())), "version": kept.version}
@@ -149,13 +148,16 @@ def results(test_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _keep(found: Sitting, form: Any) -> Sitting:
-    said = form.version.data or ""
-    version = int(said) if said.isdecimal() and len(said) < 10 else -1
-    return taking.keep(db_session(), actor(), found.public_id, answers(form, found.test), version)
+    return taking.keep(db_session(), actor(), found.public_id, answers(form, found.test), _seen())
 
 
 def _hand_in(found: Sitting, form: Any) -> Sitting:
-    return taking.hand_in(db_session(), actor(), found.public_id, answers(form, found.test))
+    return taking.hand_in(db_session(), actor(), found.public_id, answers(form, found.test), _seen())
+
+
+def _seen() -> int:
+    """The version of the answers that the page knew."""
+    return request.form.get("autosave", -1, type=int)
 
 
 def _choose(test_id: uuid.UUID, form: GradersForm) -> list[Person]:

@@ -109,7 +109,7 @@ def _take(stage: Stage, gig: Gig, place: int, person_id: int, application_id: UU
     sitting = _standing(stage, gig, person_id).sitting
     if sitting is not None and sitting.state is SittingState.BEGUN:
         with clock.at(stage.when(TESTED_IN, 2, hour, 21 + place)):
-            hand_in(stage.session, expert, sitting.public_id, (GOOD, SHORT)[place])
+            hand_in(stage.session, expert, sitting.public_id, (GOOD, SHORT)[place], 0)
     if sitting is not None and place == 0 and sitting.state is SittingState.HANDED_IN:
         with stage.at(TESTED_IN, 3, 15):
             grader = stage.actor(able(stage.session, sitting.test, sitting.asked)[0])

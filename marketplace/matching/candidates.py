@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
+import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -28,6 +30,7 @@ from marketplace.matching.tree import Nearness
 
 IDS = sa.ARRAY(sa.BigInteger)
 Values = dict[str, Any]
+Others = TypeVar("Others", int, npt.NDArray[np.int64])
 
 # So many, the strongest of each of the nearest domains, are looked at to learn what the best must reach.
 FEW = 400
@@ -35,8 +38,9 @@ FEW = 400
 PRIME = 2_147_483_647
 
 
-def draw(one: int, other: int) -> int:
-    """A lot for these two, drawn the same each time: who comes first among equals."""
+def draw(one: int, other: Others) -> Others:
+    """A lot for these two, drawn the same each time: who comes first among equals. Of many others at once
+    where they are an array."""
     mixed = (one % PRIME * 48_271 + other % PRIME * 69_621) % PRIME
     return mixed * mixed % PRIME
 

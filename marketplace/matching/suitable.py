@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from marketplace.matching import bits, rules, skills, uses
-from marketplace.matching.candidates import PRIME, near_expert
+from marketplace.matching.candidates import draw, near_expert
 from marketplace.matching.criteria import base_points
 from marketplace.matching.facts import ExpertFacts
 from marketplace.matching.openings import Ints, Mask, Openings
@@ -42,7 +42,7 @@ class Suitable:
             enough = scores >= np.partition(scores, -wanted)[-wanted]
             places, scores = places[enough], scores[enough]
         ids = self._openings.ids[places]
-        best: Ints = places[np.lexsort((ids, lots(self._expert.person_id, ids), -scores))]
+        best: Ints = places[np.lexsort((ids, draw(self._expert.person_id, ids), -scores))]
         return best[:wanted]
 
     def unsure(self, places: Ints) -> Mask:
@@ -95,9 +95,3 @@ class Suitable:
         many = np.count_nonzero(asked, axis=1)
         met = np.count_nonzero(np.isin(asked, self._numbers), axis=1)
         return np.where(many == 0, weight, weight * met // np.maximum(many, 1))
-
-
-def lots(person_id: int, ids: Ints) -> Ints:
-    """As `candidates.draw`, for many gigs."""
-    mixed = (person_id % PRIME * 48_271 + ids % PRIME * 69_621) % PRIME
-    return mixed * mixed % PRIME

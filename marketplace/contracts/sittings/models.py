@@ -46,8 +46,6 @@ class Sitting(Public, Base):
     test: Mapped[QualificationTest] = relationship()
     person: Mapped[Person] = relationship(foreign_keys=[person_id])
     grader: Mapped[Person | None] = relationship(foreign_keys=[graded_by])
-    answers: Mapped[list[Answer]] = relationship()
-    grades: Mapped[list[Grade]] = relationship()
 
     __table_args__ = (sa.CheckConstraint("graded_by <> person_id", name="graded_by_another"),)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from marketplace import clock
 from marketplace.actor import Actor
@@ -121,10 +121,8 @@ def sittings_of(test: QualificationTest) -> sa.Select[Sitting]:
         .filter_by(test_id=test.id)
         .options(
             joinedload(Sitting.contract).joinedload(Contract.gig),
-            joinedload(Sitting.contract).selectinload(Contract.rates),
             joinedload(Sitting.grader),
             joinedload(Sitting.person),
-            selectinload(Sitting.grades),
         )
     )
 

@@ -19,7 +19,7 @@ from marketplace.matching import bits, domains, openings, ranking
 from marketplace.matching.candidates import draw
 from marketplace.matching.facts import ExpertFacts
 from marketplace.matching.openings import Ints, Mask, Openings, Small
-from marketplace.matching.suitable import Suitable, lots
+from marketplace.matching.suitable import Suitable
 
 RANKED = 300
 ALIKE, ALIKE_LOOKED_AT = 4, 40
@@ -111,7 +111,7 @@ def _by_match(
     best = _best(session, among, suitable, expert)
     places = best[:RANKED]
     ids, scores = among.ids[places], suitable.scored(places)
-    order = (scores, -lots(expert.person_id, ids), -ids)
+    order = (scores, -draw(expert.person_id, ids), -ids)
     start = _cursor(after, 2)
     if start is None:
         rest = np.arange(len(places))

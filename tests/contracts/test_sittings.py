@@ -1,45 +1,41 @@
-"""Paid tests: funded before they begin, paid whatever the grade, graded by who holds as much."""
+"""Paid tests as they are taken: funded before they begin, and paid whatever the grade."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger, money
-from marketplace.actor import Role
 from marketplace.contracts import ending, entries, offers, rolling, tasks, timer
-from marketplace.contracts.models import Approval, Contract, Offer, Reservation, TimeEntry
-from marketplace.contracts.offers import OfferDraft, make_offer
+from marketplace.contracts.models import Approval, Contract, Reservation, TimeEntry
 from marketplace.contracts.proofs import PROOFS
-from marketplace.contracts.records import records_of
 from marketplace.contracts.signing import accept_offer
-from marketplace.contracts.sittings import graders, passes, queries
+from marketplace.contracts.sittings import queries
 from marketplace.contracts.sittings.asking import ask
-from marketplace.contracts.sittings.grading import LineGrade, grade, remind_overdue
-from marketplace.contracts.sittings.models import Grader, Sitting
+from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.sittings.taking import begin, end_overdue, hand_in, keep
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, SittingState
-from marketplace.credentials.gate import Requirement
-from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.errors import Invalid, Refused
 from marketplace.gigs.applications import seats_left
 from marketplace.gigs.funnel import funnel
-from marketplace.gigs.qualification.models import Question
 from marketplace.gigs.states import ApplicationState
 from marketplace.ledger import chart
 from marketplace.notifications.models import Notification
-from marketplace.reasons import appeal
-from marketplace.reasons.appeals import decide
-from marketplace.reasons.models import Decision, Statement
-from tests.factories.accounts import a_person, an_actor
 from tests.factories.contracts import FEE_BPS, MONDAY, an_offer, person_of, work
-from tests.factories.credentials import a_verified_credential
-from tests.factories.gigs import a_gig, an_application, an_expert, licence
-from tests.factories.sittings import ANSWERS, GOOD, POOR, Trial, a_test, a_trial, asked, begun
+from tests.factories.gigs import an_application, an_expert
+from tests.factories.sittings import (
+    ANSWERS,
+    Trial,
+    a_gig_with_test,
+    a_test,
+    a_trial,
+    asked,
+    begun,
+    taken,
+)  # fmt: skip
 
 # What an upheld appeal undoes is said there.
 assert tasks
@@ -50,13 +46,6 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 def trial(session: Session) -> Trial:
     with clock.at(MONDAY):
         return a_trial(session)
-
-
-def taken(session: Session, trial: Trial, minutes: int = 30) -> Sitting:
-    with clock.at(MONDAY + HOUR):
-        sitting = begun(session, trial)
-    with clock.at(MONDAY + HOUR + minutes * MINUTE):
-        return hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
 
 
 def free(session: Session, trial: Trial) -> int:
@@ -118,14 +107,6 @@ def test_without_the_money_nobody_is_asked_and_nothing_begins(session: Session, 
         application = an_application(session, other, a_gig_with_test(session, trial))
         with pytest.raises(Refused, match=r"has \$100.00 free, and the test can cost \$108.00"):
             ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
-
-
-def a_gig_with_test(session: Session, trial: Trial, **changes: object):  # type: ignore[no-untyped-def]
-    # Small enough for what little is free.
-    small = {"rate_min": 10_00, "rate_max": 200_00, "hours_per_week": 1, **changes}
-    return a_gig(
-        session, trial.deal.client, trial.deal.project, title="Another gig", test_id=trial.test.id, **small
-    )
 
 
 def test_over_midnight_on_sunday_both_weeks_are_funded(session: Session, trial: Trial) -> None:
@@ -266,267 +247,6 @@ def test_declined_withdrawn_or_expired_the_application_stays(session: Session, t
         assert offer.state is OfferState.EXPIRED
         assert trial.application.state is ApplicationState.APPLIED
         asked(session, trial)
-
-
-# Grading.
-
-
-def graded(session: Session, trial: Trial, given: dict[int, LineGrade]) -> Sitting:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + DAY):
-        return grade(session, trial.gia, sitting.public_id, given)
-
-
-def offered(session: Session, trial: Trial, gig: object = None) -> Offer:
-    application = trial.application if gig is None else an_application(session, trial.ana, gig)  # type: ignore[arg-type]
-    draft = OfferDraft(rate=150_00, hours_per_week=10, starts_on=clock.today("UTC"))
-    return make_offer(session, trial.deal.client, application.public_id, draft, fee_bps=FEE_BPS)
-
-
-def test_who_passes_can_be_offered_a_contract_and_nobody_before(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + DAY):
-        with pytest.raises(Refused, match="asks for a paid test"):
-            offered(session, trial)
-        grade(session, trial.gia, sitting.public_id, GOOD)
-        assert (sitting.state, sitting.points, sitting.graded_by) == (SittingState.PASSED, 80, trial.gia.id)
-        assert offered(session, trial).test_id is None
-        with pytest.raises(Refused, match="waits"):
-            asked(session, trial)
-
-
-def test_a_pass_counts_for_every_gig_that_asks_for_the_test_for_a_year(
-    session: Session, trial: Trial
-) -> None:
-    graded(session, trial, GOOD)
-    with clock.at(MONDAY + 2 * DAY):
-        other = a_gig_with_test(session, trial)
-        application = an_application(session, trial.ana, other)
-        with pytest.raises(Refused, match="has passed"):
-            ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
-        assert passes.passed(session, other, [trial.ana.id, trial.gia.id]) == {trial.ana.id}
-    with clock.at(MONDAY + DAY + passes.COUNTS_FOR):
-        assert passes.passed(session, other, [trial.ana.id]) == set()
-        assert queries.standings(session, other, [trial.ana.id])[trial.ana.id].may_ask
-
-
-def test_a_pass_that_needed_no_licence_counts_for_no_gig_that_asks_for_one(
-    session: Session, trial: Trial
-) -> None:
-    graded(session, trial, GOOD)
-    with clock.at(MONDAY + 2 * DAY):
-        rev = an_actor(session, a_person(session, "Rev Reviewer", Role.REVIEWER))
-        a_verified_credential(session, trial.ana, rev)
-        licensed = a_gig_with_test(session, trial, requirements=(licence(),))
-        an_application(session, trial.ana, licensed)
-        assert passes.passed(session, licensed, [trial.ana.id]) == set()
-        assert queries.standings(session, licensed, [trial.ana.id])[trial.ana.id].may_ask
-
-
-CA4 = Requirement("us_medical_license", "US-CA", 4, None)
-
-
-@pytest.mark.parametrize(
-    ("asked_now", "counts"),
-    [
-        ((), True),
-        ((CA4,), True),
-        ((replace(CA4, jurisdiction=None),), True),
-        ((replace(CA4, level=3, max_age_days=30),), True),
-        ((replace(CA4, jurisdiction="US-TX"),), False),
-        ((replace(CA4, type="us_npi"),), False),
-        ((CA4, replace(CA4, type="us_npi")), False),
-    ],
-)
-def test_what_was_asked_then_covers_what_is_asked_now(
-    asked_now: tuple[Requirement, ...], counts: bool
-) -> None:
-    assert passes.covers([CA4], asked_now) is counts
-    assert passes.covers([replace(CA4, level=3)], [CA4]) is False
-
-
-def test_who_does_not_pass_is_told_why_line_by_line(session: Session, trial: Trial) -> None:
-    sitting = graded(session, trial, POOR)
-    statement = session.scalars(sa.select(Statement)).one()
-    assert sitting.state is SittingState.FAILED
-    assert (statement.person_id, statement.decided_by) == (trial.ana.id, trial.gia.id)
-    assert (statement.subject_kind, statement.decision) == ("sitting", Decision.NOT_PASSED)
-    assert statement.explanation == (
-        "50 of 100 points; 60 are needed.\n\nFinds every lesion that was missed: 20 of 70. "
-        "Two of three lesions are missing."
-    )
-    with clock.at(MONDAY + 2 * DAY):
-        with pytest.raises(Refused, match="can be asked again on"):
-            asked(session, trial)
-        with pytest.raises(Refused, match="asks for a paid test"):
-            offered(session, trial)
-    with clock.at(MONDAY + DAY + passes.AGAIN_AFTER):
-        assert asked(session, trial).state is OfferState.MADE
-
-
-def test_an_appeal_makes_it_a_pass(session: Session, trial: Trial) -> None:
-    sitting = graded(session, trial, POOR)
-    opa = an_actor(session, a_person(session, "Opa Operator", Role.OPERATOR))
-    with clock.at(MONDAY + 2 * DAY):
-        assert records_of(session, [trial.ana.id])[trial.ana.id].record == 0
-        statement = session.scalars(sa.select(Statement)).one()
-        opened = appeal(session, trial.ana, statement.public_id, "All three lesions are named in my answer.")
-        decide(session, opa, opened.public_id, "upheld", "They are, in the second sentence.")
-        assert sitting.state is SittingState.PASSED
-        assert records_of(session, [trial.ana.id])[trial.ana.id].record == 100
-        assert offered(session, trial).test_id is None
-
-
-def test_nobody_fails_without_a_statement_of_reasons(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    failed = sa.update(Sitting).values(
-        state="failed", graded_at=clock.now(), graded_by=trial.gia.id, points=0
-    )
-    with pytest.raises(DBAPIError, match="only with a statement of reasons"), session.begin_nested():
-        session.execute(failed.where(Sitting.id == sitting.id))
-
-
-def test_what_was_asked_of_somebody_stays(session: Session, trial: Trial) -> None:
-    with clock.at(MONDAY + HOUR):
-        asked(session, trial)
-    for change in (
-        sa.update(Question).values(text="Something else?"),
-        sa.delete(Question),
-        sa.insert(Question).values(test_id=trial.test.id, position=6, text="One more?"),
-    ):
-        with pytest.raises(DBAPIError, match="stays as it is"), session.begin_nested():
-            session.execute(change)
-
-
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        ({}, "between 0 and 70"),
-        ({1: LineGrade(71), 2: LineGrade(30)}, "between 0 and 70"),
-        ({1: LineGrade(70), 2: LineGrade(-1, "None.")}, "between 0 and 30"),
-        ({1: LineGrade(70), 2: LineGrade(29, "  ")}, "Say what is missing"),
-    ],
-)
-def test_a_grade_says_all_of_it(
-    session: Session, trial: Trial, given: dict[int, LineGrade], sentence: str
-) -> None:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + DAY), pytest.raises(Invalid, match=sentence):
-        grade(session, trial.gia, sitting.public_id, given)
-
-
-def test_only_who_was_chosen_grades_it_once_and_nobody_their_own(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + DAY):
-        for stranger in (trial.ana, trial.deal.client, trial.deal.approver):
-            with pytest.raises(NotAllowed):
-                grade(session, stranger, sitting.public_id, GOOD)
-        with pytest.raises(NotFound):
-            grade(session, an_expert(session, "Zed Expert"), sitting.public_id, GOOD)
-        grade(session, trial.gia, sitting.public_id, GOOD)
-        with pytest.raises(Refused, match="graded already"):
-            grade(session, trial.gia, sitting.public_id, POOR)
-
-
-def test_nobody_grades_their_own_however_they_were_chosen(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + DAY):
-        offer = an_offer(session, trial.deal.client, trial.ana, trial.deal.gig)
-        accept_offer(session, trial.ana, offer.public_id, trial.ana.name)
-        session.add(
-            Grader(
-                test_id=trial.test.id, person_id=trial.ana.id, chosen_by=trial.ana.id, chosen_at=clock.now()
-            )
-        )
-        session.commit()
-        with pytest.raises(NotAllowed):
-            grade(session, trial.ana, sitting.public_id, GOOD)
-
-
-def test_whose_work_for_the_client_is_over_grades_no_more(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + DAY):
-        ending.end_contract(session, trial.gia, trial.deal.contract.public_id)
-        with pytest.raises(NotFound):
-            grade(session, trial.gia, sitting.public_id, GOOD)
-
-
-def test_whoever_grades_holds_what_its_taker_must_hold(session: Session) -> None:
-    with clock.at(MONDAY):
-        trial = a_trial(session)
-        rev = an_actor(session, a_person(session, "Rev Reviewer", Role.REVIEWER))
-        a_verified_credential(session, trial.ana, rev)
-        licensed = a_gig_with_test(session, trial, requirements=(licence(),))
-        application = an_application(session, trial.ana, licensed)
-        with pytest.raises(Refused, match="Nobody is chosen yet who may grade"):
-            ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
-        [gia] = [each for each in graders.candidates(session, trial.test) if each.chosen]
-        assert (gia.person.id, bool(gia.gap)) == (trial.gia.id, True)
-        kept = a_verified_credential(
-            session, trial.gia, rev, expires_on=clock.today("UTC") + timedelta(days=2)
-        )
-        assert kept.person_id == trial.gia.id
-        offer = ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
-        sitting = begin(session, trial.ana, offer.public_id, trial.ana.name)
-        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
-    with clock.at(MONDAY + 4 * DAY), pytest.raises(Refused, match="at least what its taker must hold"):
-        grade(session, trial.gia, sitting.public_id, GOOD)
-    with clock.at(MONDAY + DAY):
-        assert grade(session, trial.gia, sitting.public_id, GOOD).state is SittingState.PASSED
-
-
-def test_who_grades_a_test_does_not_take_it(session: Session, trial: Trial) -> None:
-    with clock.at(MONDAY + HOUR):
-        application = an_application(session, trial.gia, trial.gig)
-        with pytest.raises(Refused, match="grades the test"):
-            ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
-        begun(session, trial)
-        offer = an_offer(session, trial.deal.client, trial.ana, trial.deal.gig)
-        accept_offer(session, trial.ana, offer.public_id, trial.ana.name)
-        with pytest.raises(Refused, match="Ana Expert is taking this test"):
-            graders.choose_graders(
-                session, trial.deal.client, trial.test.public_id, [person_of(session, trial.ana).public_id]
-            )
-
-
-def test_only_who_works_for_the_client_can_be_chosen(session: Session, trial: Trial) -> None:
-    chosen = [person_of(session, trial.ana).public_id]
-    with clock.at(MONDAY + HOUR):
-        with pytest.raises(Invalid, match="from the list"):
-            graders.choose_graders(session, trial.deal.client, trial.test.public_id, chosen)
-        with pytest.raises(NotAllowed):
-            graders.choose_graders(session, trial.deal.approver, trial.test.public_id, [])
-        graders.choose_graders(session, trial.deal.client, trial.test.public_id, [])
-        with pytest.raises(Refused, match="Nobody is chosen yet"):
-            asked(session, trial)
-
-
-def test_a_late_grade_is_spoken_of_once(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    with clock.at(MONDAY + 7 * DAY):
-        assert remind_overdue(session) == 0
-    with clock.at(MONDAY + 9 * DAY):
-        assert remind_overdue(session) == 1
-        assert remind_overdue(session) == 0
-    told = session.scalars(sa.select(Notification.person_id).filter_by(kind="test.overdue"))
-    assert set(told) == {trial.gia.id, trial.deal.client.id}
-    assert sitting.state is SittingState.HANDED_IN
-
-
-def test_a_test_counts_like_a_week_in_the_record(session: Session, trial: Trial) -> None:
-    sitting = taken(session, trial)
-    # Its time was approved by the site, which says nothing of the work.
-    assert records_of(session, [trial.ana.id])[trial.ana.id].record is None
-    with clock.at(MONDAY + DAY):
-        grade(session, trial.gia, sitting.public_id, GOOD)
-        assert records_of(session, [trial.ana.id])[trial.ana.id].record == 100
-
-
-def test_the_gig_of_somebody_else_cannot_ask_for_it(session: Session, trial: Trial) -> None:
-    with clock.at(MONDAY):
-        other = a_trial(session)
-        with pytest.raises(Invalid, match="Choose a test from the list"):
-            a_gig_with_test(session, replace(trial, test=other.test))
 
 
 def test_pay_is_counted_as_it_is_everywhere(session: Session, trial: Trial) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.grading import LineGrade
 from marketplace.contracts.sittings.models import Sitting
-from marketplace.contracts.sittings.taking import begin
+from marketplace.contracts.sittings.taking import begin, hand_in
 from marketplace.gigs.models import Application, Gig
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import QualificationDraft, write_test
-from tests.factories.contracts import FEE_BPS, Deal, a_deal, person_of
+from tests.factories.contracts import FEE_BPS, MONDAY, Deal, a_deal, person_of
 from tests.factories.gigs import a_gig, an_application, an_expert
 
 DRAFT = QualificationDraft(
@@ -74,3 +76,19 @@ def asked(session: Session, trial: Trial) -> Offer:
 def begun(session: Session, trial: Trial) -> Sitting:
     """Ana is asked, and begins."""
     return begin(session, trial.ana, asked(session, trial).public_id, trial.ana.name)
+
+
+def taken(session: Session, trial: Trial, minutes: int = 30) -> Sitting:
+    """Ana begins an hour after noon on Monday, and hands it in so much later."""
+    with clock.at(MONDAY + timedelta(hours=1)):
+        sitting = begun(session, trial)
+    with clock.at(MONDAY + timedelta(hours=1) + timedelta(minutes=minutes)):
+        return hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
+
+
+def a_gig_with_test(session: Session, trial: Trial, **changes: object) -> Gig:
+    """Another gig of the client that asks for the test, small enough for what little is free."""
+    small = {"rate_min": 10_00, "rate_max": 200_00, "hours_per_week": 1, **changes}
+    return a_gig(
+        session, trial.deal.client, trial.deal.project, title="Another gig", test_id=trial.test.id, **small
+    )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import uuid
 
-from flask import current_app, flash, redirect, request, url_for
+from flask import current_app, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import queries as people
 from marketplace.actor import CLIENT, Role
-from marketplace.errors import NotFound
 from marketplace.gigs import (
     applications,
     find,
@@ -20,7 +18,7 @@ from marketplace.gigs import projects as use
 from marketplace.gigs.forms import DeclineForm, ProjectForm
 from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.views import bp
-from marketplace.gigs.views.access import may_write, own_gig
+from marketplace.gigs.views.access import chosen_company, may_write, own_gig
 from marketplace.i18n import gettext as _
 from marketplace.matching.words import Voice
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -44,11 +42,7 @@ def projects() -> ResponseReturnValue:
 def new_project() -> ResponseReturnValue:
     """Start a project."""
     form = ProjectForm()
-    mine = people.administered(db_session(), actor())
-    asked = request.values.get("organization")
-    chosen = next((each.public_id for each in mine if asked in (None, str(each.public_id))), None)
-    if chosen is None:
-        raise NotFound(_("There is no such company, or it is not yours."))
+    mine, chosen = chosen_company()
     currency = current_app.config["SETTINGS"].books_currency
     made = try_form(
         form,

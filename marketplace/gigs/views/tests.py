@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import uuid
 
-from flask import flash, redirect, request, url_for
+from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import queries as people
 from marketplace.actor import CLIENT, Role
-from marketplace.errors import NotFound
 from marketplace.gigs import find
 from marketplace.gigs.qualification import queries, writing
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.views import bp
+from marketplace.gigs.views.access import chosen_company
 from marketplace.gigs.views.forms_tests import QualificationForm
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -31,11 +30,7 @@ def tests() -> ResponseReturnValue:
 @guard(Role.CLIENT_ADMIN)
 def new_test() -> ResponseReturnValue:
     """Write a test."""
-    mine = people.administered(db_session(), actor())
-    asked = request.values.get("organization")
-    chosen = next((each.public_id for each in mine if asked in (None, str(each.public_id))), None)
-    if chosen is None:
-        raise NotFound(_("There is no such company, or it is not yours."))
+    mine, chosen = chosen_company()
     form = QualificationForm()
     made = try_form(form, lambda: writing.write_test(db_session(), actor(), chosen, form.draft()))
     if made:

@@ -6,12 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from axe_playwright_python.base import AXE_SCRIPT
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from marketplace.contracts.models import Offer
+from marketplace.contracts.sittings.asking import ask
+from marketplace.contracts.sittings.graders import choose_graders
+from marketplace.gigs.models import Project
+from marketplace.gigs.qualification.writing import write_test
 from tests.chromium import served
+from tests.factories.contracts import FEE_BPS
+from tests.factories.gigs import a_gig, an_application
+from tests.factories.sittings import DRAFT
+from tests.stories.house import House
 from tests.walk.expected import OPEN
 from tests.walk.visits import ANYONE, path_of, rules
 from tests.walk.world import World
@@ -125,3 +135,44 @@ def test_every_page_is_for_all_eyes_and_hands(
     for endpoint, path, name in visits(site, world):
         found += [f"{endpoint} as {name}: {fault}" for fault in lens.faults(browsers[name], path)]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_a_test_is_taken_while_what_is_typed_is_kept_on_its_own(
+    world: World, browsers: dict[str, FlaskClient], lens: Lens
+) -> None:
+    """The buttons go on from what was kept without them."""
+    lens._look_as(browsers["ben"])
+    page, house = lens.page, world.house
+    page.goto(f"{lens.address}/offers/{another_test(house).public_id}")
+    page.fill("#signed_name", house.ben.name)
+    press(page, "Sign and begin the test")
+    type_and_wait(page, "#answer_1", "The nodule")
+    page.fill("#answer_1", "The nodule in the left lung is missing.")
+    press(page, "Keep it, and go on")
+    assert "The clock goes on until you hand it in" in page.inner_text("body")
+    press(page, "Hand it in")
+    assert "This question has no answer yet" in page.inner_text("body")
+    assert page.input_value("#answer_1") == "The nodule in the left lung is missing."
+    type_and_wait(page, "#answer_2", "Quite sure.")
+    press(page, "Hand it in")
+    assert "Your time is approved, whatever the grade will be" in page.inner_text("body")
+
+
+def another_test(house: House) -> Offer:
+    """Ben is asked to take one more."""
+    session, carla = house.session, house.carla
+    test = write_test(session, carla, house.cast.lumen.public_id, DRAFT)
+    choose_graders(session, carla, test.public_id, [house.cast.person(house.ana).public_id])
+    project = session.scalars(sa.select(Project)).one()
+    gig = a_gig(session, carla, project, title="Another", hours_per_week=1, test_id=test.id)
+    return ask(session, carla, an_application(session, house.ben, gig).public_id, fee_bps=FEE_BPS)
+
+
+def press(page: Page, button: str) -> None:
+    with page.expect_navigation():
+        page.click(f"button:has-text('{button}')")
+
+
+def type_and_wait(page: Page, field: str, text: str) -> None:
+    page.fill(field, text)
+    page.wait_for_function("document.querySelector('[data-autosave-status]').textContent.startsWith('Saved')")

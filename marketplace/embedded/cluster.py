@@ -41,7 +41,7 @@ def command(place: Place, binaries: Binaries, durable: bool) -> list[str]:
         "unix_socket_directories": str(place.socket),
         "unix_socket_permissions": "0700",
         "max_connections": "100",
-        "shared_buffers": f"{min(512, max(32, memory // 8 // MB))}MB",
+        "shared_buffers": f"{min(4096, max(32, memory // 8 // MB))}MB",
         "effective_cache_size": f"{max(64, memory // 2 // MB)}MB",
         "work_mem": "16MB",
         "maintenance_work_mem": f"{min(128, max(32, memory // 16 // MB))}MB",

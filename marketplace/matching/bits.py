@@ -7,6 +7,8 @@ that those who write it can be counted without looking at anybody.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
 from zlib import crc32
 
 from marketplace.matching.facts import CredentialFact, RequirementFact
@@ -47,6 +49,21 @@ def held(credentials: Iterable[CredentialFact]) -> int:
 def asked(requirements: Iterable[RequirementFact]) -> int:
     """What whoever meets these requirements has at least."""
     return _of(_word(each.type, each.jurisdiction, max(each.level, CHECKED)) for each in requirements)
+
+
+def skills(numbers: Iterable[int]) -> int:
+    """The bits of some skills, by their numbers: one for each."""
+    found = 0
+    for number in numbers:
+        found |= 1 << number % WIDTH
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def market(currency: str, domain: str) -> int:
+    """A currency and a domain as one number of 64 bits, which takes an index half as long to compare as
+    two words. That two have the same is as likely as never."""
+    return int.from_bytes(sha256(f"{currency} {domain}".encode()).digest()[:8], signed=True)
 
 
 def _of(words: Iterable[str]) -> int:

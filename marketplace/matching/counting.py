@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from marketplace import money
-from marketplace.matching import bits, candidates, domains, uses
+from marketplace.matching import bits, domains, scoring, uses
 from marketplace.matching.criteria import least_hours
 from marketplace.matching.facts import GigFacts, RequirementFact
 from marketplace.matching.tree import Nearness
@@ -105,9 +105,9 @@ COUNT = """
             WHEN {hours} THEN hours_per_week ELSE 0 END) AS found
         FROM (
             SELECT r.person_id, r.min_rate, r.hours_per_week, CAST({lacks} AS bigint) AS lacks,
-                CASE WHEN r.domain = ANY (CAST(:home AS text[])) THEN 1 ELSE 0 END AS home
+                CASE WHEN r.market = ANY (CAST(:home AS bigint[])) THEN 1 ELSE 0 END AS home
             FROM match_expert_domains r
-            WHERE r.currency = :currency AND r.domain = ANY (CAST(:codes AS text[]))
+            WHERE r.market = ANY (CAST(:markets AS bigint[]))
                 AND r.min_rate <= :dearest {fits}
             OFFSET 0
         ) AS looked WHERE (lacks & (lacks - 1)) < 1 GROUP BY person_id
@@ -128,7 +128,7 @@ def count(session: Session, sought: Sought) -> Eligible:
         values |= need.binds
     fit: Counter[int] = Counter()
     lacking: dict[int, Counter[int]] = {}
-    for row in candidates.run(session, query, values):
+    for row in scoring.run(session, query, values):
         if row.lacks:
             lacking.setdefault(row.lacks, Counter())[row.at] += row.people
         else:
@@ -153,7 +153,7 @@ COMPARE = """
     FROM (
         SELECT person_id, bool_or(was) AS was, bool_or(is_now) AS is_now FROM (
             SELECT r.person_id, {was} AS was, {is_now} AS is_now FROM match_expert_domains r
-            WHERE r.currency = :currency AND r.domain = ANY (CAST(:codes AS text[])) {fits}
+            WHERE r.market = ANY (CAST(:markets AS bigint[])) {fits}
             OFFSET 0
         ) AS looked WHERE was OR is_now GROUP BY person_id
     ) AS each
@@ -176,9 +176,9 @@ def compare(session: Session, before: Sought, after: Sought) -> Compared:
     fits, values = _fits(session, before)
     was, before_values = _all_met(before, "was")
     is_now, after_values = _all_met(after, "now")
-    values["codes"] = sorted({*before_values["near_was"], *after_values["near_now"]})
+    values["markets"] = sorted({*before_values["near_was"], *after_values["near_now"]})
     query = COMPARE.format(was=was, is_now=is_now, fits=fits)
-    row = candidates.run(session, query, values | before_values | after_values).one()
+    row = scoring.run(session, query, values | before_values | after_values).one()
     return Compared(*row)
 
 
@@ -192,8 +192,8 @@ def _all_met(sought: Sought, mark: str) -> tuple[str, dict[str, Any]]:
     needs = list(_needs(sought))
     met = " AND ".join(each.met for each in needs)
     binds = {f"{name}_{mark}": value for each in needs for name, value in each.binds.items()}
-    binds[f"near_{mark}"] = _near(sought.domain)
-    at_home = f"r.domain = ANY (CAST(:near_{mark} AS text[]))"
+    binds[f"near_{mark}"] = _markets(sought, Nearness.GROUP)
+    at_home = f"r.market = ANY (CAST(:near_{mark} AS bigint[]))"
     marked = NAME.sub(lambda name: f"{name[0]}_{mark}", met)
     return f"({at_home} AND {marked})", binds
 
@@ -212,9 +212,10 @@ def _within(session: Session, milliseconds: int, ask: Callable[[], A]) -> A | No
         here.rollback()
 
 
-def _near(domain: str) -> list[str]:
-    """Every domain whose experts come into question at all."""
-    return [code for code in domains.codes() if domains.nearness(code, domain) is not Nearness.ELSEWHERE]
+def _markets(sought: Sought, nearness: Nearness) -> list[int]:
+    """Those of every domain that is so near, or nearer."""
+    near = (code for code in domains.codes() if domains.nearness(code, sought.domain) >= nearness)
+    return [bits.market(sought.currency, code) for code in near]
 
 
 def step(currency: str) -> int:
@@ -235,7 +236,7 @@ def _needs(sought: Sought) -> Iterator[Need]:
     for place, asked in enumerate(sought.requirements):
         yield _credential(place, asked, sought.day)
     if sought.time_zone and sought.shared_hours:
-        zones = candidates.zones_within(sought.time_zone, sought.shared_hours, sought.day)
+        zones = scoring.zones_within(sought.time_zone, sought.shared_hours, sought.day)
         met = "r.person_id IN (SELECT person_id FROM match_experts WHERE time_zone = ANY (:zones))"
         yield Need("zone", None, met, {"zones": zones})
     if sought.uses is None or sought.uses:
@@ -253,7 +254,7 @@ def _language(name: str, code: str) -> Need:
 
 def _credential(place: int, asked: RequirementFact, day: date) -> Need:
     """By the set of those who hold it, which is read once; their bits keep most from being looked up."""
-    holders = f"SELECT c.person_id FROM match_credentials c WHERE {candidates.COUNTS.format(n=place)}"  # noqa: S608
+    holders = f"SELECT c.person_id FROM match_credentials c WHERE {scoring.COUNTS.format(n=place)}"  # noqa: S608
     bit = f"held_{place}"
     met = f"(r.credential_bits & :{bit} = :{bit} AND r.counts_until >= :day AND r.person_id IN ({holders}))"
     binds = {f"{name}_{place}": value for name, value in vars(asked).items()}
@@ -262,15 +263,13 @@ def _credential(place: int, asked: RequirementFact, day: date) -> Need:
 
 def _fits(session: Session, sought: Sought) -> tuple[str, dict[str, Any]]:
     """What nobody can relax, and the values of the whole."""
-    codes = _near(sought.domain)
     values: dict[str, Any] = {
-        "codes": codes,
-        "home": [code for code in codes if domains.nearness(code, sought.domain) is Nearness.SAME],
-        "currency": sought.currency,
+        "markets": _markets(sought, Nearness.GROUP),
+        "home": _markets(sought, Nearness.SAME),
         "dearest": DEAREST * sought.rate_max,
         "step": step(sought.currency),
     }
-    barred = candidates.barred(session, sought.client)
+    barred = scoring.barred(session, sought.client)
     if not barred:
         return "", values
     return "AND r.person_id <> ALL (CAST(:barred AS bigint[]))", {**values, "barred": barred}

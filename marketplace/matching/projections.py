@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from marketplace import bulk
-from marketplace.matching import bits, domains, facts, openings, skills, uses
+from marketplace.matching import bits, domains, facts, openings, skills, steps, uses
 from marketplace.matching.criteria import known_record, promptness, strength
 from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts
 from marketplace.matching.models import (
@@ -153,6 +153,7 @@ def domain_rows(expert: ExpertFacts, numbers: dict[str, int]) -> list[dict[str, 
     if expert.suspended:
         return []
     record, prompt = known_record(expert.record), promptness(expert.response_hours)
+    named = [numbers[skill] for skill in dict.fromkeys(expert.skills)]
     row = {
         "person_id": expert.person_id,
         "currency": expert.currency,
@@ -160,17 +161,22 @@ def domain_rows(expert: ExpertFacts, numbers: dict[str, int]) -> list[dict[str, 
         "record": record,
         "promptness": prompt,
         "min_rate": expert.min_rate,
+        "rate_step": steps.step(expert.min_rate),
         "hours_per_week": expert.hours_per_week,
         "country": expert.country,
         "language_bits": bits.languages(expert.languages),
         "credential_bits": bits.held(expert.credentials),
         "counts_until": _counts_until(expert.credentials),
-        "skills": [numbers[skill] for skill in dict.fromkeys(expert.skills)],
+        "skills": named,
+        "skill_bits": bits.skills(named),
         "refusal_bits": uses.bits(expert.refusals),
     }
     for domain in expert.domains:
         domains.group_of(domain)
-    return [{**row, "domain": domain} for domain in dict.fromkeys(expert.domains)]
+    return [
+        {**row, "domain": domain, "market": bits.market(expert.currency, domain)}
+        for domain in dict.fromkeys(expert.domains)
+    ]
 
 
 def gig_row(gig: GigFacts, numbers: dict[str, int], *, open: bool) -> dict[str, Any]:

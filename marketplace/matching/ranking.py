@@ -1,6 +1,6 @@
 """The best experts for a gig, and the best gigs for an expert: exact, and bounded in what they read.
 
-Of experts, a first look at a few gives the score that the best must reach; whoever cannot reach it is then
+Of experts, a sample gives the score that the best must reach; whoever cannot reach it is then
 not read at all. SQL works out the whole score, and the hard criteria as far as its narrow copies tell (see
 `bits`); for gigs, arrays in memory do (`suitable`). So whoever comes out is matched once more, in full, and
 if too few remain the question is asked again for more.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from marketplace.matching import candidates, domains, openings, projections, ranking, rules, tree
+from marketplace.matching import (
+    bits,
+    candidates,
+    domains,
+    openings,
+    projections,
+    ranking,
+    rules,
+    scoring,
+    skills,
+    tree,
+)
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
 from marketplace.matching.suitable import Suitable
 from tests.matching.strategies import DAY, experts, gigs
 from tests.matching.test_criteria import ANA, GIG
+
+SOME_SKILLS = ["radiology", "statistics", "editing", "oncology", "python"]
 
 
 def put(session: Session, *facts: ExpertFacts | GigFacts) -> None:
@@ -73,6 +87,65 @@ def test_equals_at_the_very_top_are_all_looked_at(session: Session, on_the_day: 
     found = ranking.best_experts(session, GIG.gig_id, 10)
     assert [id_ for id_, _match in found] == by_hand(GIG, people, 10)
     assert {match.score for _id, match in found} == {100}
+
+
+@pytest.fixture
+def bounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The scores that were asked for, one reading after the other."""
+    asked: list[int] = []
+    run = scoring.run
+
+    def seen(session: Session, query: str, values: scoring.Values) -> sa.Result[*tuple[Any, ...]]:
+        asked.extend([values["least"]] if "least" in values else [])
+        return run(session, query, values)
+
+    monkeypatch.setattr(candidates, "run", seen)
+    return asked
+
+
+@pytest.mark.parametrize("skills", [(), ("radiology",), ("radiology", "statistics", "editing")])
+def test_what_the_sample_reaches_is_enough_to_find_the_best(
+    session: Session, on_the_day: None, bounds: list[int], skills: tuple[str, ...]
+) -> None:
+    random = Random(8)
+    gig = replace(GIG, skills=skills)
+    people = [replace(each, skills=tuple(random.sample(SOME_SKILLS, 2))) for each in crowd(1_000)]
+    put(session, gig, *people)
+    found = ranking.best_experts(session, gig.gig_id, 20)
+    assert [id_ for id_, _match in found] == by_hand(gig, people, 20)
+    (least,) = bounds
+    assert 50 < least <= found[-1][1].score
+
+
+def test_a_sample_that_promises_too_much_costs_another_reading(
+    session: Session, on_the_day: None, bounds: list[int]
+) -> None:
+    """As if by chance all of the best were in it."""
+    dear = replace(ANA, min_rate=GIG.rate_max, hours_per_week=GIG.hours_per_week // 2 + 1)
+    people = [replace(ANA if n % candidates.SAMPLE == 0 else dear, person_id=n) for n in range(1, 601)]
+    put(session, GIG, *people)
+    found = ranking.best_experts(session, GIG.gig_id, 50)
+    assert [id_ for id_, _match in found] == by_hand(GIG, people, 50)
+    assert bounds == [100, 0]
+
+
+def test_somebody_of_many_skills_that_share_a_bit_is_found(session: Session, on_the_day: None) -> None:
+    """Two skills whose numbers are so far apart have one bit, and count as two."""
+    names = [f"skill {n}" for n in range(130)]
+    filler = replace(ANA, person_id=999, skills=tuple(names))
+    put(session, filler)
+    numbers = skills.find(session, names)
+    one = names[0]
+    twin = next(each for each in names if numbers[each] - numbers[one] == bits.WIDTH)
+    gig = replace(GIG, skills=(one, twin))
+    people = [
+        replace(ANA, person_id=n, skills=have)
+        for n, have in enumerate(((one, twin), (twin,), (one,), ()), start=1)
+        for n in range(n * 100, n * 100 + 40)
+    ]
+    put(session, gig, *people)
+    found = ranking.best_experts(session, gig.gig_id, 60)
+    assert [id_ for id_, _match in found] == by_hand(gig, [filler, *people], 60)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.db import use_case
 from marketplace.gigs.finding.models import AlertBatch
-from marketplace.matching import candidates, domains, ranking
+from marketplace.matching import candidates, domains, ranking, scoring
 
 ANNOUNCE = "gigs.announce"
 SEARCHES = sa.text("""
@@ -63,8 +63,9 @@ def announce(session: Session, gig_id: int) -> None:
     now = clock.now()
     codes = list(domains.tree().path(gig.domain))
     session.execute(SEARCHES, {"gig": gig_id, "codes": codes, "now": now})
-    eligible, values = candidates.eligible(session, gig, clock.today("UTC"))
-    candidates.run(session, SUITED.format(eligible=eligible), {**values, "gig": gig_id, "now": now})
+    scored, values = candidates.scored(session, gig, clock.today("UTC"))
+    eligible = f"SELECT DISTINCT person_id FROM ({scored}) AS scored"  # noqa: S608 (a statement of our own)
+    scoring.run(session, SUITED.format(eligible=eligible), {**values, "gig": gig_id, "now": now})
 
 
 def spread(session: Session) -> int:

@@ -66,27 +66,25 @@ def lines(
     """
     known, each = kept or {}, iter(rows)
     rest = (
-        "".join("\t" + _text(_as_kept(known, name, value)) for name, value in (always or {}).items()) + "\n"
+        "".join("\t" + _column(known.get(name), [value])[0] for name, value in (always or {}).items()) + "\n"
     )
     while batch := list(islice(each, AT_ONCE)):
-        special = [name for name in batch[0] if name in known]
-        yield "".join(
-            [
-                "\t".join([WRITTEN.get(type(value), _other)(value) for value in row.values()]) + rest
-                for row in (_all_as_kept(known, special, batch) if special else batch)
-            ]
-        )
+        columns = zip(*(row.values() for row in batch), strict=True)
+        texts = [_column(known.get(name), values) for name, values in zip(batch[0], columns, strict=True)]
+        yield "".join([line + rest for line in map("\t".join, zip(*texts, strict=True))])
 
 
-def _all_as_kept(
-    known: Mapping[str, Keep], special: Sequence[str], rows: Iterable[Mapping[str, Any]]
-) -> Iterator[Mapping[str, Any]]:
-    for row in rows:
-        yield {**row, **{name: known[name](row[name]) for name in special}}
-
-
-def _as_kept(known: Mapping[str, Keep], name: str, value: Any) -> Any:
-    return known[name](value) if name in known else value
+def _column(kept: Keep | None, values: Sequence[Any]) -> Sequence[str]:
+    """A column is written at once where its values are of one kind, as nearly all are."""
+    if kept is not None:
+        values = list(map(kept, values))
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        joined = "".join(values)
+        return values if joined.isprintable() and "\\" not in joined else list(map(_plain, values))
+    if len(kinds) == 1:
+        return list(map(WRITTEN.get(kinds.pop(), _other), values))
+    return [WRITTEN.get(type(value), _other)(value) for value in values]
 
 
 def _kept(session: Session, table: type[Base], names: Iterable[str]) -> dict[str, Keep]:
@@ -98,10 +96,6 @@ def _kept(session: Session, table: type[Base], names: Iterable[str]) -> dict[str
         if isinstance(columns[name].type, sa.TypeDecorator)
         and (how := columns[name].type.bind_processor(dialect)) is not None
     }
-
-
-def _text(value: Any) -> str:
-    return WRITTEN.get(type(value), _other)(value)
 
 
 def _other(value: Any) -> str:

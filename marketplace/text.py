@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 
 def line(text: str) -> str:
@@ -19,7 +20,11 @@ def paragraph(text: str) -> str:
 
 def once(lines: Iterable[str]) -> list[str]:
     """Each line that says something, once, in the order given."""
-    return list(dict.fromkeys(found for each in lines if (found := line(each))))
+    return list(dict.fromkeys(found for each in lines if (found := _known_line(each))))
+
+
+# Of codes and skills, which are few, a file names the same ones a million times.
+_known_line = lru_cache(maxsize=10_000)(line)
 
 
 def _visible(text: str) -> str:

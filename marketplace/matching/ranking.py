@@ -110,13 +110,15 @@ def _best(
     limit: int,
 ) -> Ranked:
     """The first `limit` of the candidates, in their order, that are eligible."""
-    wanted = limit + SPARE
+    best, seen, wanted = list[tuple[int, Match]](), set[int](), limit + SPARE
     while True:
         ids = top(wanted)
-        best = list(islice((each for each in matched(ids) if each[1].eligible), limit))
+        further = matched([id_ for id_ in ids if id_ not in seen])
+        best.extend(islice((each for each in further if each[1].eligible), limit - len(best)))
         if len(best) == limit or len(ids) < wanted:
             return best
-        wanted *= 4
+        seen.update(ids)
+        wanted *= 2
 
 
 def _facts(row: Any, held: Iterable[CredentialFact]) -> ExpertFacts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-# The least of each step, in minor units an hour of any currency; the last has all above it.
-LEAST = (0, *(round(1_000 * 2 ** (step / 4)) for step in range(1, 40)))
+# The least of each step, in minor units an hour of any currency; the first and the last have all beyond.
+LEAST = (0, *(round(3_000 * 2 ** (step / 4)) for step in range(34)))
 
 
 def step(rate: int) -> int:

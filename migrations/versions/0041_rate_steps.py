@@ -7,7 +7,7 @@ revision = "0041"
 down_revision = "0040"
 
 # The least of each step, as it was when this was written.
-LEAST = (0, *(round(1_000 * 2 ** (step / 4)) for step in range(1, 40)))
+LEAST = (0, *(round(3_000 * 2 ** (step / 4)) for step in range(34)))
 NEW = {"rate_step": sa.SmallInteger, "skill_bits": sa.BigInteger, "market": sa.BigInteger}
 INDEX = """
     CREATE INDEX ix_match_expert_domains_{name} ON match_expert_domains (market, rate_step, strength DESC)

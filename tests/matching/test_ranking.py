@@ -228,6 +228,52 @@ def test_for_any_weights(
             assert [match for _id, match in ranking.best_gigs(session, expert.person_id)] == fits
 
 
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    weights=st.sampled_from([rules.SHIPPED.weights, *OTHERS]),
+    low=st.integers(4_000, 12_000),
+    wide=st.integers(0, 6_000),
+    hours=st.integers(1, 40),
+    skills=st.lists(st.sampled_from([*SOME_SKILLS, "nobody's"]), unique=True, max_size=4),
+    domain=st.sampled_from(["medicine", GIG.domain]),
+    nth=st.integers(0, 1_000),
+)
+def test_whoever_reaches_a_score_is_read_and_nobody_else(
+    session: Session,
+    on_the_day: None,
+    weights: rules.Weights,
+    low: int,
+    wide: int,
+    hours: int,
+    skills: list[str],
+    domain: str,
+    nth: int,
+) -> None:
+    """No part of the index is left out in which somebody only just reaches it, by whatever weights."""
+    gig = replace(
+        GIG, rate_min=low, rate_max=low + wide, hours_per_week=hours, skills=tuple(skills), domain=domain
+    )
+    random = Random(9)
+    people = [replace(each, skills=tuple(random.sample(SOME_SKILLS, 2))) for each in crowd(60)]
+    # Some are as good as can be by all else, so that a point less would be too few.
+    best = {"record": 100, "response_hours": 1, "min_rate": 4_000, "hours_per_week": 40}
+    people += [replace(ANA, person_id=n, skills=tuple(SOME_SKILLS[: n - 61]), **best) for n in range(61, 66)]
+    if not session.scalar(sa.text("SELECT count(*) FROM match_experts")):
+        put(session, *people)
+    put(session, gig)
+    with by(weights, rules.SHIPPED.tree), pytest.MonkeyPatch.context() as patch:
+        fit = by_hand(gig, people, 1_000)
+        least = score(gig, people, fit[nth % len(fit)]) if fit else 0
+        patch.setattr(candidates, "_reached", lambda *_all: [least])
+        found = candidates.for_gig(session, gig, DAY, 1_000)
+        reach = [each for each in fit if score(gig, people, each) >= least]
+    assert found == reach
+
+
+def score(gig: GigFacts, people: list[ExpertFacts], person_id: int) -> int:
+    return explain(gig, people[person_id - 1], DAY).score
+
+
 @pytest.mark.parametrize("weights", OTHERS)
 def test_the_best_by_other_weights(session: Session, on_the_day: None, weights: rules.Weights) -> None:
     people = crowd(300)

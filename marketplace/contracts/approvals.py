@@ -187,7 +187,7 @@ def _post(session: Session, actor: Actor, approval: Approval, reservation: Reser
             (chart.client_fees(), -approval.fee_amount),
         ],
         occurred_at=approval.at,
-        memo=_("A week's work approved"),
+        memo=_("A paid test approved") if contract.test_id else _("A week's work approved"),
     )
     ledger.post_many(session, actor, [entry, *reservations.close(reservation, taken)])
 

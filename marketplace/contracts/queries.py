@@ -301,6 +301,12 @@ def sheets_of(contract: Contract) -> sa.Select[Timesheet]:
     return sa.select(Timesheet).filter_by(contract_id=contract.id).options(*_SHEET)
 
 
+def paid_by(session: Session, contract: Contract) -> Money | None:
+    """The pay of all its weeks; None when there is none yet."""
+    sheets = session.scalars(sa.select(Timesheet).filter_by(contract_id=contract.id)).all()
+    return Money(sum(amounts(each)[0].amount for each in sheets), contract.currency) if sheets else None
+
+
 def newest_sheet(session: Session, contract: Contract) -> Timesheet | None:
     """The latest week of a contract in which anything was entered."""
     return session.scalars(sheets_of(contract).order_by(Timesheet.week_start_at.desc()).limit(1)).first()

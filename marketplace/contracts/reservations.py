@@ -7,6 +7,7 @@ was not earned goes back to the project. So the reserved account of a project is
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -35,17 +36,42 @@ def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[
     """
     minutes = contract.week_minutes
     new = [
-        Reservation(
-            contract=contract,
-            week_start_at=week.start,
-            week_end_at=week.end,
-            minutes=minutes,
-            amount=price(contract, contract.rate_at(max(week.start, contract.signed_at)), minutes),
-            state=ReservationState.HELD,
-        )
+        _held(contract, week, minutes, price(contract, _rate(contract, week), minutes))
         for week in weeks
         if of_week(session, contract, week) is None
     ]
+    return _reserve(session, actor, contract, new)
+
+
+def reserve_parts(
+    session: Session, actor: Actor, contract: Contract, parts: Sequence[tuple[Week, int]]
+) -> list[Reservation]:
+    """Set money aside for so many minutes of each week, together what all of them cost at once; a contract at
+    one rate. Raises Refused as `reserve` does."""
+    new, before = [], 0
+    for (week, minutes), so_far in zip(parts, accumulate(part for _week, part in parts), strict=True):
+        amount = price(contract, _rate(contract, week), so_far)
+        new.append(_held(contract, week, minutes, amount - before))
+        before = amount
+    return _reserve(session, actor, contract, new)
+
+
+def _rate(contract: Contract, week: Week) -> int:
+    return contract.rate_at(max(week.start, contract.signed_at))
+
+
+def _held(contract: Contract, week: Week, minutes: int, amount: int) -> Reservation:
+    return Reservation(
+        contract=contract,
+        week_start_at=week.start,
+        week_end_at=week.end,
+        minutes=minutes,
+        amount=amount,
+        state=ReservationState.HELD,
+    )
+
+
+def _reserve(session: Session, actor: Actor, contract: Contract, new: list[Reservation]) -> list[Reservation]:
     if new:
         _require_cover(session, contract, sum(each.amount for each in new), len(new))
         session.add_all(new)
@@ -121,7 +147,8 @@ def _require_cover(session: Session, contract: Contract, amount: int, weeks: int
 
 
 def _reserving(contract: Contract, reservation: Reservation) -> NewEntry:
-    return _entry(contract, reservation, "reserved", reservation.amount, _("Reserved for a week's work"))
+    memo = _("Reserved for a paid test") if contract.test_id else _("Reserved for a week's work")
+    return _entry(contract, reservation, "reserved", reservation.amount, memo)
 
 
 def _returning(contract: Contract, reservation: Reservation, amount: int) -> NewEntry:

@@ -57,10 +57,21 @@ def keep(
     return kept
 
 
-def put(session: Session, actor: Actor, gig: Gig, fields: Fields) -> None:
-    """Keep what was sent for a gig, whatever another window wrote. Needs a running transaction."""
+def put(session: Session, actor: Actor, gig: Gig, fields: Fields, seen: int) -> None:
+    """Keep what was sent for a gig in place of version `seen`. Needs a running transaction.
+
+    Raises Refused when another window keeps something else by now.
+    """
     _check_size(fields)
     kept = session.scalars(_of(actor, gig.project, gig).with_for_update()).one_or_none()
+    if kept is not None and kept.version != seen and kept.fields != [list(each) for each in fields]:
+        raise Refused(
+            _(
+                "Something else was typed into this form in another window, last at %(time)s. Send it again, "
+                "and what stands here takes its place.",
+                time=time_of_day(kept.saved_at),
+            )
+        )
     kept = kept or _begun(session, actor, gig.project, gig)
     if kept is not None:
         _write(kept, fields)

@@ -7,8 +7,9 @@ what they have not seen.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,9 +24,9 @@ from marketplace.gigs import autosaves, drafts, find, fit, projection, queries, 
 from marketplace.gigs.autosaves import Fields
 from marketplace.gigs.drafts import GigDraft
 from marketplace.gigs.members import tell
-from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.models import Application, Gig, Invitation
 from marketplace.gigs.qualification.models import QualificationTest
-from marketplace.gigs.states import ApplicationState, task_word
+from marketplace.gigs.states import ApplicationState, InvitationState, task_word
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.matching import counting, domains, ranking, skills
@@ -56,15 +57,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Unfit:
-    """An applicant who fits now and would not any more, by the label that a client sees, and why."""
+    """Somebody who applied or is invited, fits now and would not any more: by the label that a client sees,
+    and why."""
 
     label: str
     reasons: list[str]
+    invited: bool
 
 
 @dataclass(frozen=True)
 class Consequences:
-    """`compared` is None when counting took too long. `offered` and `working` count people."""
+    """`compared` is None when counting took too long. The others count people; `invited` those who have not
+    answered yet."""
 
     differences: list[Difference]
     compared: Compared | None
@@ -72,6 +76,7 @@ class Consequences:
     waiting: int
     offered: int
     working: int
+    invited: int
 
 
 @use_case
@@ -82,12 +87,14 @@ def propose_change(
     draft: GigDraft,
     version: int | None,
     fields: Fields,
+    seen: int,
 ) -> Gig:
-    """Keep what would replace what a published gig says, until it is confirmed. Raises as `edit_gig`."""
+    """Keep what would replace what a published gig says, until it is confirmed, in place of the autosave's
+    version `seen`. Raises as `edit_gig` and `autosaves.put`."""
     gig = find.gig(session, actor, gig_public_id, lock=True)
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
     drafts.check_change(session, gig, draft, version)
-    autosaves.put(session, actor, gig, fields)
+    autosaves.put(session, actor, gig, fields, seen)
     return gig
 
 
@@ -108,7 +115,7 @@ def publish_change(
         )
     before = _said(session, gig)
     changed = drafts.edit_gig(session, actor, gig_public_id, draft, version)
-    _tell_applicants(session, changed, before)
+    _tell(session, changed, before)
     return changed
 
 
@@ -120,14 +127,15 @@ def of_change(session: Session, gig: Gig, draft: GigDraft) -> Consequences:
     compared = counting.compare_within(
         session, Sought.of(before, today), Sought.of(after, today), MILLISECONDS
     )
-    counts = queries.counts(session, [gig.id])[gig.id]
+    counts, invited = queries.counts(session, [gig.id])[gig.id], session.scalars(_invited(gig)).all()
     return Consequences(
         differences(_said(session, gig), _said_by(session, draft, gig)),
         compared,
-        _unfit(session, gig, before, after),
+        _unfit(session, gig, invited, before, after),
         sum(counts.get(state, 0) for state in WAITING),
         counts.get(ApplicationState.OFFERED, 0),
         counts.get(ApplicationState.HIRED, 0),
+        len(invited),
     )
 
 
@@ -231,18 +239,31 @@ def _facts_after(session: Session, before: GigFacts, draft: GigDraft) -> GigFact
     )
 
 
-def _unfit(session: Session, gig: Gig, before: GigFacts, after: GigFacts) -> list[Unfit]:
-    query = sa.select(Application.person_id).where(
-        Application.gig_id == gig.id, Application.state.in_(WAITING)
-    )
-    waiting = session.scalars(query.order_by(Application.id).limit(MOST_LOOKED_AT)).all()
-    experts, profiles = ranking.experts(session, waiting), queries.profiles_of(session, waiting)
+def _in_state(gig: Gig, *states: ApplicationState) -> sa.Select[int]:
+    """Who has an application in one of these states, in the order in which they came (internal ids)."""
+    query = sa.select(Application.person_id).where(Application.gig_id == gig.id)
+    return query.where(Application.state.in_(states)).order_by(Application.id)
+
+
+def _invited(gig: Gig) -> sa.Select[int]:
+    """Who is invited and has not answered, in order (internal ids)."""
+    query = sa.select(Invitation.person_id).where(Invitation.gig_id == gig.id)
+    return query.where(Invitation.state == InvitationState.INVITED).order_by(Invitation.id)
+
+
+def _unfit(
+    session: Session, gig: Gig, invited: Sequence[int], before: GigFacts, after: GigFacts
+) -> list[Unfit]:
+    waiting = session.scalars(_in_state(gig, *WAITING).limit(MOST_LOOKED_AT)).all()
+    people = [*waiting, *(each for each in invited[:MOST_LOOKED_AT] if each not in set(waiting))]
+    experts, profiles = ranking.experts(session, people), queries.profiles_of(session, people)
     today = clock.today("UTC")
     found = []
     for person_id, expert in experts.items():
         match = explain(after, expert, today)
         if _fails(match) and not _fails(explain(before, expert, today)):
-            found.append(Unfit(profiles[person_id].label, _reasons(match)))
+            label = profiles[person_id].label
+            found.append(Unfit(label, _reasons(match), person_id not in waiting))
     return found
 
 
@@ -255,22 +276,28 @@ def _reasons(match: Match) -> list[str]:
     return [line.detail for line in musts if line.verdict == "fail"]
 
 
-def _tell_applicants(session: Session, gig: Gig, before: Mapping[str, str]) -> None:
-    """Tell those who wait or hold an offer what of it concerns them, each in their own language."""
+def _tell(session: Session, gig: Gig, before: Mapping[str, str]) -> None:
+    """Tell whoever waits, holds an offer or is invited what concerns them, each in their own language."""
     concerned = [each for each in differences(before, _said(session, gig)) if each.code in CONCERNS]
     if not concerned:
         return
-    waiting = sa.select(Application.person_id).where(
-        Application.gig_id == gig.id, Application.state.in_((*WAITING, ApplicationState.OFFERED))
-    )
-    codes = [each.code for each in concerned]
-    for person_id in session.scalars(waiting.distinct()).all():
-        tell(
-            session, person_id, "gig.changed", f"/gigs/{gig.public_id}", lambda: _notice(session, gig, codes)
-        )
+    codes, place = [each.code for each in concerned], f"/gigs/{gig.public_id}"
+    applied = dict.fromkeys(session.scalars(_in_state(gig, *WAITING, ApplicationState.OFFERED)))
+    invited = [each for each in session.scalars(_invited(gig)) if each not in applied]
+    for people, last in ((applied, _stays), (invited, _asked)):
+        for person_id in people:
+            tell(session, person_id, "gig.changed", place, partial(_notice, session, gig, codes, last))
 
 
-def _notice(session: Session, gig: Gig, codes: list[str]) -> tuple[str, str]:
+def _stays() -> str:
+    return _("An offer that you hold keeps what it says. You can withdraw your application.")
+
+
+def _asked() -> str:
+    return _("You are invited to it and have not answered yet.")
+
+
+def _notice(session: Session, gig: Gig, codes: list[str], last: Callable[[], str]) -> tuple[str, str]:
     labels, said = _labels(), _said(session, gig)
     lines = [
         _("%(what)s: rewritten.", what=labels[code])
@@ -280,7 +307,5 @@ def _notice(session: Session, gig: Gig, codes: list[str]) -> tuple[str, str]:
     ]
     return (
         _("%(gig)s has changed", gig=gig.title),
-        " ".join(
-            [*lines, _("An offer that you hold keeps what it says. You can withdraw your application.")]
-        ),
+        " ".join([*lines, last()]),
     )

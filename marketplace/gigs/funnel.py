@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.gigs import queries
+from marketplace.gigs import projection, queries
 from marketplace.gigs.models import Application, Gig, Invitation, OutsideInvitation
 from marketplace.gigs.states import ApplicationState, GigState
 from marketplace.i18n import gettext as _
@@ -66,7 +66,15 @@ def funnel(session: Session, gig: Gig) -> Funnel:
         working=working,
         left=left,
         days=(gig.starts_on - clock.today("UTC")).days if gig.starts_on else None,
-        step=_step(gig, left, sum(states.get(each, 0) for each in WAITING), states, invited, started),
+        step=_step(
+            gig,
+            projection.has_funds(session, gig),
+            left,
+            sum(states.get(each, 0) for each in WAITING),
+            states,
+            invited,
+            started,
+        ),
     )
 
 
@@ -114,7 +122,13 @@ def _percent(part: int, whole: int) -> int:
 
 
 def _step(
-    gig: Gig, left: int, waiting: int, states: dict[ApplicationState, int], invited: int, started: int
+    gig: Gig,
+    funded: bool,
+    left: int,
+    waiting: int,
+    states: dict[ApplicationState, int],
+    invited: int,
+    started: int,
 ) -> Step | None:
     """The one thing that brings it on most."""
     pending = states.get(ApplicationState.OFFERED, 0)
@@ -123,6 +137,10 @@ def _step(
     )
     steps = (
         (gig.state in (GigState.CLOSED, GigState.REMOVED), None),
+        (
+            gig.state is GigState.DRAFT and not funded,
+            Step(_("Publish it. Experts find it once the project has money for it."), "gigs.preview"),
+        ),
         (gig.state is GigState.DRAFT, Step(_("Publish it, and experts who fit can apply."), "gigs.preview")),
         (not left, Step(_("All places are filled. Add one to look for another person."), "gigs.edit")),
         (waiting > 0, Step(answer, "gigs.received")),
@@ -131,6 +149,8 @@ def _step(
             gig.state is GigState.PAUSED,
             Step(_("It is paused, so nobody finds it. Publish it again."), "gigs.preview"),
         ),
+        # The page says above what is to be done.
+        (not funded, None),
     )
     inviting = Step(_inviting(left - pending, invited, started), "gigs.experts")
     return next((step for holds, step in steps if holds), inviting)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, timedelta
+from typing import TypeVar
 
 import sqlalchemy as sa
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.actor import FINANCE, Role
-from marketplace.errors import NotFound
+from marketplace.errors import Invalid, NotFound
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart, export, periods, queries
 from marketplace.ledger.forms import AsOfForm, JournalForm, RangeForm
@@ -20,6 +21,8 @@ from marketplace.ledger.states import Step
 from marketplace.ledger.words import event_name
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged, table_response
+
+F = TypeVar("F", bound=RangeForm)
 
 bp = Blueprint("ledger", __name__, url_prefix="/books")
 
@@ -97,7 +100,7 @@ def account(key: str, currency: str) -> ResponseReturnValue:
 def account_export(key: str, currency: str) -> ResponseReturnValue:
     """The postings of an account as a file."""
     found = queries.find_account(db_session(), key, currency)
-    since, day = RangeForm(request.args).days
+    since, day = _sensible(RangeForm(request.args)).days
     rows = export.rows(db_session(), queries.journal(since=since, until=day), found)
     return table_response(f"account-{found.code}-{currency}.csv", export.header(), rows)
 
@@ -115,7 +118,7 @@ def journal() -> ResponseReturnValue:
 @guard(*FINANCE)
 def journal_export() -> ResponseReturnValue:
     """The same entries as a file."""
-    rows = export.rows(db_session(), _asked(JournalForm(request.args)))
+    rows = export.rows(db_session(), _asked(_sensible(JournalForm(request.args))))
     return table_response("journal.csv", export.header(), rows)
 
 
@@ -168,6 +171,13 @@ def close(month: str) -> ResponseReturnValue:
     periods.close(db_session(), actor(), periods.month_of(month))
     flash(_("The month is closed. Nothing can be booked in it any more."), "success")
     return redirect(url_for("ledger.months"), 303)
+
+
+def _sensible(form: F) -> F:
+    """A file says nothing of what is wrong with its days, so there is none. Raises Invalid."""
+    if not form.validate():
+        raise Invalid(next(sentence for said in form.errors.values() for sentence in said))
+    return form
 
 
 def _asked(form: JournalForm) -> sa.Select[JournalEntry]:

@@ -14,7 +14,7 @@ def event_name(event: str) -> str:
 
 def _known() -> dict[str, str]:
     return {
-        "approved": _("Approved by the client"),
+        "approved": _("Approved"),
         "arrived": _("Arrived at our bank"),
         "booked": _("Booked by hand"),
         "created": _("On its way from Stripe to the expert's bank"),

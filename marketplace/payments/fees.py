@@ -39,15 +39,19 @@ class Price:
 
     @property
     def words(self) -> str:
-        """For people: what is added, before they choose."""
+        """For people: what it costs, before they choose; a share of all that is paid, not of what arrives."""
         percent = f"{Decimal(self.basis_points) / 100:f} %"
         if self.cap is not None:
             most = Money(self.cap, self.currency)
             return _(
-                "Adds %(percent)s, at most %(most)s. Arrives in one to five days.", percent=percent, most=most
+                "Costs %(percent)s of what you pay, at most %(most)s. Arrives in one to five days.",
+                percent=percent,
+                most=most,
             )
         fixed = Money(self.fixed, self.currency)
-        return _("Adds %(percent)s and %(fixed)s. Arrives at once.", percent=percent, fixed=fixed)
+        return _(
+            "Costs %(percent)s of what you pay, and %(fixed)s. Arrives at once.", percent=percent, fixed=fixed
+        )
 
 
 PRICES = (

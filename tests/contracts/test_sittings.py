@@ -116,6 +116,13 @@ def test_over_midnight_on_sunday_both_weeks_are_funded(session: Session, trial: 
         offer = asked(session, trial)
     with clock.at(late):
         sitting = begin(session, trial.ana, offer.public_id, trial.ana.name)
+        held = session.execute(
+            sa.select(Reservation.minutes, Reservation.amount)
+            .filter_by(contract_id=sitting.contract_id)
+            .order_by(Reservation.id)
+        )
+        # Together what the client was told that it can cost, not twice as much.
+        assert [tuple(each) for each in held] == [(10, 24_00), (35, 84_00)]
     with clock.at(late + 30 * MINUTE):
         hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
     pays = session.scalars(sa.select(Approval.expert_amount).order_by(Approval.id)).all()

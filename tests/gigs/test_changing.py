@@ -16,7 +16,8 @@ from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.gigs import autosaves, consequences
 from marketplace.gigs.applications import decline_application, mark_hired, mark_offered
 from marketplace.gigs.drafts import Outdated, draft_of, duplicate_gig, edit_gig
-from marketplace.gigs.models import Application, Autosave, Gig, Project
+from marketplace.gigs.invitations import decline_invitation, invite
+from marketplace.gigs.models import Application, Autosave, ExpertProfile, Gig, Project
 from marketplace.gigs.publishing import close_gig
 from marketplace.gigs.states import GigState, ProjectState
 from marketplace.notifications.models import Notification
@@ -66,7 +67,7 @@ def proposed(session: Session, client: Actor, gig: Gig, **changes: object) -> co
 
 
 def kept_version(session: Session) -> int:
-    return session.scalars(sa.select(Autosave.version)).one()
+    return session.scalars(sa.select(Autosave.version)).one_or_none() or 0
 
 
 def test_it_says_who_is_lost_and_who_is_won(session: Session, client: Actor, gig: Gig) -> None:
@@ -119,7 +120,7 @@ def test_the_same_again_has_no_consequences(session: Session, client: Actor, gig
 
 def test_nothing_is_public_before_it_is_confirmed(session: Session, client: Actor, gig: Gig) -> None:
     draft = replace(draft_of(gig), title="Better")
-    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS)
+    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS, kept_version(session))
     assert (gig.title, gig.version) == ("Review radiology reports", 1)
     consequences.publish_change(session, client, gig.public_id, draft, 1, kept_version(session))
     assert (gig.title, gig.version) == ("Better", 2)
@@ -128,12 +129,12 @@ def test_nothing_is_public_before_it_is_confirmed(session: Session, client: Acto
 
 def test_a_stale_confirmation_is_refused(session: Session, client: Actor, gig: Gig) -> None:
     draft = replace(draft_of(gig), title="Better")
-    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS)
+    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS, kept_version(session))
     seen = kept_version(session)
     autosaves.keep(session, client, gig.project.public_id, gig.public_id, FIELDS, seen)
     with pytest.raises(Refused, match="not what you looked at"):
         consequences.publish_change(session, client, gig.public_id, draft, 1, seen)
-    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS)
+    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS, kept_version(session))
     seen = kept_version(session)
     session.execute(sa.update(Gig).values(version=2))
     session.commit()
@@ -145,17 +146,51 @@ def test_a_stale_confirmation_is_refused(session: Session, client: Actor, gig: G
     assert gig.title == "Review radiology reports"
 
 
+def test_what_another_window_proposed_is_not_lost_unsaid(session: Session, client: Actor, gig: Gig) -> None:
+    """The second is told; sent again, knowing of it, it counts. The same twice is one."""
+    one, other = (replace(draft_of(gig), title=title) for title in ("One", "Other"))
+    typed, typed_there = [("title", "One")], [("title", "Other")]
+    consequences.propose_change(session, client, gig.public_id, one, 1, typed, 0)
+    consequences.propose_change(session, client, gig.public_id, one, 1, typed, 0)
+    with pytest.raises(Refused, match="in another window"):
+        consequences.propose_change(session, client, gig.public_id, other, 1, typed_there, 0)
+    assert session.scalars(sa.select(Autosave)).one().fields == [["title", "One"]]
+    consequences.propose_change(session, client, gig.public_id, other, 1, typed_there, kept_version(session))
+    assert session.scalars(sa.select(Autosave)).one().fields == [["title", "Other"]]
+
+
+def test_the_invited_who_would_not_fit_are_shown_and_told(session: Session, client: Actor, gig: Gig) -> None:
+    stays = an_expert(session, "A", min_rate=100_00)
+    goes, answered = (an_expert(session, name, min_rate=140_00) for name in "BC")
+    for expert in (stays, goes, answered):
+        profile = session.get_one(ExpertProfile, expert.person_id).public_id
+        session.commit()
+        invite(session, client, gig.public_id, profile, "Please look.")
+    decline_invitation(session, answered, gig.public_id)
+    found = proposed(session, client, gig, rate_max=120_00)
+    assert found.invited == 2
+    (unfit,) = found.unfit
+    assert unfit.invited
+    assert unfit.reasons == ["Asks for more than the $120.00 an hour that you pay at most."]
+    draft = replace(draft_of(gig), rate_max=120_00)
+    consequences.propose_change(session, client, gig.public_id, draft, 1, FIELDS, 0)
+    consequences.publish_change(session, client, gig.public_id, draft, 1, kept_version(session))
+    told = session.scalars(sa.select(Notification).where(Notification.kind == "gig.changed")).all()
+    assert {each.person_id for each in told} == {stays.person_id, goes.person_id}
+    assert all("You are invited to it" in each.body for each in told)
+
+
 def test_what_cannot_be_is_refused_before_anything_is_shown(
     session: Session, client: Actor, gig: Gig
 ) -> None:
     ask = consequences.propose_change
     with pytest.raises(Invalid, match="Describe the work"):
-        ask(session, client, gig.public_id, replace(draft_of(gig), description=" "), 1, FIELDS)
+        ask(session, client, gig.public_id, replace(draft_of(gig), description=" "), 1, FIELDS, 0)
     with pytest.raises(Outdated):
-        ask(session, client, gig.public_id, draft_of(gig), 7, FIELDS)
+        ask(session, client, gig.public_id, draft_of(gig), 7, FIELDS, 0)
     close_gig(session, client, gig.public_id)
     with pytest.raises(Refused, match="closed"):
-        ask(session, client, gig.public_id, draft_of(gig), 1, FIELDS)
+        ask(session, client, gig.public_id, draft_of(gig), 1, FIELDS, 0)
     assert session.scalars(sa.select(Autosave)).all() == []
 
 
@@ -163,7 +198,7 @@ def test_nobody_else_changes_it(session: Session, gig: Gig) -> None:
     rival, _other = a_client(session, "Rival AI")
     for stranger in (rival, an_expert(session)):
         with pytest.raises((NotFound, NotAllowed)):
-            consequences.propose_change(session, stranger, gig.public_id, a_draft(), 1, FIELDS)
+            consequences.propose_change(session, stranger, gig.public_id, a_draft(), 1, FIELDS, 0)
         with pytest.raises((NotFound, NotAllowed)):
             consequences.publish_change(session, stranger, gig.public_id, a_draft(), 1, 1)
         with pytest.raises((NotFound, NotAllowed)):
@@ -180,7 +215,9 @@ def test_those_whom_it_concerns_are_told_and_nobody_else(session: Session, clien
 
     def change(**changes: object) -> list[Notification]:
         draft = replace(draft_of(gig), **changes)  # type: ignore[arg-type]
-        consequences.propose_change(session, client, gig.public_id, draft, gig.version, FIELDS)
+        consequences.propose_change(
+            session, client, gig.public_id, draft, gig.version, FIELDS, kept_version(session)
+        )
         consequences.publish_change(session, client, gig.public_id, draft, gig.version, kept_version(session))
         return list(session.scalars(sa.select(Notification).where(Notification.kind == "gig.changed")))
 
@@ -212,7 +249,7 @@ def test_a_client_looks_and_publishes_in_the_browser(
         row = {"type": "", "jurisdiction": "", "level": "4", "max_age_days": "0"}
         fields |= {f"requirements-{n}-{name}": value for name, value in row.items()}
     shown = carla.post(f"{path}/edit", **fields)
-    assert "1 applicant would not fit any more" in words(shown)
+    assert "1 of them would not fit any more" in words(shown)
     assert "0 new, 1 no more" in words(shown)
     session.expire_all()
     assert gig.rate_max == 150_00

@@ -266,7 +266,7 @@ def test_a_payment_leads_on_to_its_deposit(session, app, cast, gateway, stripe: 
     said = words(fin.get(path))
     booked = said[said.index("In the books") :]
     stages = [
-        "Approved by the client",
+        "Approved",
         "Released to be sent",
         "Sent by Stripe",
         "On its way from Stripe to the expert's bank",

@@ -151,7 +151,7 @@ def _contract(session: Session, actor: Actor, offer: Offer, name: str) -> Contra
     session.add(contract)
     session.flush()
     try:
-        reservations.reserve(session, actor, contract, _weeks(contract))
+        reservations.reserve_parts(session, actor, contract, _parts(contract))
     except NotCovered as short:
         raise Refused(
             _(
@@ -162,12 +162,12 @@ def _contract(session: Session, actor: Actor, offer: Offer, name: str) -> Contra
     return contract
 
 
-def _weeks(contract: Contract) -> list[Week]:
-    """The weeks that it can touch: a test may go on over midnight on Sunday."""
-    start = limits.begins(contract)
+def _parts(contract: Contract) -> list[tuple[Week, int]]:
+    """The weeks that it can touch, and for how many minutes: a test may go on over midnight on Sunday."""
+    start, minutes = limits.begins(contract), contract.week_minutes
     first = week_of(start, contract.time_zone)
-    last = week_of(start + timedelta(minutes=contract.week_minutes), contract.time_zone)
-    return [first] if first == last else [first, last]
+    before = min(minutes, (first.end - start) // timedelta(minutes=1))
+    return [(first, before), *([(first.next, minutes - before)] if before < minutes else [])]
 
 
 def _sitting(session: Session, contract: Contract) -> Sitting:

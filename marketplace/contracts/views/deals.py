@@ -17,6 +17,7 @@ from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.views import bp
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.guidelines import newest as newest_guidelines
+from marketplace.gigs.models import Application
 from marketplace.gigs.queries import profiles_of
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -93,8 +94,17 @@ def new_offer(application_id: uuid.UUID) -> ResponseReturnValue:
         form=form,
         application=application,
         profile=profile,
+        who=_called(application, profile.label),
         fee_bps=fee_bps,
     )
+
+
+def _called(application: Application, label: str) -> str:
+    """Whoever has taken a paid test of the client is known by name, as on the list of applications."""
+    person = application.person_id
+    standing = sittings.standings(db_session(), application.gig, [person]).get(person)
+    known = standing is not None and standing.sitting is not None
+    return application.person.full_name if known else _("Expert %(label)s", label=label)
 
 
 @bp.get("/gigs/<uuid:gig_id>/offers")

@@ -168,7 +168,6 @@ def _choose(test_id: uuid.UUID, form: GradersForm) -> list[Person]:
 def _show(found: Sitting, form: Any) -> ResponseReturnValue:
     mine = found.person_id == actor().person_id
     ours = actor().has(*CLIENT, organization_id=found.test.organization_id)
-    sheet = queries.newest_sheet(db_session(), found.contract)
     return page(
         "contracts/sitting.html",
         form=form,
@@ -181,7 +180,7 @@ def _show(found: Sitting, form: Any) -> ResponseReturnValue:
         if mine or found.state is not SittingState.BEGUN
         else {},
         grades=sittings.grades_of(db_session(), found),
-        pay=queries.amounts(sheet)[0] if sheet else None,
+        pay=queries.paid_by(db_session(), found.contract),
         statement=reasons.about(db_session(), "sitting", found.public_id) if mine else None,
         may_grade=found.state is SittingState.HANDED_IN
         and sittings.grades_in_turn(db_session(), actor(), found),

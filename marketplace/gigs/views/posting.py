@@ -156,6 +156,7 @@ def preview(gig_id: uuid.UUID) -> ResponseReturnValue:
         rates=pay.rates_of(db_session(), gig),
         heard=skills.heard(db_session(), gig.skills),
         may_publish=gig.state in (GigState.DRAFT, GigState.PAUSED),
+        funded=projection.has_funds(db_session(), gig),
     )
 
 
@@ -182,7 +183,10 @@ def manage(gig_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.CLIENT_ADMIN)
 def publish(gig_id: uuid.UUID) -> ResponseReturnValue:
     """Show the gig to experts."""
-    publishing.publish_gig(db_session(), actor(), gig_id)
+    gig = publishing.publish_gig(db_session(), actor(), gig_id)
+    if not projection.has_funds(db_session(), gig):
+        flash(_("The gig is published. Nobody finds it until the project has money for it."), "success")
+        return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
     flash(_("The gig is published. These experts fit it best today."), "success")
     return redirect(url_for("gigs.experts", gig_id=gig_id), 303)
 
@@ -216,7 +220,7 @@ def _change(gig: Gig, form: GigForm) -> Gig:
     try:
         if gig.state is GigState.DRAFT:
             return drafts.edit_gig(*said)
-        return consequences.propose_change(*said, _fields())
+        return consequences.propose_change(*said, _fields(), _autosave())
     except drafts.Outdated:
         # They are told; whoever sends it again means it.
         form.version.data = str(gig.version)
@@ -224,12 +228,16 @@ def _change(gig: Gig, form: GigForm) -> Gig:
 
 
 def _keep(project_id: uuid.UUID, gig_id: uuid.UUID | None) -> ResponseReturnValue:
-    version = request.form.get("autosave", 0, type=int)
     try:
-        kept = autosaves.keep(db_session(), actor(), project_id, gig_id, _fields(), version)
+        kept = autosaves.keep(db_session(), actor(), project_id, gig_id, _fields(), _autosave())
     except (Refused, Invalid) as refusal:
         return {"told": refusal.sentence}, refusal.status
     return {"told": _("Saved %(time)s", time=time_of_day(kept.saved_at)), "version": kept.version}
+
+
+def _autosave() -> int:
+    """The version of what is kept that the window last knew of."""
+    return request.form.get("autosave", 0, type=int)
 
 
 def _fields() -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from marketplace.contracts.states import ContractState, OfferState, ReservationS
 from marketplace.contracts.weeks import WEEK, Week
 from marketplace.gigs.models import Gig, GigRequirement, Project
 from marketplace.i18n import current_locale
+from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.money import Money
@@ -284,7 +285,9 @@ def _paid_line(line: ApprovedLine, started_at: datetime, contract: Contract, at:
     return PaidLine(
         approval_id=line.approval_id,
         contract=contract,
-        gig_title=contract.gig.title,
+        gig_title=_("Paid test for %(gig)s", gig=contract.gig.title)
+        if contract.test_id
+        else contract.gig.title,
         project_name=contract.project.name,
         client=contract.organization.name,
         started_at=started_at,

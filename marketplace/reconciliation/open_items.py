@@ -44,7 +44,8 @@ CURRENT = f"""
         SELECT
             CASE WHEN s.arrival_date + {LATE} < CAST(:today AS date)
                 THEN 'missing_external' ELSE 'timing' END,
-            'sweep:' || s.public_id, s.currency, s.amount, s.arrival_date
+            'sweep:' || s.public_id, s.currency, s.amount,
+            CAST(coalesce(s.released_at, s.prepared_at) AT TIME ZONE :zone AS date)
         FROM sweeps s
         WHERE s.state IN ('sent', 'paid') AND s.arrival_date IS NOT NULL
             AND NOT EXISTS (SELECT FROM statement_match_lines l WHERE l.sweep_id = s.id AND l.live)

@@ -205,5 +205,7 @@ def _show(contract_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
         may_end=contract.test is None
         and (mine or actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id)),
         statement=reasons.about(db_session(), "contract", contract.public_id) if mine else None,
-        sitting=sittings.of_contract(db_session(), contract),
+        sitting=sittings.of_contract(db_session(), contract)
+        if mine or actor().has(*CLIENT, organization_id=contract.organization_id)
+        else None,
     )

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock, reasons
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Role
-from marketplace.contracts import find, queries
+from marketplace.contracts import find, limits, queries
 from marketplace.contracts.forms import SignForm
 from marketplace.contracts.sittings import asking, graders, grading, taking
 from marketplace.contracts.sittings import queries as sittings
@@ -70,7 +70,7 @@ def sitting(sitting_id: uuid.UUID) -> ResponseReturnValue:
             flash(_("Kept. The clock goes on until you hand it in."), "success")
             return redirect(url_for("contracts.sitting", sitting_id=sitting_id), 303)
     elif try_form(form, lambda: _hand_in(found, form)):
-        flash(_("Handed in. Your time is approved, whatever the grade will be."), "success")
+        flash(_handed_in(found), "success")
         return redirect(url_for("contracts.sitting", sitting_id=sitting_id), 303)
     return _show(found, form)
 
@@ -111,6 +111,7 @@ def grade(sitting_id: uuid.UUID) -> ResponseReturnValue:
     if try_form(form, lambda: grading.grade(db_session(), actor(), sitting_id, grades(form, found.test))):
         flash(_("Graded. Whoever took the test knows."), "success")
         return redirect(url_for("contracts.grading_queue"), 303)
+    paid_for = sittings.paid_for(db_session(), actor(), found)
     return page(
         "contracts/grade.html",
         form=form,
@@ -118,7 +119,8 @@ def grade(sitting_id: uuid.UUID) -> ResponseReturnValue:
         answers=sittings.answers_of(db_session(), found),
         waits=found.state is SittingState.HANDED_IN,
         gap=grading.gap(db_session(), actor(), found),
-        paid_for=sittings.paid_for(db_session(), actor(), found),
+        paid_for=paid_for,
+        unpaid=limits.credential_gap(db_session(), paid_for) if paid_for else None,
         label=label_of(found.public_id.hex),
     )
 
@@ -153,6 +155,13 @@ def _keep(found: Sitting, form: Any) -> Sitting:
 
 def _hand_in(found: Sitting, form: Any) -> Sitting:
     return taking.hand_in(db_session(), actor(), found.public_id, answers(form, found.test), _seen())
+
+
+def _handed_in(found: Sitting) -> str:
+    pay = queries.paid_by(db_session(), found.contract)
+    if pay is None or not pay.amount:
+        return _("Handed in. Less than a minute passed, so nothing is owed for it.")
+    return _("Handed in. Your time is approved, whatever the grade will be.")
 
 
 def _seen() -> int:

@@ -54,6 +54,42 @@ def at_browser(app: Flask, session: Session, actor: Actor) -> Visitor:
     return Visitor(enter(app.test_client(), session, actor))
 
 
+def test_less_than_a_minute_is_owed_nothing_and_leaves_no_week(
+    app: Flask, session: Session, trial: Trial
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        offer = asked(session, trial)
+        ana = at_browser(app, session, trial.ana)
+        ana.get(f"/offers/{offer.public_id}")
+        begun_page = ana.post(f"/offers/{offer.public_id}/test", signed_name=trial.ana.name)
+        sitting = session.scalars(sa.select(Sitting)).one()
+        assert "What is wrong" in words(begun_page)
+    with clock.at(MONDAY + HOUR + timedelta(seconds=20)):
+        said = ana.post(
+            f"/sittings/{sitting.public_id}", answer_1="The nodule.", answer_2="Sure.", autosave="0"
+        )
+        assert "nothing is owed for it" in words(said)
+        assert "Nothing" in words(said)
+        assert trial.gig.title not in words(ana.get("/pay"))
+
+
+def test_who_cannot_log_the_time_is_told_before_grading(
+    app: Flask, session: Session, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        sitting = begun(session, trial)
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
+        gia = at_browser(app, session, trial.gia)
+        path = f"/sittings/{sitting.public_id}/grade"
+        assert "Grading is paid" in words(gia.get(path))
+        gap = "marketplace.contracts.limits.credential_gap"
+        monkeypatch.setattr(gap, lambda *_all: "The licence ran out.")
+        told = words(gia.get(path))
+        assert "Your time for this cannot be paid now" in told
+        assert "The licence ran out." in told
+        assert "Grading is paid" not in told
+
+
 def test_the_whole_path_by_hand(app: Flask, session: Session) -> None:
     with clock.at(MONDAY):
         gia, ana = an_expert(session, "Gia Grader"), an_expert(session)

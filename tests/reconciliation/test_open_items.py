@@ -112,6 +112,8 @@ def test_a_sweep_on_its_way_is_timing_until_its_line_comes(
     stripe.moved(None, "payout", sweep.stripe_id or "", -90_000)
     reconcile(session, stripe)
     assert items(session) == [(Kind.TIMING, 90_000)]
+    # Since it was sent, not since the day on which it is expected.
+    assert session.scalar(sa.select(OpenItem.since)) == NOON.date()
 
     bank_says(session, people[0], Entry(90_000, "STRIPE TRACE TR0042"))
     passes.run(session)

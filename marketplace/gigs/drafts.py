@@ -88,6 +88,8 @@ def duplicate_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> G
     gig = find.gig(session, actor, gig_public_id)
     actor.require(Role.CLIENT_ADMIN, organization_id=gig.project.organization_id)
     draft = replace(draft_of(gig), title=_("%(title)s (copy)", title=gig.title[:LONGEST_COPIED]))
+    if gig.test is not None and gig.test.retired_at is not None:
+        draft = replace(draft, test_id=None)
     if gig.starts_on is None or gig.starts_on <= clock.today("UTC"):
         draft = replace(draft, starts_on=None, ends_on=None)
     copied = _add(session, actor, gig.project, draft)

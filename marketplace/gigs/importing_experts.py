@@ -6,7 +6,7 @@ Claims are added once, with the person.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -102,7 +102,9 @@ def _add(
 
 def _change(session: Session, source: str, person_id: int, row: ExpertRow) -> None:
     profile = session.get_one(ExpertProfile, person_id, with_for_update=True)
-    profiles.write(profile, row.profile)
+    # What the file does not know of stays.
+    draft = replace(row.profile, about=profile.about, refusals=tuple(profile.refusals))
+    profiles.write(profile, draft)
     importing.remember_change(session, EXPERT, source, row.external_id, row.digest)
     projection.push_expert(session, person_id)
 

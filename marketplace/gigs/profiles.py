@@ -18,6 +18,7 @@ from marketplace.matching import domains
 from marketplace.money import Money
 from marketplace.text import line, once, paragraph
 
+MOST_SKILLS = 50
 MOST_DOMAINS = 10
 
 
@@ -85,6 +86,8 @@ def check(draft: ProfileDraft) -> None:
         raise Invalid(_("Choose ten domains at most: those you would be examined in."), field="domains")
     if not all(domains.known(code) for code in draft.domains):
         raise Invalid(_("Choose domains from the list."), field="domains")
+    if len(set(draft.skills)) > MOST_SKILLS:
+        raise Invalid(_("Name fifty skills at most: those that you are asked for."), field="skills")
     if not draft.languages:
         raise Invalid(_("Choose at least one language that you write well."), field="languages")
     if draft.min_rate.amount <= 0:

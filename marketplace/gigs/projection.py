@@ -14,7 +14,7 @@ from marketplace import clock, ledger, money
 from marketplace.accounts import hooks as account_hooks
 from marketplace.accounts.bulk import PersonRow
 from marketplace.accounts.models import RoleGrant
-from marketplace.actor import CLIENT
+from marketplace.actor import CLIENT, Role
 from marketplace.credentials import hooks, jurisdictions
 from marketplace.credentials.bulk import Claim
 from marketplace.credentials.decisions import DOCUMENT_SEEN
@@ -22,6 +22,7 @@ from marketplace.credentials.gate import Checked, checks_of
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import WAITING
 from marketplace.db import use_case
+from marketplace.gigs import find
 from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Application, ExpertProfile, Gig, Project
 from marketplace.gigs.states import ApplicationState, GigState
@@ -50,17 +51,13 @@ records: list[Callable[[Session, Sequence[int]], Mapping[int, Told]]] = []
 
 def push_expert(session: Session, person_id: int) -> None:
     """Push one expert, if they have a profile. Called for every change of profile or credentials."""
-    profile = session.get(ExpertProfile, person_id)
-    if profile is not None:
-        session.flush()
-        _push_experts(session, [profile])
+    _push_experts(session, [person_id])
 
 
 @use_case
 def push_experts(session: Session, person_ids: Sequence[int]) -> None:
     """Push those of these people (internal ids) who have a profile, in a transaction of its own."""
-    query = sa.select(ExpertProfile).where(ExpertProfile.person_id.in_(person_ids))
-    _push_experts(session, session.scalars(query.options(joinedload(ExpertProfile.person))).all())
+    _push_experts(session, person_ids)
 
 
 def push_new(
@@ -125,16 +122,15 @@ def push_project(session: Session, project_id: int) -> None:
     known, free = projections.funded(session, [gig.id for gig in gigs]), _free(session, project)
     for gig in gigs:
         if known.get(gig.id) is not _pays_for(free, gig):
-            push_gig(session, gig)
+            # It may have been paused or changed since it was read.
+            push_gig(session, find.hold(session, gig.id))
 
 
 @use_case
 def rebuild_projections(session: Session) -> None:
     """Make all of what matching knows anew, from the tables that own it."""
     projections.clear(session)
-    profiles = (
-        sa.select(ExpertProfile).options(joinedload(ExpertProfile.person)).order_by(ExpertProfile.person_id)
-    )
+    profiles = sa.select(ExpertProfile.person_id).order_by(ExpertProfile.person_id)
     for batch in session.scalars(profiles).partitions(BATCH):
         _push_experts(session, batch)
     gigs = sa.select(Gig).options(selectinload(Gig.requirements), joinedload(Gig.project))
@@ -207,8 +203,9 @@ def expert_facts(
     waiting: Iterable[Credential] = (),
     conflicts: Iterable[int | None] = (),
     told: Told = NOTHING_TOLD,
+    acts: bool = True,
 ) -> ExpertFacts:
-    """An expert as matching sees them. Nothing here says who they are."""
+    """An expert as matching sees them, and who still `acts` as one. Nothing here says who they are."""
     facts = [*(_checked(each) for each in checks), *(_claimed(each) for each in waiting)]
     return ExpertFacts(
         person_id=profile.person_id,
@@ -220,7 +217,7 @@ def expert_facts(
         languages=tuple(profile.languages),
         hours_per_week=profile.hours_per_week,
         credentials=tuple(facts),
-        suspended=profile.person.closed_at is not None,
+        suspended=profile.person.closed_at is not None or not acts,
         skills=skills.keys(profile.skills),
         record=told.record,
         response_hours=told.response_hours,
@@ -229,8 +226,19 @@ def expert_facts(
     )
 
 
-def _push_experts(session: Session, profiles: Sequence[ExpertProfile]) -> None:
-    projections.push_experts(session, _facts_of(session, profiles))
+def _push_experts(session: Session, person_ids: Sequence[int]) -> None:
+    """Those of these people who have a profile, which is held and read anew: of two who push the same person,
+    the second has seen all that the first has."""
+    session.flush()
+    held = session.scalars(
+        sa.select(ExpertProfile)
+        .where(ExpertProfile.person_id.in_(person_ids))
+        .options(joinedload(ExpertProfile.person, innerjoin=True))
+        .order_by(ExpertProfile.person_id)
+        .with_for_update(of=ExpertProfile, key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    projections.push_experts(session, _facts_of(session, held))
 
 
 def _facts_of(session: Session, profiles: Sequence[ExpertProfile]) -> list[ExpertFacts]:
@@ -242,7 +250,7 @@ def _facts_of(session: Session, profiles: Sequence[ExpertProfile]) -> list[Exper
     claims: dict[int, list[Credential]] = {}
     for each in waiting:
         claims.setdefault(each.person_id, []).append(each)
-    conflicts, told = _clients_of(session, ids), _told(session, ids)
+    conflicts, told, acting = _clients_of(session, ids), _told(session, ids), _acting(session, ids)
     return [
         expert_facts(
             profile,
@@ -250,6 +258,7 @@ def _facts_of(session: Session, profiles: Sequence[ExpertProfile]) -> list[Exper
             claims.get(profile.person_id, ()),
             conflicts.get(profile.person_id, ()),
             told.get(profile.person_id, NOTHING_TOLD),
+            profile.person_id in acting,
         )
         for profile in profiles
     ]
@@ -260,6 +269,12 @@ def _told(session: Session, ids: Sequence[int]) -> dict[int, Told]:
     for record in records:
         told.update(record(session, ids))
     return told
+
+
+def _acting(session: Session, ids: Sequence[int]) -> set[int]:
+    """Whose role as an expert has not ended."""
+    query = sa.select(RoleGrant.person_id).where(RoleGrant.person_id.in_(ids), RoleGrant.role == Role.EXPERT)
+    return set(session.scalars(query.where(RoleGrant.ended_at.is_(None))))
 
 
 def _clients_of(session: Session, ids: Sequence[int]) -> dict[int, list[int | None]]:

@@ -131,7 +131,8 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             "contracts.timesheets",
         )
     invited = Invitation.state == InvitationState.INVITED
-    if n := _count(session, Invitation, Invitation.person_id == actor.id, invited):
+    takes = Invitation.gig.has(Gig.state == GigState.PUBLISHED)
+    if n := _count(session, Invitation, Invitation.person_id == actor.id, invited, takes):
         yield Task(
             ngettext("A company invites you to apply.", "%(n)s companies invite you to apply.", n),
             _("See the gigs"),

@@ -27,6 +27,7 @@ from marketplace.matching import domains
 
 Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int16]
+Places = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 FRESH_FOR = 2.0
@@ -62,13 +63,13 @@ class Openings:
     client: Ints
     rate_min: Ints
     rate: Ints
-    domain: Small
-    currency: Small
+    domain: Places
+    currency: Places
     hours: Small
-    task: Small
-    languages: Small
-    credentials: Small
-    countries: Small
+    task: Places
+    languages: Places
+    credentials: Places
+    countries: Places
     uses: Small
     zoned: Mask
     skills: npt.NDArray[np.int32]
@@ -223,10 +224,10 @@ def _columns(rows: Sequence[Any]) -> Openings:
     )
 
 
-def _places(values: Sequence[Any], known: Sequence[Any] = ()) -> tuple[Small, tuple[Any, ...]]:
+def _places(values: Sequence[Any], known: Sequence[Any] = ()) -> tuple[Places, tuple[Any, ...]]:
     """Each value's place among the values that there are."""
     places = {value: place for place, value in enumerate(dict.fromkeys([*known, *values]))}
-    return np.array([places[value] for value in values], np.int16), tuple(places)
+    return np.array([places[value] for value in values], np.int32), tuple(places)
 
 
 def _padded(numbers: Sequence[Sequence[int]]) -> npt.NDArray[np.int32]:
@@ -266,7 +267,7 @@ def _widened(rows: npt.NDArray[np.int32], width: int) -> npt.NDArray[np.int32]:
 
 def _merged(name: str, among: str, left: Openings, new: Openings) -> dict[str, Any]:
     every = tuple(dict.fromkeys([*getattr(left, among), *getattr(new, among)]))
-    moved = np.array([every.index(value) for value in getattr(new, among)], np.int16)
+    moved = np.array([every.index(value) for value in getattr(new, among)], np.int32)
     column = getattr(new, name)
     return {
         name: np.concatenate([getattr(left, name), moved[column] if len(column) else column]),

@@ -15,7 +15,8 @@ from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.signing import accept_offer
 from marketplace.contracts.sittings import queries
 from marketplace.contracts.sittings.asking import ask
-from marketplace.contracts.sittings.models import Sitting
+from marketplace.contracts.sittings.graders import choose_graders
+from marketplace.contracts.sittings.models import Grader, Sitting
 from marketplace.contracts.sittings.taking import begin, end_overdue, hand_in, keep
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, SittingState
 from marketplace.errors import Invalid, Refused
@@ -25,7 +26,7 @@ from marketplace.gigs.states import ApplicationState
 from marketplace.ledger import chart
 from marketplace.notifications.models import Notification
 from tests.factories.contracts import FEE_BPS, MONDAY, an_offer, person_of, work
-from tests.factories.gigs import an_application, an_expert
+from tests.factories.gigs import a_gig, an_application, an_expert
 from tests.factories.sittings import (
     ANSWERS,
     Trial,
@@ -141,7 +142,9 @@ def test_when_the_time_is_over_what_was_written_is_handed_in(session: Session, t
     with clock.at(MONDAY + HOUR + 44 * MINUTE):
         assert end_overdue(session) == 0
     with clock.at(MONDAY + 3 * HOUR):
-        # Neither the job that stops timers nor a late click can make it longer.
+        # Neither the job that stops timers nor a late click can make it longer, whichever comes first.
+        with pytest.raises(Refused, match="time of this test is over"):
+            hand_in(session, trial.ana, sitting.public_id, ANSWERS, 1)
         assert timer.stop_spent_timers(session) == 0
         assert end_overdue(session) == 1
         assert end_overdue(session) == 0
@@ -151,6 +154,29 @@ def test_when_the_time_is_over_what_was_written_is_handed_in(session: Session, t
     assert queries.answers_of(session, sitting) == {1: "The nodule."}
     told = session.scalars(sa.select(Notification).filter_by(person_id=trial.ana.id, kind="test.over")).one()
     assert told.path == f"/sittings/{sitting.public_id}"
+
+
+def test_nobody_grades_and_takes_the_same_test(session: Session, trial: Trial) -> None:
+    with clock.at(MONDAY + HOUR):
+        other = a_gig(session, trial.deal.client, trial.deal.project, title="Other work")
+        work = an_offer(session, trial.deal.client, trial.ana, other, rate=150_00, hours=5)
+        accept_offer(session, trial.ana, work.public_id, trial.ana.name)
+        offer = asked(session, trial)
+        both = [person_of(session, each).public_id for each in (trial.gia, trial.ana)]
+        with pytest.raises(Refused, match="is taking this test or asked to"):
+            choose_graders(session, trial.deal.client, trial.test.public_id, both)
+        # As if she had been chosen in the same moment.
+        session.add(
+            Grader(
+                test_id=trial.test.id,
+                person_id=trial.ana.id,
+                chosen_by=trial.deal.client.id,
+                chosen_at=clock.now(),
+            )
+        )
+        session.commit()
+        with pytest.raises(Refused, match="chosen to grade this test"):
+            begin(session, trial.ana, offer.public_id, trial.ana.name)
 
 
 def test_less_than_a_minute_costs_nothing(session: Session, trial: Trial) -> None:

@@ -19,6 +19,7 @@ from marketplace.gigs.drafts import Outdated, draft_of, duplicate_gig, edit_gig
 from marketplace.gigs.invitations import decline_invitation, invite
 from marketplace.gigs.models import Application, Autosave, ExpertProfile, Gig, Project
 from marketplace.gigs.publishing import close_gig
+from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.states import GigState, ProjectState
 from marketplace.notifications.models import Notification
 from tests.factories.accounts import enter
@@ -32,6 +33,7 @@ from tests.factories.gigs import (
     fund,
     licence,
 )
+from tests.factories.sittings import DRAFT
 from tests.visitor import Visitor, words
 
 FIELDS = [("title", "typed")]
@@ -157,6 +159,16 @@ def test_what_another_window_proposed_is_not_lost_unsaid(session: Session, clien
     assert session.scalars(sa.select(Autosave)).one().fields == [["title", "One"]]
     consequences.propose_change(session, client, gig.public_id, other, 1, typed_there, kept_version(session))
     assert session.scalars(sa.select(Autosave)).one().fields == [["title", "Other"]]
+
+
+def test_a_copy_does_not_ask_for_a_test_that_was_put_away(session: Session, client: Actor, gig: Gig) -> None:
+    organization = gig.project.organization.public_id
+    test = write_test(session, client, organization, DRAFT)
+    edit_gig(session, client, gig.public_id, replace(draft_of(gig), test_id=test.id))
+    assert duplicate_gig(session, client, gig.public_id).test_id == test.id
+    test.retired_at = clock.now()
+    session.commit()
+    assert duplicate_gig(session, client, gig.public_id).test_id is None
 
 
 def test_the_invited_who_would_not_fit_are_shown_and_told(session: Session, client: Actor, gig: Gig) -> None:

@@ -128,9 +128,20 @@ def test_again_changes_nothing_and_another_rate_changes_the_profile(
     people = open_session.scalar(sa.select(sa.func.count()).select_from(Person))
     bring(file)
     assert "0 new, 0 changed, 2 as before, 0 refused" in capsys.readouterr().out
+    # What a file does not know of, and the person said since.
+    said = {"about": "Twenty years of it.", "refusals": ["weapons"]}
+    of_changed = sa.select(Person.id).filter_by(email="ben@people.example")
+    open_session.execute(
+        sa.update(ExpertProfile).where(ExpertProfile.person_id.in_(of_changed)).values(**said)
+    )
+    open_session.commit()
     write(file, ANA, {**BEN, "min_rate": "99"})
     bring(file)
     assert "0 new, 1 changed, 1 as before, 0 refused" in capsys.readouterr().out
+    kept = open_session.scalars(
+        sa.select(ExpertProfile).where(ExpertProfile.refusals != []).execution_options(populate_existing=True)
+    ).one()
+    assert (kept.about, kept.refusals) == ("Twenty years of it.", ["weapons"])
     ben = open_session.scalars(sa.select(Person).filter_by(email="ben@people.example")).one()
     assert open_session.get_one(ExpertProfile, ben.id, populate_existing=True).min_rate == 99_00
     assert ranking.experts(open_session, [ben.id])[ben.id].min_rate == 99_00

@@ -13,9 +13,9 @@ from marketplace import audit, clock
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import limits
-from marketplace.contracts.models import Contract
+from marketplace.contracts.models import Contract, Offer
 from marketplace.contracts.sittings.models import Grader, Sitting
-from marketplace.contracts.states import ContractState, SittingState
+from marketplace.contracts.states import ContractState, OfferState, SittingState
 from marketplace.credentials.gate import Requirement, Verdict, holdings
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
@@ -127,9 +127,15 @@ def _refuse_takers(session: Session, test: QualificationTest, wanted: Iterable[i
             Sitting.test_id == test.id, Sitting.person_id.in_(wanted), Sitting.state.in_(waiting)
         )
     ).first()
-    if taking is not None:
+    asked = session.scalars(
+        sa.select(Offer).where(
+            Offer.test_id == test.id, Offer.person_id.in_(wanted), Offer.state == OfferState.MADE
+        )
+    ).first()
+    if taking is not None or asked is not None:
+        person = session.get_one(Person, taking.person_id if taking else asked.person_id if asked else 0)
         raise Refused(
-            _("%(name)s is taking this test, so they cannot grade it.", name=taking.person.full_name)
+            _("%(name)s is taking this test or asked to, so they cannot grade it.", name=person.full_name)
         )
 
 

@@ -42,6 +42,8 @@ from marketplace.text import paragraph
 
 GRADED_WITHIN = timedelta(days=GRADING_DAYS)
 LONGEST_ANSWER = 20_000
+# What was sent in time may arrive a little later.
+ON_THE_WAY = timedelta(seconds=30)
 
 
 @use_case
@@ -134,6 +136,8 @@ def _require_begin(session: Session, actor: Actor, offer: Offer, signed_name: st
         raise Refused(_("This offer is no test. Sign it on its own page."))
     if offers.stands(offer) is OfferState.EXPIRED:
         raise Refused(_("The time to begin this test is over. Ask the client to ask you again."))
+    if offer.test_id in graders.tests_of(session, actor.id):
+        raise Refused(_("You were chosen to grade this test, so you cannot take it."))
     if offer.gig.state is GigState.REMOVED:
         raise Refused(_("The gig was taken down, so no test can begin for it now."))
     running = timer.running(session, actor.id)
@@ -193,6 +197,8 @@ def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> Sitting:
         raise NotAllowed(_("Only who takes a test writes its answers."))
     if sitting.state is not SittingState.BEGUN:
         raise Refused(_("This test is handed in, so its answers stay as they were then."))
+    if clock.now() > sitting.ends_at + ON_THE_WAY:
+        raise Refused(_("The time of this test is over. It is handed in with what was kept until then."))
     return sitting
 
 

@@ -15,7 +15,7 @@ from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.matching import bits, domains
-from marketplace.matching.openings import Ints, Mask, Openings, Small
+from marketplace.matching.openings import Ints, Mask, Openings, Places
 from marketplace.money import Money, exponent
 
 MOST_LANGUAGES = 12
@@ -133,7 +133,7 @@ class Sieve:
             if count or code in self.search.credential:
                 yield Option(code, held_word(code), count, code in self.search.credential)
 
-    def _by(self, column: Small, values: tuple[V, ...], name: str) -> dict[V, int]:
+    def _by(self, column: Places, values: tuple[V, ...], name: str) -> dict[V, int]:
         """How many gigs there are of each value, without what is chosen of this kind."""
         counted = np.bincount(column[self.left(name)], minlength=len(values)).tolist()
         return {value: count for value, count in zip(values, counted, strict=True) if count}
@@ -200,7 +200,7 @@ def _masks(
         yield "credential", _any_of(openings.credentials, fits)
 
 
-def _any_of(column: Small, fits: list[bool]) -> Mask:
+def _any_of(column: Places, fits: list[bool]) -> Mask:
     """Where the value in that place fits."""
     return np.array(fits, np.bool_)[column] if fits else np.zeros(len(column), np.bool_)
 

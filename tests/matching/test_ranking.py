@@ -1,6 +1,6 @@
 """The ranking in SQL gives exactly what scoring everybody would."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
@@ -27,6 +27,7 @@ from marketplace.matching import (
 )
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
+from marketplace.matching.match import Match
 from marketplace.matching.suitable import Suitable
 from tests.matching.strategies import DAY, experts, gigs
 from tests.matching.test_criteria import ANA, GIG
@@ -272,6 +273,20 @@ def test_whoever_reaches_a_score_is_read_and_nobody_else(
 
 def score(gig: GigFacts, people: list[ExpertFacts], person_id: int) -> int:
     return explain(gig, people[person_id - 1], DAY).score
+
+
+def test_when_few_of_the_first_fit_further_ones_are_matched_each_once() -> None:
+    looked: list[int] = []
+    fits, fails = explain(GIG, ANA, DAY), explain(GIG, replace(ANA, suspended=True), DAY)
+
+    def matched(ids: Sequence[int]) -> list[tuple[int, Match]]:
+        looked.extend(ids)
+        return [(id_, fits if id_ % 3 == 0 else fails) for id_ in ids]
+
+    best = ranking._best(lambda wanted: list(range(min(wanted, 200))), matched, 50)
+    assert [id_ for id_, _match in best] == list(range(0, 150, 3))
+    assert looked == list(range(len(looked)))
+    assert len(ranking._best(lambda wanted: list(range(min(wanted, 100))), matched, 50)) == 34
 
 
 @pytest.mark.parametrize("weights", OTHERS)

@@ -260,6 +260,13 @@ class Timesheet(Public, Base):
         """Those who may see its contract."""
         return cls.contract_id.in_(sa.select(Contract.id).where(Contract.visible_to(actor)))
 
+    @classmethod
+    def worked(cls) -> sa.ColumnElement[bool]:
+        """Those in which something was worked: an entry that is neither removed nor, as that of a timer that
+        ran for less than a minute, of no length."""
+        long = TimeEntry.ended_at.is_(None) | (TimeEntry.ended_at > TimeEntry.started_at)
+        return cls.all_entries.any(TimeEntry.removed_at.is_(None) & long)
+
     @property
     def entries(self) -> list[TimeEntry]:
         """The entries that count, earliest first."""

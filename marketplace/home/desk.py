@@ -124,7 +124,7 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
     ended = Timesheet.week_end_at <= clock.now()
     mine = (Timesheet.contract_id == Contract.id, Contract.person_id == actor.id, ended)
     is_open = Timesheet.state == TimesheetState.OPEN
-    if n := _count(session, Timesheet, *mine, is_open, Timesheet.all_entries.any()):
+    if n := _count(session, Timesheet, *mine, is_open, Timesheet.worked()):
         yield Task(
             ngettext("A week is over and not submitted.", "%(n)s weeks are over and not submitted.", n),
             _("Submit your hours"),

@@ -68,7 +68,7 @@ def for_gig(session: Session, gig: GigFacts, day: date, wanted: int) -> Sequence
     """
     near = _near_gig(gig)
     asked = scoring.asked(session, gig, max(gig.starts_on, day))
-    query = BEST_EXPERTS.format(experts=asked.experts_of(STRONG))
+    query = BEST_EXPERTS.format(experts=asked.experts_reaching(STRONG))
     for least in _reached(session, asked, gig, near, wanted):
         these = {"least": least, "wanted": wanted, "gig": gig.gig_id, **_parts(gig, near, least)}
         ids = run(session, query, asked.values | these).scalars().all()

@@ -69,7 +69,7 @@ class Asked:
         """A select of `person_id` and `score` of those who fit, in a `part` of the index."""
         return self._select(part, [*self.telling, *self.quick])
 
-    def experts_of(self, part: str) -> str:
+    def experts_reaching(self, part: str) -> str:
         """The same, of those who may have the score `least`. Where `near.skilled`, nobody reaches it without
         any of the skills."""
         enough = f"{CHEAP} + {self.skills_at_most} >= :least"

@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts import queries as work
 from marketplace.contracts import rounding
-from marketplace.contracts.models import Contract, TimeEntry, Timesheet
+from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import TimeKind, TimesheetState
 from marketplace.gigs.find import there
 from marketplace.money import Money
@@ -73,18 +73,12 @@ def account_of(session: Session, actor: Actor) -> ConnectedAccount | None:
     ).one_or_none()
 
 
-# Neither removed nor, as of a timer that ran for less than a minute, nothing.
-WORKED = TimeEntry.removed_at.is_(None) & (
-    TimeEntry.ended_at.is_(None) | (TimeEntry.ended_at > TimeEntry.started_at)
-)
-
-
 def weeks_of(actor: Actor) -> sa.Select[Timesheet]:
     """The expert's weeks in which something was worked."""
     return (
         sa.select(Timesheet)
         .join(Timesheet.contract)
-        .where(Contract.person_id == actor.id, Timesheet.all_entries.any(WORKED))
+        .where(Contract.person_id == actor.id, Timesheet.worked())
         .options(
             contains_eager(Timesheet.contract).options(
                 joinedload(Contract.gig), joinedload(Contract.organization), selectinload(Contract.rates)

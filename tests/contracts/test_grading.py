@@ -51,12 +51,6 @@ assert tasks
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.fixture
-def trial(session: Session) -> Trial:
-    with clock.at(MONDAY):
-        return a_trial(session)
-
-
 def graded(session: Session, trial: Trial, given: dict[int, LineGrade]) -> Sitting:
     sitting = taken(session, trial)
     with clock.at(MONDAY + DAY):

@@ -44,12 +44,6 @@ WRITTEN = {
 }
 
 
-@pytest.fixture
-def trial(session: Session) -> Trial:
-    with clock.at(MONDAY):
-        return a_trial(session)
-
-
 def at_browser(app: Flask, session: Session, actor: Actor) -> Visitor:
     return Visitor(enter(app.test_client(), session, actor))
 

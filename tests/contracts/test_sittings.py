@@ -43,12 +43,6 @@ assert tasks
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.fixture
-def trial(session: Session) -> Trial:
-    with clock.at(MONDAY):
-        return a_trial(session)
-
-
 def free(session: Session, trial: Trial) -> int:
     return -ledger.balance(session, chart.project_funds(trial.deal.project.public_id), "USD")
 

@@ -13,9 +13,10 @@ from marketplace import audit, clock
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import limits
-from marketplace.contracts.models import Contract, Offer
+from marketplace.contracts.models import Contract
+from marketplace.contracts.sittings import queries
 from marketplace.contracts.sittings.models import Grader, Sitting
-from marketplace.contracts.states import ContractState, OfferState, SittingState
+from marketplace.contracts.states import ContractState, SittingState
 from marketplace.credentials.gate import Requirement, Verdict, holdings
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
@@ -51,7 +52,7 @@ def choose_graders(
     if any(each not in known for each in people):
         raise Invalid(_("Choose people from the list."), field="people")
     wanted = {known[each].id: known[each] for each in people}
-    _refuse_takers(session, test, wanted)
+    _refuse_takers(session, test, list(wanted))
     kept = {each.person_id: each for each in session.scalars(sa.select(Grader).filter_by(test_id=test.id))}
     for person_id, grader in kept.items():
         if person_id not in wanted:
@@ -120,23 +121,15 @@ def _at_work(session: Session, organization_id: int) -> dict[int, str]:
     return {each.person_id: each.gig.title for each in contracts}
 
 
-def _refuse_takers(session: Session, test: QualificationTest, wanted: Iterable[int]) -> None:
+def _refuse_takers(session: Session, test: QualificationTest, wanted: Sequence[int]) -> None:
     waiting = (SittingState.BEGUN, SittingState.HANDED_IN)
-    taking = session.scalars(
-        sa.select(Sitting).where(
-            Sitting.test_id == test.id, Sitting.person_id.in_(wanted), Sitting.state.in_(waiting)
-        )
-    ).first()
-    asked = session.scalars(
-        sa.select(Offer).where(
-            Offer.test_id == test.id, Offer.person_id.in_(wanted), Offer.state == OfferState.MADE
-        )
-    ).first()
-    if taking is not None or asked is not None:
-        person = session.get_one(Person, taking.person_id if taking else asked.person_id if asked else 0)
-        raise Refused(
-            _("%(name)s is taking this test or asked to, so they cannot grade it.", name=person.full_name)
-        )
+    taking = sa.select(Sitting.person_id).where(
+        Sitting.test_id == test.id, Sitting.person_id.in_(wanted), Sitting.state.in_(waiting)
+    )
+    both = [*session.scalars(taking), *queries.offers_waiting(session, test.id, wanted)]
+    if both:
+        name = session.get_one(Person, both[0]).full_name
+        raise Refused(_("%(name)s is taking this test or asked to, so they cannot grade it.", name=name))
 
 
 def _tell(session: Session, test: QualificationTest, person_id: int) -> None:

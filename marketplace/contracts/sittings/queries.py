@@ -71,7 +71,7 @@ def standings(session: Session, gig: Gig, people: Sequence[int]) -> dict[int, St
     if gig.test_id is None or not people:
         return {}
     counting = passes.passed(session, gig, people)
-    waiting = _waiting(session, gig.test_id, people)
+    waiting = offers_waiting(session, gig.test_id, people)
     latest = _latest(session, gig.test_id, people)
     return {
         each: Standing(waiting.get(each), latest.get(each), each in counting, _again_on(latest.get(each)))
@@ -141,7 +141,8 @@ def paid_for(session: Session, actor: Actor, sitting: Sitting) -> Contract | Non
     return session.scalars(query.order_by(Contract.id.desc()).limit(1)).first()
 
 
-def _waiting(session: Session, test_id: int, people: Sequence[int]) -> dict[int, Offer]:
+def offers_waiting(session: Session, test_id: int, people: Sequence[int]) -> dict[int, Offer]:
+    """The offers of a test that these people (internal ids) have not answered, by person."""
     query = sa.select(Offer).where(
         Offer.test_id == test_id,
         Offer.person_id.in_(people),

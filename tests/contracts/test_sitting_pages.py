@@ -148,6 +148,9 @@ def test_the_whole_path_by_hand(app: Flask, session: Session) -> None:
         answered = words(carla.get(f"/gigs/{deal.gig.public_id}/applications"))
         assert "Test passed" in answered
         assert "Make an offer" in answered
+        # By the name that stands on the list, not by the number that stood there before.
+        offer = words(carla.get(f"/applications/{application.public_id}/offer"))
+        assert f"Make an offer to {ana.name}" in offer
         assert "90 of 100" in words(carla.get(f"/tests/{test.public_id}/results"))
 
 

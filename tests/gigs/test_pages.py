@@ -81,7 +81,11 @@ def test_a_gig_is_written_previewed_and_published(app: Flask, session: Session) 
     )  # fmt: skip
     assert "Skills that count CT, style guides" in words(preview)
     assert "Publish the gig" in words(preview)
-    assert "The gig is published" in words(browser.post(f"/gigs/{gig.public_id}/publication"))
+    assert "There is no money for it yet" in words(preview)
+    published = words(browser.post(f"/gigs/{gig.public_id}/publication"))
+    assert "The gig is published. Nobody finds it until the project has money for it." in published
+    assert "Experts do not find this gig" in published
+    assert "Invite experts who fit" not in published
     session.refresh(gig)
     assert (gig.rate_min, gig.rate_max) == (100_00, 150_50)
 

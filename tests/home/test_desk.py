@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts.timer import start_timer
+from marketplace.gigs.invitations import invite
+from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.publishing import close_gig
 from marketplace.home.desk import Desk, desks
 from tests.cast import Cast
 from tests.factories.accounts import an_organization
 from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
 from tests.factories.credentials import a_claim
-from tests.factories.gigs import a_gig, an_application, an_expert, fund
+from tests.factories.gigs import a_gig, an_application, an_expert, an_open_gig, fund
 
 
 def desk(session: Session, actor: Actor) -> Desk:
@@ -31,6 +34,18 @@ def asked(session: Session, actor: Actor) -> list[str]:
 def figure(session: Session, actor: Actor, label: str) -> str:
     (value,) = (str(each.value) for each in desk(session, actor).figures if each.label == label)
     return value
+
+
+def test_an_invitation_waits_only_while_its_gig_takes_applications(session: Session) -> None:
+    client, gig = an_open_gig(session)
+    ana = an_expert(session)
+    profile = session.get_one(ExpertProfile, ana.id).public_id
+    session.commit()
+    invite(session, client, gig.public_id, profile, "Please look.")
+    told = [task.sentence for task in desk(session, ana).tasks]
+    assert "A company invites you to apply." in told
+    close_gig(session, client, gig.public_id)
+    assert "A company invites you to apply." not in [task.sentence for task in desk(session, ana).tasks]
 
 
 def with_a_week_submitted(session: Session) -> Deal:

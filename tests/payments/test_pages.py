@@ -139,6 +139,15 @@ def test_an_expert_sees_each_week_in_one_state_and_every_cent_of_a_deposit(
 ):
     ana = enter(cast, app, deal.expert)
     assert "It goes out with the next pay run" in words(ana.get("/pay"))
+    assert "When you can be paid" not in words(ana.get("/pay"))
+    account = session.scalars(sa.select(ConnectedAccount).filter_by(person_id=deal.expert.id)).one()
+    ready, account.transfers = account.transfers, "restricted"
+    session.commit()
+    told = words(ana.get("/pay"))
+    assert "You cannot be paid yet" in told
+    assert "When you can be paid" in told
+    account.transfers = ready
+    session.commit()
     with clock.at(FRIDAY):
         batch = a_released_batch(session)
     assert "In a pay run" in words(ana.get("/pay"))

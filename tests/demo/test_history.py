@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from marketplace import settings, tasks
 from marketplace.accounts.models import Person
 from marketplace.app import create_app
-from marketplace.contracts.models import Contract, TimeEntry, Timesheet
+from marketplace.contracts.models import Approval, Contract, TimeEntry, Timesheet
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.states import SittingState, TimesheetState
 from marketplace.demo import world
@@ -22,7 +22,7 @@ from marketplace.demo.walk import steps as walk
 from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.states import ApplicationState
 from marketplace.payments.gateway import connect
-from marketplace.payments.models import Funding, PayoutItem
+from marketplace.payments.models import Funding, PayoutItem, PayoutItemApproval
 from marketplace.payments.states import ItemState
 from tests.conftest import Committed
 from tests.demo.stripe_server.harness import Handle, stripe_of_the_settings
@@ -66,6 +66,7 @@ def test_a_small_history(committed: Committed, stripe: Handle) -> None:
         assert carla_has_somebody_to_answer(stage)
         assert nothing_is_walked(stage)
         assert a_test_was_taken(stage)
+        assert the_test_was_paid_in_a_batch(stage)
 
 
 def how_much(stage: Stage) -> list[int | None]:
@@ -97,6 +98,19 @@ def carla_has_somebody_to_answer(stage: Stage) -> bool:
 def a_test_was_taken(stage: Stage) -> bool:
     states = set(stage.session.scalars(sa.select(Sitting.state)))
     return {SittingState.PASSED, SittingState.HANDED_IN} == states
+
+
+def the_test_was_paid_in_a_batch(stage: Stage) -> bool:
+    """Every sitting, as nothing more is paid until a visitor prepares a batch."""
+    paid = (
+        sa.select(Timesheet.contract_id)
+        .join(Approval)
+        .join(PayoutItemApproval, PayoutItemApproval.approval_id == Approval.id)
+        .join(PayoutItem)
+        .where(PayoutItem.state.in_((ItemState.SENT, ItemState.PAID, ItemState.SETTLED)))
+    )
+    sat = set(stage.session.scalars(sa.select(Sitting.contract_id)))
+    return bool(sat) and sat <= set(stage.session.scalars(paid))
 
 
 def nothing_is_walked(stage: Stage) -> bool:

@@ -36,6 +36,9 @@ def steps(stage: Stage) -> Iterator[Step]:
         if week:
             yield "hours are approved", partial(weeks.approve, stage, week - 1)
         yield "gigs find their experts", partial(projects.publish_gigs, stage, week)
+        if week == world.TESTED_IN:
+            # Before pay day, so that what the test pays is in a batch too.
+            yield "a test is taken", partial(testing.play, stage)
         if week % 2:
             yield "experts are paid", partial(money.pay, stage, week)
         elif week:
@@ -44,7 +47,6 @@ def steps(stage: Stage) -> Iterator[Step]:
         if week % 4 == 3:
             yield "fees are swept", partial(money.sweep, stage, week)
             yield "statements come in", partial(money.reconcile, stage, week)
-    yield "a test is taken", partial(testing.play, stage)
     yield "the last weeks come in", partial(weeks.come_late, stage)
     yield "the present begins", partial(catch_up, stage)
     yield "everything is proven", partial(prove, stage)

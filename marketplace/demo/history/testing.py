@@ -19,6 +19,7 @@ from marketplace.contracts.sittings.queries import Standing, standings
 from marketplace.contracts.sittings.taking import begin, hand_in
 from marketplace.contracts.states import SittingState
 from marketplace.demo.cast import LUMEN
+from marketplace.demo.history.projects import set_up_payment
 from marketplace.demo.history.stage import Stage, trying
 from marketplace.demo.world import CARLA, LUMEN_TESTED, TESTED_IN
 from marketplace.gigs.drafts import draft_of, edit_gig
@@ -45,6 +46,7 @@ TEST = QualificationDraft(
         ("Says what relying on it would cost", 15),
     ),
 )
+TAKERS = 2
 GOOD = {
     1: "Consent is needed, and cannot be refused without a good reason. Say: you may sublet if the landlord "
     "agrees, and the landlord needs a good reason to say no.",
@@ -70,6 +72,9 @@ def play(stage: Stage) -> None:
         .filter_by(gig_id=gig.id)
         .order_by(Application.id)
     ).all()[:3]
+    # What a test pays goes out on Friday to those who have said where to.
+    for person_id, _application in people[:TAKERS]:
+        set_up_payment(stage, TESTED_IN, person_id)
     for place, (person_id, application_id) in enumerate(people):
         trying(stage.session, partial(_take, stage, gig, place, person_id, application_id))
 
@@ -104,7 +109,7 @@ def _take(stage: Stage, gig: Gig, place: int, person_id: int, application_id: UU
         if standing.may_ask and standing.sitting is None:
             ask(stage.session, stage.by_email(CARLA), application_id, fee_bps=stage.fee_bps)
         offer = _standing(stage, gig, person_id).offer
-        if offer is not None and place < 2:
+        if offer is not None and place < TAKERS:
             begin(stage.session, expert, offer.public_id, expert.name)
     sitting = _standing(stage, gig, person_id).sitting
     if sitting is not None and sitting.state is SittingState.BEGUN:

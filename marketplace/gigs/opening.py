@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.credentials import types
+from marketplace.gigs.finding.hiding import hidden_ids
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.matching import candidates, ranking
@@ -32,7 +33,8 @@ MOST = 8
 
 @dataclass(frozen=True)
 class Way:
-    """`gigs` more would be open if `change` were so; `field` is the input of the profile, or `credentials`.
+    """`gigs` more would be open if `change` were so; `field` is the input of the profile, or `credentials`
+    to add one, or `review` where one has only to be waited for.
 
     `fields` are the facts of the expert as they would be.
     """
@@ -58,7 +60,9 @@ def opening(session: Session, person_id: int) -> Opening | None:
     expert = ranking.experts(session, [person_id]).get(person_id)
     if expert is None or not expert.domains:
         return None
-    ids = candidates.newest_near(session, expert, LOOKED_AT)
+    hidden = hidden_ids(session, person_id)
+    near = candidates.newest_near(session, expert, LOOKED_AT + len(hidden))
+    ids = [gig_id for gig_id in near if gig_id not in hidden][:LOOKED_AT]
     gigs = list(ranking.gigs(session, ids).values())
     return among(expert, gigs)
 
@@ -108,6 +112,9 @@ def _credential(expert: ExpertFacts, lacking: Lacking) -> Iterator[Way]:
     for facts, fields, gigs in _changes(expert, lacking):
         title = types.title(facts["type"], facts["jurisdiction"])
         yield Way("credential", gigs, _("with this, verified: %(what)s", what=title), "credentials", fields)
+    for facts, fields, gigs in _changes(expert, lacking, Verdict.UNKNOWN, Who.SITE):
+        title = types.title(facts["type"], facts["jurisdiction"])
+        yield Way("review", gigs, _("once we have reviewed this: %(what)s", what=title), "review", fields)
 
 
 def _data_use(expert: ExpertFacts, lacking: Lacking) -> Iterator[Way]:
@@ -117,14 +124,14 @@ def _data_use(expert: ExpertFacts, lacking: Lacking) -> Iterator[Way]:
 
 
 def _changes(
-    expert: ExpertFacts, lacking: Lacking
+    expert: ExpertFacts, lacking: Lacking, verdict: Verdict = Verdict.FAIL, who: Who = Who.EXPERT
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], int]]:
-    """For each smallest change of the expert's own: what it is about, the facts as they would be, and how
+    """For each smallest change that is up to `who`: what it is about, the facts as they would be, and how
     many of the gigs it opens."""
     seen: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
     for _gig, lack in lacking:
         for change in lack.changes:
-            if change.who is Who.EXPERT and lack.verdict is Verdict.FAIL:
+            if change.who is who and lack.verdict is verdict:
                 seen.setdefault(repr(change.fields), (lack.facts, change.fields))
     for facts, fields in seen.values():
         after = replace(expert, **fields)

@@ -42,6 +42,10 @@ class ApplicationState(StrEnum):
     ENDED = "ended"
 
 
+# Somebody whose application is over can apply again.
+OVER = frozenset({ApplicationState.WITHDRAWN, ApplicationState.ENDED})
+
+
 class InvitationState(StrEnum):
     """An invitation is accepted by applying."""
 

@@ -68,7 +68,8 @@ def _stale(asked: RequirementFact, held: CredentialFact, day: date) -> bool:
     return asked.max_age_days is not None and held.checked_on + timedelta(days=asked.max_age_days) < day
 
 
-def _in_force(held: CredentialFact, day: date) -> bool:
+def in_force(held: CredentialFact, day: date) -> bool:
+    """Does it count on `day`, or will it once a reviewer has looked at it?"""
     return held.valid_from <= day and (held.valid_to is None or day <= held.valid_to)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from random import Random
 
 import numpy as np
@@ -14,12 +15,16 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from marketplace import clock
 from marketplace.accounts.models import Organization
-from marketplace.actor import Actor
+from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import Requirement
+from marketplace.gigs.applications import withdraw_application
 from marketplace.gigs.drafts import edit_gig
 from marketplace.gigs.finding import lists
 from marketplace.gigs.finding.facets import Reader, Sieve
+from marketplace.gigs.finding.hiding import hide
+from marketplace.gigs.finding.models import HideReason
 from marketplace.gigs.finding.search import CREDENTIALS, HOURS, NEWEST, RATE, RATES, Search
 from marketplace.gigs.models import Project
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
@@ -27,15 +32,26 @@ from marketplace.gigs.states import TaskKind
 from marketplace.matching import bits, domains, openings, ranking
 from marketplace.matching.openings import Openings
 from tests.conftest import Committed
-from tests.factories.accounts import enter
-from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_gig, a_project, an_expert, fund, licence
+from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.credentials import a_claim, a_verified_credential, in_days
+from tests.factories.gigs import (
+    RADIOLOGY,
+    a_client,
+    a_draft,
+    a_gig,
+    a_project,
+    an_application,
+    an_expert,
+    fund,
+    licence,
+)
 from tests.visitor import Visitor, words
 
 DICE = Random(5)
 CODES = ("medicine", RADIOLOGY, "29-1051", "law", "23-1011")
 TASKS = tuple(kind.value for kind in TaskKind)
 LANGUAGES = ((), ("en",), ("en", "de"), ("fr",))
-SETS = (0, 5, 9)
+SETS = (0, 5, 9, 18)
 
 
 def some_openings(number: int) -> Openings:
@@ -84,6 +100,13 @@ def a_search() -> Search:
     )
 
 
+def by_hand_held(asked: int, reader: Reader) -> str:
+    lacking = asked & ~reader.held
+    if not asked or not lacking:
+        return "held" if asked else "none"
+    return "lacking" if lacking & ~reader.reviewed else "review"
+
+
 def fits(found: Openings, place: int, search: Search, reader: Reader) -> bool:
     """By hand: does this gig pass the search?"""
     domain, asked = found.domains[found.domain[place]], SETS[found.credentials[place]]
@@ -91,7 +114,7 @@ def fits(found: Openings, place: int, search: Search, reader: Reader) -> bool:
     paid = search.rate is None or (
         found.rate[place] >= search.rate * 100 and found.currencies[found.currency[place]] == reader.currency
     )
-    held = "none" if not asked else "lacking" if asked & ~reader.held else "held"
+    held = by_hand_held(asked, reader)
     said = LANGUAGES[found.languages[place]]
     return bool(
         in_domain
@@ -110,7 +133,7 @@ def some(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 
 def test_every_count_is_what_the_choice_would_leave() -> None:
     """Of a kind in which one can choose several, what the choice alone would leave beside all others."""
-    found, reader = some_openings(300), Reader("USD", held=5, hidden=(7, 8))
+    found, reader = some_openings(300), Reader("USD", held=5, reviewed=8, hidden=(7, 8))
     for _round in range(40):
         search = a_search()
         sieve = Sieve(found, search, reader, None)
@@ -265,6 +288,49 @@ def test_credentials_are_counted_by_what_one_holds(session: Session, client: Act
     assert titles(session, ana, Search(credential=("lacking",))) == ["For graduates", "For the licensed"]
     assert titles(session, ana, Search(credential=("none",))) == ["Open to all"]
     assert titles(session, ana, Search(credential=("held",))) == []
+
+
+def test_one_in_review_is_waited_for_and_a_lapsed_one_is_lacking(
+    session: Session, client: Actor, project: Project
+) -> None:
+    a_gig(session, client, project, title="For the licensed", requirements=(licence(),))
+    waits, lapsed = an_expert(session, "Wanda Waits"), an_expert(session, "Lena Lapsed")
+    rev = an_actor(session, a_person(session, "Rev Reviewer", Role.REVIEWER))
+    a_claim(session, waits)
+    a_verified_credential(session, lapsed, rev, expires_on=in_days(3))
+
+    def counted(who: Actor) -> list[str]:
+        """The kinds that the gig is counted as."""
+        return [each for each in CREDENTIALS if titles(session, who, Search(credential=(each,)))]
+
+    assert counted(waits) == ["review"]
+    assert counted(lapsed) == ["held"]
+    with clock.at(clock.now() + timedelta(days=5)):
+        assert counted(lapsed) == ["lacking"]
+
+
+def test_a_gig_is_found_by_its_company(session: Session, client: Actor, project: Project) -> None:
+    a_gig(session, client, project, title="Review radiology reports")
+    ana = an_expert(session)
+    for text in ("Northwind", "northwnd", "radiology northwind"):
+        assert titles(session, ana, Search(text=text)) == ["Review radiology reports"], text
+
+
+def test_what_one_has_applied_for_or_hidden_says_so(
+    app: Flask, session: Session, client: Actor, project: Project
+) -> None:
+    gig = a_gig(session, client, project)
+    ana = an_expert(session)
+    browser = Visitor(enter(app.test_client(), session, ana))
+    assert "Your application:" not in words(browser.get("/gigs"))
+    application = an_application(session, ana, gig)
+    for sort in ("match", "newest"):
+        assert "Your application: Applied" in words(browser.get(f"/gigs?sort={sort}"))
+    withdraw_application(session, ana, application.public_id)
+    assert "Your application:" not in words(browser.get("/gigs"))
+    assert "You have hidden this gig" not in words(browser.get(f"/gigs/{gig.public_id}"))
+    hide(session, ana, gig.public_id, HideReason.PAY)
+    assert "You have hidden this gig" in words(browser.get(f"/gigs/{gig.public_id}"))
 
 
 def test_the_page_shows_counts_and_takes_choices_back(

@@ -14,10 +14,13 @@ from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import Organization
 from marketplace.actor import Role
+from marketplace.gigs.finding.hiding import hide
+from marketplace.gigs.finding.models import HideReason
 from marketplace.gigs.opening import among, opening
 from marketplace.matching.criteria import explain
 from marketplace.matching.facts import ExpertFacts, GigFacts
 from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.credentials import a_claim
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund, licence
 from tests.matching.strategies import DAY, experts, gigs
 from tests.visitor import Visitor, words
@@ -44,7 +47,7 @@ def test_every_count_is_what_the_change_would_open(
         gained = open_to(replace(expert, **way.fields), offers) - found.open_now
         # A credential in one place may do for a gig that asks for it anywhere; more than is said, never less.
         assert gained == way.gigs or (
-            way.code in ("credential", "languages", "data_use") and gained > way.gigs
+            way.code in ("credential", "review", "languages", "data_use") and gained > way.gigs
         )
 
 
@@ -77,6 +80,23 @@ def test_the_page_says_what_would_help(app: Flask, session: Session) -> None:
     assert "+2 if your least were $80.00 an hour" in said
     assert "+1 if you wrote Spanish" in said
     assert 'href="/profile#min_rate"' in page.text
+
+
+def test_one_in_review_is_said_to_open_what_it_will_and_hidden_gigs_are_left_out(
+    app: Flask, session: Session
+) -> None:
+    client, organization = a_client(session)
+    project = a_project(session, client, organization)
+    fund(session, project.public_id, 1_000_000_00)
+    ana = an_expert(session)
+    a_claim(session, ana)
+    a_gig(session, client, project, title="Licensed", requirements=(licence(),))
+    unwanted = a_gig(session, client, project, title="Unwanted", requirements=(licence(),))
+    hide(session, ana, unwanted.public_id, HideReason.WORK)
+    page = Visitor(enter(app.test_client(), session, ana)).get("/gigs/opening")
+    assert "Open to you now: 0 of the 1 newest gigs in your fields." in words(page)
+    assert "+1 once we have reviewed this: US medical licence, California" in words(page)
+    assert 'href="/credentials/"' in page.text
 
 
 def test_before_there_is_a_profile(app: Flask, session: Session) -> None:

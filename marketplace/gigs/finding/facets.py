@@ -24,11 +24,12 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Reader:
-    """Who looks: the currency that they ask for, the bits of what they hold (see `matching.bits`), and the
-    gigs (internal ids) that they have hidden."""
+    """Who looks: the currency that they ask for, the bits of what they hold and of what they will hold once
+    it is reviewed (see `matching.bits`), and the gigs (internal ids) that they have hidden."""
 
     currency: str
     held: int
+    reviewed: int = 0
     hidden: tuple[int, ...] = ()
 
 
@@ -126,7 +127,7 @@ class Sieve:
     def _credentials(self) -> Iterator[Option]:
         found = self._by(self._openings.credentials, self._openings.credential_sets, "credential")
         counts = {
-            code: sum(n for asked, n in found.items() if _how_held(asked, self.reader.held) == code)
+            code: sum(n for asked, n in found.items() if _how_held(asked, self.reader) == code)
             for code in choices.CREDENTIALS
         }
         for code, count in counts.items():
@@ -161,6 +162,7 @@ def held_word(code: str) -> str:
     return {
         choices.NO_CREDENTIAL: _("None asked for"),
         choices.HELD: _("All that are asked for are yours"),
+        choices.REVIEWED: _("One of yours is still being reviewed"),
         choices.LACKING: _("Asks for one that you lack"),
     }[code]
 
@@ -196,7 +198,7 @@ def _masks(
         fits = [any(asked & each for each in wanted) for asked in openings.language_sets]
         yield "language", _any_of(openings.languages, fits)
     if search.credential:
-        fits = [_how_held(asked, reader.held) in search.credential for asked in openings.credential_sets]
+        fits = [_how_held(asked, reader) in search.credential for asked in openings.credential_sets]
         yield "credential", _any_of(openings.credentials, fits)
 
 
@@ -209,7 +211,9 @@ def _in_currency(openings: Openings, currency: str) -> Mask:
     return _any_of(openings.currency, [each == currency for each in openings.currencies])
 
 
-def _how_held(asked: int, held: int) -> str:
+def _how_held(asked: int, reader: Reader) -> str:
     if not asked:
         return choices.NO_CREDENTIAL
-    return choices.LACKING if asked & ~held else choices.HELD
+    if not asked & ~reader.held:
+        return choices.HELD
+    return choices.LACKING if asked & ~(reader.held | reader.reviewed) else choices.REVIEWED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -39,9 +38,9 @@ def show_again(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> None
     session.execute(sa.delete(HiddenGig).where(HiddenGig.person_id == actor.id, HiddenGig.gig_id == hidden))
 
 
-def hidden_ids(session: Session, person_id: int) -> Sequence[int]:
+def hidden_ids(session: Session, person_id: int) -> frozenset[int]:
     """Internal ids of the gigs that this person (internal id) has hidden."""
-    return session.scalars(sa.select(HiddenGig.gig_id).filter_by(person_id=person_id)).all()
+    return frozenset(session.scalars(sa.select(HiddenGig.gig_id).filter_by(person_id=person_id)))
 
 
 def hidden(actor: Actor) -> sa.Select[HiddenGig]:

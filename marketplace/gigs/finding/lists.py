@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from marketplace import clock
 from marketplace.gigs.finding import texts
 from marketplace.gigs.finding.facets import Facet, Reader, Sieve
 from marketplace.gigs.finding.hiding import hidden_ids
 from marketplace.gigs.finding.search import MATCH, RATE, Search
-from marketplace.gigs.models import Gig, Project
-from marketplace.gigs.states import GigState
-from marketplace.matching import bits, domains, openings, ranking
+from marketplace.gigs.models import Application, Gig, Project
+from marketplace.gigs.states import OVER, ApplicationState, GigState
+from marketplace.matching import bits, domains, openings, ranking, requirements
 from marketplace.matching.candidates import draw
 from marketplace.matching.facts import ExpertFacts
 from marketplace.matching.openings import Ints, Mask, Openings, Small
+from marketplace.matching.requirements import CHECKED, SEEN_AT_SOURCE
 from marketplace.matching.suitable import Suitable
 
 RANKED = 300
@@ -34,10 +36,12 @@ SHOWN = (
 
 @dataclass(frozen=True)
 class Suited:
-    """A gig and how it matches the reader; `score` is None where they are not ordered by it."""
+    """A gig and how it matches the reader; `score` is None where they are not ordered by it. `application`
+    says how far theirs is, if there is one."""
 
     gig: Gig
     score: int | None
+    application: ApplicationState | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def find(session: Session, person_id: int, search: Search, sort: str, after: str
     taken = words.taken if words else []
     if sort == MATCH and expert is not None:
         return _by_match(session, among, sieve, expert, after, taken)
-    return _in_order(session, among, sieve, sort, after, taken)
+    return _in_order(session, person_id, among, sieve, sort, after, taken)
 
 
 def alike(session: Session, person_id: int, gig: Gig) -> list[Suited]:
@@ -81,8 +85,7 @@ def alike(session: Session, person_id: int, gig: Gig) -> list[Suited]:
         return []
     suit = {id_: match.score for id_, match in ranking.best_gigs(session, person_id, len(ids), ids)}
     shown = sorted(ids, key=lambda id_: id_ not in suit)[:ALIKE]
-    gigs = _gigs(session, shown)
-    return [Suited(gigs[id_], suit.get(id_)) for id_ in shown if id_ in gigs]
+    return _suited(session, person_id, [(id_, suit.get(id_)) for id_ in shown])
 
 
 def _likeness(among: Openings, gig: Gig) -> Small:
@@ -95,11 +98,14 @@ def _likeness(among: Openings, gig: Gig) -> Small:
     return near
 
 
-def reader_of(expert: ExpertFacts | None, hidden: Sequence[int]) -> Reader:
+def reader_of(expert: ExpertFacts | None, hidden: Collection[int]) -> Reader:
     """What of an expert decides how gigs are counted for them."""
     if expert is None:
-        return Reader(BOOKS, 0, tuple(hidden))
-    return Reader(expert.currency, bits.held(expert.credentials), tuple(hidden))
+        return Reader(BOOKS, held=0, hidden=tuple(hidden))
+    today = clock.today("UTC")
+    count = [each for each in expert.credentials if requirements.in_force(each, today)]
+    reviewed = [replace(each, level=SEEN_AT_SOURCE) for each in count if each.level < CHECKED]
+    return Reader(expert.currency, bits.held(count), bits.held(reviewed), tuple(hidden))
 
 
 def _by_match(
@@ -120,10 +126,9 @@ def _by_match(
         beyond = _beyond(order, (score, -draw(expert.person_id, last), -last))
         rest = np.flatnonzero(beyond)
     shown = rest[:PAGE]
-    gigs = _gigs(session, ids[shown].tolist())
     rows = [(int(ids[place]), int(scores[place])) for place in shown]
     return Found(
-        rows=[Suited(gigs[gig_id], score) for gig_id, score in rows if gig_id in gigs],
+        rows=_suited(session, expert.person_id, rows),
         facets=sieve.facets(),
         sort=MATCH,
         total=len(places),
@@ -153,7 +158,7 @@ def _fits(session: Session, among: Openings, suitable: Suitable, expert: ExpertF
 
 
 def _in_order(
-    session: Session, among: Openings, sieve: Sieve, sort: str, after: str | None,
+    session: Session, person_id: int, among: Openings, sieve: Sieve, sort: str, after: str | None,
     taken: list[tuple[str, str]],
 ) -> Found:  # fmt: skip
     left = np.flatnonzero(sieve.left())
@@ -164,10 +169,9 @@ def _in_order(
     if start is not None:
         places = places[_beyond([each[places] for each in _columns(among, sort)], start)]
     shown = among.ids[places[:PAGE]].tolist()
-    gigs = _gigs(session, shown)
     last = places[PAGE - 1] if len(places) > PAGE else None
     return Found(
-        rows=[Suited(gigs[gig_id], None) for gig_id in shown if gig_id in gigs],
+        rows=_suited(session, person_id, [(gig_id, None) for gig_id in shown]),
         facets=sieve.facets(),
         sort=sort,
         total=len(left),
@@ -194,6 +198,21 @@ def _beyond(columns: Sequence[Ints], start: Sequence[int]) -> Mask:
         beyond |= equal & (column < key)
         equal &= column == key
     return beyond
+
+
+def _suited(session: Session, person_id: int, rows: Sequence[tuple[int, int | None]]) -> list[Suited]:
+    """Those of these gigs (internal id, score) that can be shown to this person (internal id), in order."""
+    ids = [gig_id for gig_id, _score in rows]
+    gigs, applications = _gigs(session, ids), _applications(session, person_id, ids)
+    return [Suited(gigs[id_], score, applications.get(id_)) for id_, score in rows if id_ in gigs]
+
+
+def _applications(session: Session, person_id: int, ids: Sequence[int]) -> dict[int, ApplicationState]:
+    """How far their applications to these gigs are, those that are over left out."""
+    query = sa.select(Application.gig_id, Application.state).where(
+        Application.person_id == person_id, Application.gig_id.in_(ids), Application.state.not_in(OVER)
+    )
+    return {row.gig_id: row.state for row in session.execute(query)}
 
 
 def _gigs(session: Session, ids: Sequence[int]) -> dict[int, Gig]:

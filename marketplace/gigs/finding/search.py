@@ -15,9 +15,9 @@ SORTS = (MATCH, RATE, NEWEST)
 # Major units an hour that the highest rate must reach; and the most hours a week.
 RATES = (45, 60, 80, 100, 125, 150, 200)
 HOURS = (5, 10, 20, 30, 40)
-# No credential asked for; all that are asked for held; one asked for that is lacking.
-NO_CREDENTIAL, HELD, LACKING = "none", "held", "lacking"
-CREDENTIALS = (NO_CREDENTIAL, HELD, LACKING)
+# No credential asked for; all that are asked for held; held once those in review are; one lacking.
+NO_CREDENTIAL, HELD, REVIEWED, LACKING = "none", "held", "review", "lacking"
+CREDENTIALS = (NO_CREDENTIAL, HELD, REVIEWED, LACKING)
 MOST_TEXT = 200
 
 

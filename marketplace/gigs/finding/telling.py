@@ -106,7 +106,7 @@ def _still_good(session: Session, person: Person, alerts: Sequence[GigAlert]) ->
     """The gigs that can still be told of, the best match first. By a saved search also those that do not suit
     yet, but never one's own client's, nor any while one's work here is suspended."""
     searched = {alert.gig_id for alert in alerts if alert.search_id is not None}
-    known = set(hidden_ids(session, person.id)) | set(
+    known = hidden_ids(session, person.id) | set(
         session.scalars(sa.select(Application.gig_id).filter_by(person_id=person.id))
     )
     ids = [alert.gig_id for alert in alerts if alert.gig_id not in known]

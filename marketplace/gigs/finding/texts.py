@@ -62,7 +62,8 @@ class Words:
 
 def write(session: Session, gig: Gig) -> None:
     """Keep the words of a gig, in the running transaction."""
-    about = " ".join([*gig.skills, domains.title(gig.domain) if gig.domain else ""])
+    company = gig.project.organization.name
+    about = " ".join([*gig.skills, domains.title(gig.domain) if gig.domain else "", company])
     session.execute(WRITE, {"id": gig.id, "title": gig.title, "about": about, "rest": gig.description})
     session.execute(LEARN, {"all": f"{gig.title} {about} {gig.description}"})
 

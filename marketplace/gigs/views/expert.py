@@ -10,17 +10,15 @@ from flask.typing import ResponseReturnValue
 from marketplace import reasons
 from marketplace.actor import Role
 from marketplace.gigs import applications, find, invitations, opening, profiles, queries, rates
-from marketplace.gigs.finding import lists
+from marketplace.gigs.finding import hiding, lists
 from marketplace.gigs.finding.search import MATCH, SORTS, Search
 from marketplace.gigs.forms import ApplyForm, ProfileForm
 from marketplace.gigs.models import Application, ExpertProfile, Gig
-from marketplace.gigs.states import ApplicationState, GigState
+from marketplace.gigs.states import OVER, GigState
 from marketplace.gigs.views import bp
 from marketplace.i18n import gettext as _
 from marketplace.matching import skills
 from marketplace.web import actor, db_session, further, guard, page, paged, try_form
-
-OVER = (ApplicationState.WITHDRAWN, ApplicationState.ENDED)
 
 
 @bp.route("/profile", methods=["GET", "POST"])
@@ -128,5 +126,6 @@ def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:
         statement=reasons.about(db_session(), "application", application.public_id) if application else None,
         invitation=find.invitation(db_session(), gig.id, actor().id),
         explained=queries.explained_for(db_session(), gig, actor().id) if is_expert else None,
+        is_hidden=is_expert and gig.id in hiding.hidden_ids(db_session(), actor().id),
         alike=lists.alike(db_session(), actor().id, gig) if is_expert else [],
     )

@@ -17,7 +17,7 @@ from marketplace.contracts.models import Offer
 from marketplace.contracts.offers import OfferDraft, make_offer
 from marketplace.contracts.records import records_of
 from marketplace.contracts.signing import accept_offer
-from marketplace.contracts.sittings import graders, passes, queries
+from marketplace.contracts.sittings import graders, passes, pay, queries
 from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.grading import LineGrade, grade, remind_overdue
 from marketplace.contracts.sittings.models import Grader, Sitting
@@ -25,6 +25,7 @@ from marketplace.contracts.sittings.taking import begin, hand_in
 from marketplace.contracts.states import OfferState, SittingState
 from marketplace.credentials.gate import Requirement
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.qualification.models import Question
 from marketplace.notifications.models import Notification
 from marketplace.reasons import appeal
@@ -253,6 +254,42 @@ def test_whoever_grades_holds_what_its_taker_must_hold(session: Session) -> None
         grade(session, trial.gia, sitting.public_id, GOOD)
     with clock.at(MONDAY + DAY):
         assert grade(session, trial.gia, sitting.public_id, GOOD).state is SittingState.PASSED
+
+
+def ask_for_a_licence(session: Session, trial: Trial) -> None:
+    """From now on the gig that Gia works on asks for what she does not hold."""
+    work = trial.deal.gig
+    said = replace(draft_of(work), requirements=(licence(),))
+    edit_gig(session, trial.deal.client, work.public_id, said)
+
+
+def test_nobody_grades_for_nothing(session: Session, trial: Trial) -> None:
+    sitting = taken(session, trial)
+    with clock.at(MONDAY + DAY):
+        ask_for_a_licence(session, trial)
+        with pytest.raises(Refused, match="cannot be paid now, and nobody grades for nothing"):
+            grade(session, trial.gia, sitting.public_id, GOOD)
+        assert graders.able(session, trial.test, []) == []
+        [gia] = [each for each in graders.candidates(session, trial.test) if each.chosen]
+        assert "where paid time cannot be entered now" in gia.gap
+        # A second contract on which time can be entered pays for it, whichever is the later one.
+        other = a_gig_with_test(session, trial, test_id=None)
+        paying = an_offer(session, trial.deal.client, trial.gia, other, rate=150_00, hours=1)
+        contract = accept_offer(session, trial.gia, paying.public_id, trial.gia.name)
+        assert pay.contract_for(session, trial.gia, sitting) == contract
+        assert grade(session, trial.gia, sitting.public_id, GOOD).state is SittingState.PASSED
+
+
+def test_a_contract_that_begins_later_pays_for_no_grade_now(session: Session, trial: Trial) -> None:
+    sitting = taken(session, trial)
+    with clock.at(MONDAY + DAY):
+        ending.end_contract(session, trial.gia, trial.deal.contract.public_id)
+        other = an_application(session, trial.gia, a_gig_with_test(session, trial, test_id=None))
+        later = OfferDraft(rate=150_00, hours_per_week=1, starts_on=clock.today("UTC") + 2 * DAY)
+        offer = make_offer(session, trial.deal.client, other.public_id, later, fee_bps=FEE_BPS)
+        accept_offer(session, trial.gia, offer.public_id, trial.gia.name)
+        with pytest.raises(Refused, match="This contract begins on"):
+            grade(session, trial.gia, sitting.public_id, GOOD)
 
 
 def test_who_grades_a_test_does_not_take_it(session: Session, trial: Trial) -> None:

@@ -25,7 +25,7 @@ from marketplace.gigs.qualification.writing import write_test
 from marketplace.reasons.models import Statement
 from tests.factories.accounts import enter
 from tests.factories.contracts import MONDAY, a_deal, person_of
-from tests.factories.gigs import RADIOLOGY, a_draft, an_application, an_expert
+from tests.factories.gigs import RADIOLOGY, a_draft, an_application, an_expert, licence
 from tests.factories.sittings import ANSWERS, DRAFT, POOR, Trial, a_trial, asked, begun
 from tests.visitor import Visitor, words
 
@@ -67,21 +67,25 @@ def test_less_than_a_minute_is_owed_nothing_and_leaves_no_week(
         assert trial.gig.title not in words(ana.get("/pay"))
 
 
-def test_who_cannot_log_the_time_is_told_before_grading(
-    app: Flask, session: Session, trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_cannot_log_the_time_is_told_before_grading(app: Flask, session: Session, trial: Trial) -> None:
     with clock.at(MONDAY + HOUR):
         sitting = begun(session, trial)
         hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
         gia = at_browser(app, session, trial.gia)
         path = f"/sittings/{sitting.public_id}/grade"
         assert "Grading is paid" in words(gia.get(path))
-        gap = "marketplace.contracts.limits.credential_gap"
-        monkeypatch.setattr(gap, lambda *_all: "The licence ran out.")
+        work = trial.deal.gig
+        edit_gig(
+            session, trial.deal.client, work.public_id, replace(draft_of(work), requirements=(licence(),))
+        )
         told = words(gia.get(path))
         assert "Your time for this cannot be paid now" in told
-        assert "The licence ran out." in told
+        assert "part of the work on Review radiology reports, where paid time cannot be entered now" in told
         assert "Grading is paid" not in told
+        assert "Give this grade" not in told
+        given = gia.post(path, points_1="70", points_2="30")
+        assert "Your time for this cannot be paid now" in words(given)
+        assert sitting.state is SittingState.HANDED_IN
 
 
 def test_the_whole_path_by_hand(app: Flask, session: Session) -> None:

@@ -88,7 +88,5 @@ def taken(session: Session, trial: Trial, minutes: int = 30) -> Sitting:
 
 def a_gig_with_test(session: Session, trial: Trial, **changes: object) -> Gig:
     """Another gig of the client that asks for the test, small enough for what little is free."""
-    small = {"rate_min": 10_00, "rate_max": 200_00, "hours_per_week": 1, **changes}
-    return a_gig(
-        session, trial.deal.client, trial.deal.project, title="Another gig", test_id=trial.test.id, **small
-    )
+    small = {"rate_min": 10_00, "rate_max": 200_00, "hours_per_week": 1, "test_id": trial.test.id, **changes}
+    return a_gig(session, trial.deal.client, trial.deal.project, title="Another gig", **small)

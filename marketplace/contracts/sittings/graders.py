@@ -14,9 +14,9 @@ from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import limits
 from marketplace.contracts.models import Contract
-from marketplace.contracts.sittings import queries
+from marketplace.contracts.sittings import pay, queries
 from marketplace.contracts.sittings.models import Grader, Sitting
-from marketplace.contracts.states import ContractState, SittingState
+from marketplace.contracts.states import SittingState
 from marketplace.credentials.gate import Requirement, Verdict, holdings
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
@@ -31,7 +31,8 @@ from marketplace.i18n import gettext as _
 class Candidate:
     """Somebody who could grade; `works_on` is the title of a gig of theirs, '' for the client's own people.
 
-    `gap` says what they would have to hold to grade for every gig that asks for the test; '' when nothing.
+    `gap` says what keeps them from grading for every gig that asks for the test: what they would have to
+    hold, or why they would not be paid; '' when nothing.
     """
 
     person: Person
@@ -73,7 +74,7 @@ def candidates(session: Session, test: QualificationTest) -> list[Candidate]:
     ids = {*gigs, *people_with(session, test.organization_id, *CLIENT)}
     chosen = set(session.scalars(sa.select(Grader.person_id).filter_by(test_id=test.id)))
     asked = list({each: None for gig in open_gigs(session, test) for each in limits.requirements(gig)})
-    gaps = _gaps(session, ids, asked)
+    gaps = pay.unpaid(session, test.organization_id, ids) | _gaps(session, ids, asked)
     people = session.scalars(
         sa.select(Person).where(Person.id.in_(ids)).order_by(Person.full_name, Person.id)
     )
@@ -83,10 +84,11 @@ def candidates(session: Session, test: QualificationTest) -> list[Candidate]:
 
 
 def able(session: Session, test: QualificationTest, asked: Sequence[Requirement]) -> list[int]:
-    """The graders (internal ids) who work for the client now and hold all of this now."""
+    """The graders (internal ids) who work for the client now, hold all of this now, and would be paid."""
     at_work = {*_at_work(session, test.organization_id), *people_with(session, test.organization_id, *CLIENT)}
     chosen = set(session.scalars(sa.select(Grader.person_id).filter_by(test_id=test.id))) & at_work
-    return sorted(chosen - _gaps(session, chosen, asked).keys())
+    unpaid = pay.unpaid(session, test.organization_id, chosen)
+    return sorted(chosen - _gaps(session, chosen, asked).keys() - unpaid.keys())
 
 
 def gap(session: Session, person_id: int, asked: Sequence[Requirement]) -> str:
@@ -112,12 +114,7 @@ def _gaps(session: Session, people: Iterable[int], asked: Sequence[Requirement])
 
 def _at_work(session: Session, organization_id: int) -> dict[int, str]:
     """Who has a contract to work on, and the title of its gig."""
-    contracts = session.scalars(
-        sa.select(Contract)
-        .filter_by(organization_id=organization_id, state=ContractState.ACTIVE, test_id=None)
-        .options(sa.orm.joinedload(Contract.gig))
-        .order_by(Contract.id)
-    )
+    contracts = session.scalars(pay.working_for(organization_id).order_by(Contract.id))
     return {each.person_id: each.gig.title for each in contracts}
 
 

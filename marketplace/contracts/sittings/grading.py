@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, jobs
 from marketplace.actor import Actor
-from marketplace.contracts.sittings import graders, queries
+from marketplace.contracts.sittings import graders, pay, queries
 from marketplace.contracts.sittings.models import Grade, Sitting
 from marketplace.contracts.states import SITTING_MOVES, SittingState, move
 from marketplace.db import use_case
@@ -44,13 +44,15 @@ def grade(
     """Grade every line of the rubric, by its position. With too few points it is not passed, and the
     comments become a statement of reasons that the expert can appeal.
 
-    Raises NotAllowed for who is not asked to grade it, Refused for who does not hold what its taker must hold
-    and when it is graded already, Invalid for points that cannot be and for a loss without a comment.
+    Raises NotAllowed for who is not asked to grade it, Refused for who does not hold what its taker must
+    hold, whose time for it cannot be paid now, and when it is graded already, Invalid for points that cannot
+    be and for a loss without a comment.
     """
     sitting = queries.sitting(session, actor, sitting_public_id, lock=True)
-    _require_grader(session, actor, sitting)
+    require_chosen(session, actor, sitting)
     if sitting.state is not SittingState.HANDED_IN:
         raise Refused(_("This test is graded already. Nothing was changed."))
+    _require_able(session, actor, sitting)
     session.add_all(_grades(sitting, given))
     points = sum(given[line.position].points for line in sitting.test.rubric)
     passed = points >= sitting.test.pass_points
@@ -68,6 +70,11 @@ def grade(
 def gap(session: Session, actor: Actor, sitting: Sitting) -> str:
     """Why this grader may not grade it now: the credential that they lack; '' when they may."""
     return graders.gap(session, actor.id, sitting.asked)
+
+
+def unpaid(session: Session, actor: Actor, sitting: Sitting) -> str:
+    """Why the time of this grader cannot be paid now; '' when it can, and for the client's own people."""
+    return pay.unpaid(session, sitting.test.organization_id, [actor.id]).get(actor.id, "")
 
 
 def passes_after_all(session: Session, actor: Actor, subject_id: uuid.UUID) -> None:
@@ -119,12 +126,16 @@ def require_chosen(session: Session, actor: Actor, sitting: Sitting) -> None:
         raise NotAllowed(_("Only somebody whom the client chose grades this test, and nobody their own."))
 
 
-def _require_grader(session: Session, actor: Actor, sitting: Sitting) -> None:
-    require_chosen(session, actor, sitting)
+def _require_able(session: Session, actor: Actor, sitting: Sitting) -> None:
     lacking = gap(session, actor, sitting)
     if lacking:
         raise Refused(
             _("Whoever grades this test holds at least what its taker must hold. %(why)s", why=lacking)
+        )
+    why = unpaid(session, actor, sitting)
+    if why:
+        raise Refused(
+            _("Your time for this cannot be paid now, and nobody grades for nothing. %(why)s", why=why)
         )
 
 

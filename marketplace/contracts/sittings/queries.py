@@ -133,14 +133,6 @@ def grades_in_turn(session: Session, actor: Actor, sitting: Sitting) -> bool:
     return session.scalar(query) is not None
 
 
-def paid_for(session: Session, actor: Actor, sitting: Sitting) -> Contract | None:
-    """The contract on which the time to grade it is logged: the grader's latest with its client."""
-    query = sa.select(Contract).filter_by(
-        person_id=actor.id, organization_id=sitting.test.organization_id, test_id=None, ended_at=None
-    )
-    return session.scalars(query.order_by(Contract.id.desc()).limit(1)).first()
-
-
 def offers_waiting(session: Session, test_id: int, people: Sequence[int]) -> dict[int, Offer]:
     """The offers of a test that these people (internal ids) have not answered, by person."""
     query = sa.select(Offer).where(

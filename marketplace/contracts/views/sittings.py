@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock, reasons
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Role
-from marketplace.contracts import find, limits, queries
+from marketplace.contracts import find, queries
 from marketplace.contracts.forms import SignForm
-from marketplace.contracts.sittings import asking, graders, grading, taking
+from marketplace.contracts.sittings import asking, graders, grading, pay, taking
 from marketplace.contracts.sittings import queries as sittings
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.states import SittingState
@@ -111,7 +111,6 @@ def grade(sitting_id: uuid.UUID) -> ResponseReturnValue:
     if try_form(form, lambda: grading.grade(db_session(), actor(), sitting_id, grades(form, found.test))):
         flash(_("Graded. Whoever took the test knows."), "success")
         return redirect(url_for("contracts.grading_queue"), 303)
-    paid_for = sittings.paid_for(db_session(), actor(), found)
     return page(
         "contracts/grade.html",
         form=form,
@@ -119,8 +118,8 @@ def grade(sitting_id: uuid.UUID) -> ResponseReturnValue:
         answers=sittings.answers_of(db_session(), found),
         waits=found.state is SittingState.HANDED_IN,
         gap=grading.gap(db_session(), actor(), found),
-        paid_for=paid_for,
-        unpaid=limits.credential_gap(db_session(), paid_for) if paid_for else None,
+        paid_for=pay.contract_for(db_session(), actor(), found),
+        unpaid=grading.unpaid(db_session(), actor(), found),
         label=label_of(found.public_id.hex),
     )
 

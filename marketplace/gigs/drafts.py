@@ -221,10 +221,19 @@ def check(draft: GigDraft) -> None:
 
 
 def check_test(session: Session, project: Project, draft: GigDraft) -> None:
-    """Raise Invalid for a test of somebody else."""
-    test = session.get(QualificationTest, draft.test_id) if draft.test_id is not None else None
-    if draft.test_id is not None and (test is None or test.organization_id != project.organization_id):
+    """Raise Invalid for a test of somebody else, or one that was put away.
+
+    It is held, so that it is not put away until the running transaction ends.
+    """
+    if draft.test_id is None:
+        return
+    query = sa.select(QualificationTest).filter_by(id=draft.test_id, organization_id=project.organization_id)
+    held = query.with_for_update(read=True, of=QualificationTest)
+    test = session.scalars(held.execution_options(populate_existing=True)).one_or_none()
+    if test is None:
         raise Invalid(_("Choose a test from the list."), field="test")
+    if test.retired_at is not None:
+        raise Invalid(_("This test was put away, so choose another one, or none."), field="test")
 
 
 def _check_zone(draft: GigDraft) -> None:

@@ -53,6 +53,8 @@ def gaps_of(gig: Gig) -> list[Gap]:
     gaps = missing(gig)
     if gig.state is GigState.DRAFT and gig.starts_on and gig.starts_on < clock.today("UTC") - ONE_DAY:
         gaps.append(Gap("starts_on", _("Its first day has passed; give another one.")))
+    if gig.test is not None and gig.test.retired_at is not None:
+        gaps.append(Gap("test", _("Its test was put away; choose another one, or none.")))
     return gaps
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,11 +19,15 @@ from marketplace.contracts.entries import add_entry
 from marketplace.contracts.models import Approval, Contract
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.signing import accept_offer
-from marketplace.errors import Refused
+from marketplace.db import use_case
+from marketplace.errors import Invalid, Refused
+from marketplace.gigs.drafts import draft_of, edit_gig
+from marketplace.gigs.qualification.writing import retire_test
 from marketplace.ledger import chart
 from tests.conftest import Committed
 from tests.factories.contracts import MONDAY, RATE, a_deal, a_submitted_week, an_offer, work
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
+from tests.factories.sittings import a_test
 
 pytestmark = pytest.mark.committed
 WEDNESDAY = MONDAY + timedelta(days=2)
@@ -125,3 +130,41 @@ def test_the_same_hour_in_two_tabs_is_entered_once(committed: Committed) -> None
     assert answers.count("done") == 1
     with committed.session() as session:
         no_drift(session)
+
+
+def test_a_gig_never_ends_with_a_test_that_was_put_away(committed: Committed) -> None:
+    with committed.session() as session, clock.at(MONDAY):
+        deal = a_deal(session)
+        test = a_test(session, deal)
+        said, gig, kept = replace(draft_of(deal.gig), test_id=test.id), deal.gig.public_id, test.public_id
+
+    def asked_for(session: Session) -> None:
+        edit_gig(session, deal.client, gig, said)
+
+    def put_away(session: Session) -> None:
+        retire_test(session, deal.client, kept)
+
+    def while_it_is_held(first: Callable[[Session], None], second: Callable[[Session], None]) -> None:
+        """The second comes before the first is kept, and does not wait long."""
+
+        def both(session: Session) -> None:
+            first(session)
+            with committed.session() as other, pytest.raises(Refused, match="changing this right now"):
+                use_case(lambda session: (hurried(session), second(session)))(other)
+            session.rollback()
+
+        with committed.session() as session:
+            use_case(both)(session)
+
+    with clock.at(WEDNESDAY):
+        while_it_is_held(asked_for, put_away)
+        while_it_is_held(put_away, asked_for)
+        with committed.session() as session:
+            put_away(session)
+        with committed.session() as session, pytest.raises(Invalid, match="was put away") as refused:
+            asked_for(session)
+    assert refused.value.field == "test"
+
+
+def hurried(session: Session) -> None:
+    session.execute(sa.text("SET LOCAL lock_timeout = '50ms'"))

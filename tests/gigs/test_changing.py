@@ -18,7 +18,7 @@ from marketplace.gigs.applications import decline_application, mark_hired, mark_
 from marketplace.gigs.drafts import Outdated, draft_of, duplicate_gig, edit_gig
 from marketplace.gigs.invitations import decline_invitation, invite
 from marketplace.gigs.models import Application, Autosave, ExpertProfile, Gig, Project
-from marketplace.gigs.publishing import close_gig
+from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.states import GigState, ProjectState
 from marketplace.notifications.models import Notification
@@ -169,6 +169,13 @@ def test_a_copy_does_not_ask_for_a_test_that_was_put_away(session: Session, clie
     test.retired_at = clock.now()
     session.commit()
     assert duplicate_gig(session, client, gig.public_id).test_id is None
+    pause_gig(session, client, gig.public_id)
+    with pytest.raises(Invalid, match="was put away"):
+        edit_gig(session, client, gig.public_id, draft_of(gig))
+    with pytest.raises(Refused, match="Its test was put away"):
+        publish_gig(session, client, gig.public_id)
+    edit_gig(session, client, gig.public_id, replace(draft_of(gig), test_id=None))
+    assert publish_gig(session, client, gig.public_id).state is GigState.PUBLISHED
 
 
 def test_the_invited_who_would_not_fit_are_shown_and_told(session: Session, client: Actor, gig: Gig) -> None:

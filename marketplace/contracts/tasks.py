@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from marketplace import jobs
 from marketplace.contracts import approvals, figures, notices, offers, records, rolling, timer, timesheets
-from marketplace.contracts.sittings import grading, taking
-from marketplace.gigs import funnel, rates
+from marketplace.contracts.sittings import asking, grading, taking
+from marketplace.gigs import applications, funnel, rates
 from marketplace.reasons import hooks
 
 
@@ -77,5 +77,6 @@ jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
 hooks.on_upheld["sitting"] = grading.passes_after_all
+applications.over.append(asking.take_back)
 funnel.offers_made.append(figures.offers_made)
 rates.earned.append(figures.earned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,6 +28,10 @@ from marketplace.i18n import gettext as _
 from marketplace.reasons.models import Decision
 from marketplace.reasons.statements import state as state_reasons
 from marketplace.text import paragraph
+
+# Told of each application that its expert takes back or the client declines, in the same transaction and with
+# its row locked. Filled by the slice above, which may have offered something for it.
+over: list[Callable[[Session, Actor, Application], None]] = []
 
 
 @use_case
@@ -69,13 +74,18 @@ def apply(session: Session, actor: Actor, gig_public_id: uuid.UUID, note: str) -
 
 @use_case
 def withdraw_application(session: Session, actor: Actor, public_id: uuid.UUID) -> Application:
-    """Take one's own application back. Raises Refused once an offer is signed."""
+    """Take one's own application back, and with it the offer of a test that was not begun.
+
+    Raises Refused once an offer is signed.
+    """
     application = find.application(session, actor, public_id, lock=True)
     if application.person_id != actor.person_id:
         raise NotFound(_("There is no such page, or it is not yours to see."))
     if application.state is ApplicationState.OFFERED:
         raise Refused(_("There is an offer for this application. Answer the offer instead."))
-    return _moved(session, actor, application, ApplicationState.WITHDRAWN)
+    _moved(session, actor, application, ApplicationState.WITHDRAWN)
+    _end(session, actor, application)
+    return application
 
 
 @use_case
@@ -101,9 +111,11 @@ def shortlist(session: Session, actor: Actor, public_id: uuid.UUID) -> Applicati
 def decline_application(
     session: Session, actor: Actor, public_id: uuid.UUID, reason_code: str, explanation: str
 ) -> Application:
-    """Say no, with a statement of reasons that the expert can appeal. Raises Invalid for an unknown code."""
+    """Say no, with a statement of reasons that the expert can appeal; the offer of a test that was not begun
+    ends too. Raises Invalid for an unknown code."""
     application = _received(session, actor, public_id)
     _moved(session, actor, application, ApplicationState.DECLINED)
+    _end(session, actor, application)
     state_reasons(
         session,
         actor,
@@ -204,6 +216,11 @@ def _live(session: Session, application: Application) -> bool:
         Application.state.in_(LIVE),
     )
     return session.scalars(query).first() is not None
+
+
+def _end(session: Session, actor: Actor, application: Application) -> None:
+    for told in over:
+        told(session, actor, application)
 
 
 def _moved(session: Session, actor: Actor, application: Application, to: ApplicationState) -> Application:

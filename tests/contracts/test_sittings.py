@@ -20,6 +20,7 @@ from marketplace.contracts.sittings.models import Grader, Sitting
 from marketplace.contracts.sittings.taking import begin, end_overdue, hand_in, keep
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, SittingState
 from marketplace.errors import Invalid, Refused
+from marketplace.gigs import applications
 from marketplace.gigs.applications import seats_left
 from marketplace.gigs.funnel import funnel
 from marketplace.gigs.states import ApplicationState
@@ -274,6 +275,39 @@ def test_declined_withdrawn_or_expired_the_application_stays(session: Session, t
         assert offer.state is OfferState.EXPIRED
         assert trial.application.state is ApplicationState.APPLIED
         asked(session, trial)
+
+
+def test_an_offer_of_a_test_ends_with_its_application(session: Session, trial: Trial) -> None:
+    with clock.at(MONDAY + HOUR):
+        offer = asked(session, trial)
+        applications.withdraw_application(session, trial.ana, trial.application.public_id)
+        assert offer.state is OfferState.DECLINED
+        told = session.scalars(sa.select(Notification).filter_by(kind="offer.declined")).one()
+        assert (told.person_id, "costs nothing" in told.body) == (trial.deal.client.id, True)
+        with pytest.raises(Refused):
+            begin(session, trial.ana, offer.public_id, trial.ana.name)
+        again = an_application(session, trial.ana, trial.gig)
+        offer = ask(session, trial.deal.client, again.public_id, fee_bps=FEE_BPS)
+        applications.decline_application(
+            session, trial.deal.client, again.public_id, "hours_differ", "We need thirty hours."
+        )
+        assert offer.state is OfferState.WITHDRAWN
+        with pytest.raises(Refused):
+            begin(session, trial.ana, offer.public_id, trial.ana.name)
+    assert not session.scalars(sa.select(Sitting)).all()
+
+
+def test_a_test_that_was_begun_is_paid_whatever_becomes_of_the_application(
+    session: Session, trial: Trial
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        sitting = begun(session, trial)
+        applications.withdraw_application(session, trial.ana, trial.application.public_id)
+        assert (sitting.state, sitting.contract.offer.state) == (SittingState.BEGUN, OfferState.ACCEPTED)
+    with clock.at(MONDAY + HOUR + 30 * MINUTE):
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
+    assert owed(session, trial) == 60_00
+    no_drift(session)
 
 
 def test_pay_is_counted_as_it_is_everywhere(session: Session, trial: Trial) -> None:

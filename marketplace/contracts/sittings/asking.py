@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger, money
@@ -12,10 +13,11 @@ from marketplace.actor import Actor, Role
 from marketplace.contracts import limits, offers, terms
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import graders, queries
+from marketplace.contracts.states import OfferState
 from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs import find
-from marketplace.gigs.members import tell
+from marketplace.gigs.members import tell, tell_client
 from marketplace.gigs.models import Application, ExpertProfile
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import fix
@@ -80,6 +82,22 @@ def ask(session: Session, actor: Actor, application_public_id: uuid.UUID, *, fee
     return offer
 
 
+def take_back(session: Session, actor: Actor, application: Application) -> None:
+    """The application is over, so the offer of its test is too, unless the test was begun: then it goes on,
+    and is paid. Needs a running transaction that holds the application's row."""
+    query = sa.select(Offer).where(
+        Offer.application_id == application.id, Offer.test_id.is_not(None), Offer.state == OfferState.MADE
+    )
+    by_expert = actor.person_id == application.person_id
+    # Who begins it at this moment holds the offer, and is waited for.
+    for offer in session.scalars(
+        query.with_for_update(of=Offer, key_share=True).execution_options(populate_existing=True)
+    ):
+        offers.decide(session, actor, offer, OfferState.DECLINED if by_expert else OfferState.WITHDRAWN)
+        if by_expert:
+            _tell_client(session, offer)
+
+
 def price_of(session: Session, application: Application, test: QualificationTest, fee_bps: int) -> Price:
     """The bottom of the gig's band, or the least that the expert works for, where that is more."""
     gig = application.gig
@@ -120,6 +138,19 @@ def _require_cover(session: Session, application: Application, price: Price) -> 
                 most=price.most,
             )
         )
+
+
+def _tell_client(session: Session, offer: Offer) -> None:
+    tell_client(
+        session,
+        offer.organization_id,
+        "offer.declined",
+        f"/gigs/{offer.gig.public_id}/applications",
+        lambda: (
+            _("An applicant who was asked to take the test withdrew"),
+            _("%(gig)s. The test was not begun, so it costs nothing.", gig=offer.gig.title),
+        ),
+    )
 
 
 def _terms(application: Application, test: QualificationTest, rate: Money) -> str:

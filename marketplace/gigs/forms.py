@@ -26,7 +26,7 @@ from marketplace.credentials.gate import Requirement
 from marketplace.gigs import words
 from marketplace.gigs.drafts import MOST_REQUIREMENTS, GigDraft
 from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
-from marketplace.gigs.profiles import ProfileDraft
+from marketplace.gigs.profiles import ProfileDraft, version_of
 from marketplace.gigs.projects import ProjectDraft
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import TaskKind
@@ -65,8 +65,9 @@ def none_or_some(form: Any, field: Any) -> None:
 
 
 class ProfileForm(Form):
-    """An expert's profile."""
+    """An expert's profile. `version` is the one that was opened."""
 
+    version = HiddenField()
     headline = StringField(lazy("Headline"), [FILL_IN, LINE])
     about = TextAreaField(lazy("About you"), [Optional(), PARAGRAPH])
     domains = Checkboxes(lazy("Domains"))
@@ -84,11 +85,12 @@ class ProfileForm(Form):
         self.refusals.choices = words.use_choices()
 
     @classmethod
-    def of(cls, profile: ExpertProfile | None) -> ProfileForm:
+    def of(cls, profile: ExpertProfile | None, **instead: Any) -> ProfileForm:
         """The form with what is kept; English to begin with."""
         if profile is None:
-            return cls(languages=["en"])
+            return cls(languages=["en"], version=version_of(None))
         return cls(
+            version=version_of(profile),
             headline=profile.headline,
             about=profile.about,
             domains=profile.domains,
@@ -97,7 +99,16 @@ class ProfileForm(Form):
             refusals=profile.refusals,
             min_rate=Money(profile.min_rate, profile.currency),
             hours_per_week=profile.hours_per_week,
+            **instead,
         )
+
+    def outdated(self, fields: Iterable[str], profile: ExpertProfile) -> None:
+        """Say beside these inputs what the profile says by now. Sent again, the form replaces that."""
+        now = ProfileForm.of(profile, formdata=None)
+        self.version.data = now.version.data
+        for name in fields:
+            what = _shown(now[name]) or _("nothing")
+            self[name].errors = [*self[name].errors, _("Your profile says now: %(what)s", what=what)]
 
     def draft(self) -> ProfileDraft:
         """What was filled in."""
@@ -296,6 +307,13 @@ class DeclineForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.reason_code.choices = codes.choices("application")
+
+
+def _shown(field: Any) -> str:
+    """What is filled in, in words."""
+    if isinstance(field, Checkboxes):
+        return ", ".join(option.label.text.strip() for option in field if option.checked)
+    return str(field._value())
 
 
 def _asked(row: GigRequirement) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
+from marketplace.accounts.models import Person
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
-from marketplace.errors import Invalid
+from marketplace.errors import Invalid, Refused
 from marketplace.gigs import outsiders, projection
 from marketplace.gigs.models import ExpertProfile
 from marketplace.i18n import gettext as _
@@ -20,6 +21,8 @@ from marketplace.text import line, once, paragraph
 
 MOST_SKILLS = 50
 MOST_DOMAINS = 10
+# The version of a profile that is not there yet.
+NONE_YET = "0"
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,63 @@ class ProfileDraft:
     refusals: tuple[str, ...] = ()
 
 
+class Outdated(Refused):
+    """The profile was changed since the version that somebody opened. `fields` are the inputs in which it
+    does not say what they sent."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        super().__init__(
+            _(
+                "Your profile was changed after you opened it, in another window or elsewhere. What you "
+                "typed is still here; where the profile says something else by now, that stands beside it. "
+                "Save again to replace what it says."
+            )
+        )
+        self.fields = fields
+
+
 @use_case
-def save_profile(session: Session, actor: Actor, draft: ProfileDraft) -> ExpertProfile:
-    """Write one's own profile, which matching knows from the same moment on. Raises Invalid."""
+def save_profile(
+    session: Session, actor: Actor, draft: ProfileDraft, version: str | None = None
+) -> ExpertProfile:
+    """Write one's own profile, in its version `version` if given. Matching knows it from the same moment on.
+
+    Raises Invalid, and Outdated when it was changed since that version and does not say the same already.
+    """
     actor.require(Role.EXPERT)
     check(draft)
-    profile = session.get(ExpertProfile, actor.id, with_for_update=True)
+    profile = _held(session, actor)
     if profile is None:
         profile = ExpertProfile(person_id=actor.id)
         session.add(profile)
+    else:
+        _check_version(profile, draft, version)
     write(profile, draft)
     session.flush()
     audit.record(session, actor, "profile.saved", "profile", profile.public_id)
     projection.push_expert(session, actor.id)
     outsiders.arrive(session, actor.id)
     return profile
+
+
+def version_of(profile: ExpertProfile | None) -> str:
+    """What tells one version of a profile from the next."""
+    return profile.updated_at.isoformat() if profile else NONE_YET
+
+
+def _held(session: Session, actor: Actor) -> ExpertProfile | None:
+    """One's own profile. The person is held too: of two who begin a profile, the second finds the first's."""
+    session.get_one(Person, actor.id, with_for_update={"key_share": True})
+    return session.get(ExpertProfile, actor.id, with_for_update=True)
+
+
+def _check_version(profile: ExpertProfile, draft: ProfileDraft, version: str | None) -> None:
+    if version in (None, version_of(profile)):
+        return
+    differing = {name for name, value in kept(draft).items() if getattr(profile, name) != value}
+    if differing:
+        fields = ("min_rate" if name == "currency" else name for name in differing)
+        raise Outdated(tuple(sorted(set(fields))))
 
 
 def write(profile: ExpertProfile, draft: ProfileDraft) -> None:

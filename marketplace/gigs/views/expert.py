@@ -27,7 +27,7 @@ def profile() -> ResponseReturnValue:
     """One's own profile, where each field says what it decides."""
     kept = db_session().get(ExpertProfile, actor().id)
     form = ProfileForm.of(kept)
-    if try_form(form, lambda: profiles.save_profile(db_session(), actor(), form.draft())):
+    if try_form(form, lambda: _save(form)):
         flash(_("Your profile is saved, and gigs are matched by it from now on."), "success")
         if any(each.alike for each in skills.heard(db_session(), form.draft().skills)):
             flash(_("One of your skills may be a slip of the pen: gigs write it differently."), "info")
@@ -109,6 +109,15 @@ def withdraw(application_id: uuid.UUID) -> ResponseReturnValue:
     if application.gig.state is GigState.REMOVED:
         return redirect(url_for("gigs.own_applications"), 303)
     return redirect(url_for("gigs.show", gig_id=application.gig.public_id), 303)
+
+
+def _save(form: ProfileForm) -> ExpertProfile:
+    try:
+        return profiles.save_profile(db_session(), actor(), form.draft(), form.version.data or None)
+    except profiles.Outdated as refusal:
+        # They are told; whoever sends it again means it.
+        form.outdated(refusal.fields, db_session().get_one(ExpertProfile, actor().id))
+        raise
 
 
 def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:

@@ -254,11 +254,13 @@ def _add_items(session: Session, batch: PayoutBatch, pay: Sequence[_Pay]) -> Non
             changed_at=now,
         )
         session.add(item)
-        if blocker is None:
-            item.approvals = [
-                PayoutItemApproval(approval=approval, amount=approval.expert_amount)
-                for approval in each.approvals
-            ]
+        # What a blocked item would pay is kept to be looked at, and ended at once: another may pay it.
+        item.approvals = [
+            PayoutItemApproval(
+                approval=approval, amount=approval.expert_amount, ended_at=now if blocker else None
+            )
+            for approval in each.approvals
+        ]
 
 
 def _require_second_person(prepared_by: int, actor: Actor) -> None:

@@ -152,7 +152,10 @@ class PayoutItem(Public, Base):
 
 
 class PayoutItemApproval(Base):
-    """An approval that an item pays; at most one live item pays an approval, which the database keeps."""
+    """An approval that an item pays; at most one live item pays an approval, which the database keeps.
+
+    `ended_at` (UTC) is since when it does not, from the beginning for an item that is only listed.
+    """
 
     __tablename__ = "payout_item_approvals"
 

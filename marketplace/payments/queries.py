@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace import clock
 from marketplace.actor import CLIENT, FINANCE, Actor, Role
+from marketplace.contracts.models import Approval
 from marketplace.gigs.find import there
 from marketplace.money import Money
 from marketplace.payments import batches
@@ -22,6 +23,7 @@ from marketplace.payments.models import (
     Funding,
     PayoutBatch,
     PayoutItem,
+    PayoutItemApproval,
     Sweep,
     Transfer,
 )
@@ -140,7 +142,9 @@ def item(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutItem:
                 joinedload(PayoutItem.person),
                 joinedload(PayoutItem.batch),
                 selectinload(PayoutItem.transfers),
-                selectinload(PayoutItem.approvals),
+                selectinload(PayoutItem.approvals)
+                .joinedload(PayoutItemApproval.approval)
+                .joinedload(Approval.timesheet),
             )
         ).one_or_none()
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from marketplace import clock, settings
+from marketplace.accounts.models import Person
 from marketplace.actor import Actor, Role
 from marketplace.demo.stripe_server import hands
 from marketplace.payments import payouts, sending, tasks
@@ -39,7 +40,7 @@ from tests.demo.stripe_server.harness import Handle
 from tests.factories.accounts import a_person
 from tests.factories.contracts import MONDAY, Deal
 from tests.factories.gigs import a_client, a_project
-from tests.factories.payments import a_paid_deal, a_released_batch, an_approved_week, finance, hire
+from tests.factories.payments import a_paid_deal, a_released_batch, an_approved_week, finance, hire, set_up
 from tests.visitor import Visitor, words
 
 FRIDAY = MONDAY + timedelta(days=4)
@@ -208,8 +209,44 @@ def test_a_batch_says_first_who_is_paid_and_then_who_is_left_out_and_why(session
     assert "Ana Silva" in paid
     assert "Together, one expert $150.00" in paid
     assert "Ben Baker" not in paid
-    assert "Ben Baker Has not set up how to be paid $150.00" in left_out
+    end = end_of_id(session, ben.expert)
+    assert f"Ben Baker id ends in {end} Has not set up how to be paid $150.00" in left_out
     assert "Not paid in this batch, one expert $150.00" in left_out
+
+
+def end_of_id(session: Session, expert: Actor) -> str:
+    return str(session.scalars(sa.select(Person.public_id).filter_by(id=expert.id)).one())[-4:]
+
+
+def test_who_is_left_out_comes_with_the_weeks_they_are_owed_for(session, app, cast, gateway, deal):
+    with clock.at(MONDAY):
+        other = hire(session, gateway, deal, "Ana Silva", set_up_too=False)
+    sheet = an_approved_week(session, other, MONDAY)
+    fin = enter(cast, app, finance(session).fin)
+    shown = words(fin.post("/payouts", cut_off=today()))
+    for each in (deal, other):
+        assert f"Ana Silva id ends in {end_of_id(session, each.expert)}" in shown
+    item = session.scalars(sa.select(PayoutItem).filter_by(person_id=other.expert.id)).one()
+    found = fin.get(f"/payouts/items/{item.public_id}")
+    assert "What it would pay" in words(found)
+    assert f'href="/contracts/{other.contract.public_id}"' in found.text
+    assert f'href="/approvals/{sheet.approval.public_id}"' in found.text
+    assert fin.get(f"/approvals/{sheet.approval.public_id}").status_code == 200
+    (books,) = set(re.findall(r'href="(/books/accounts/[^"]+)"', found.text))
+    assert str(item.person.public_id) in books
+    assert "Owed to experts" in words(fin.get(books))
+
+
+def test_what_was_left_out_is_paid_by_the_next_batch(session, app, cast, gateway, deal):
+    with clock.at(MONDAY):
+        ben = hire(session, gateway, deal, "Ben Baker", set_up_too=False)
+        an_approved_week(session, ben, MONDAY)
+    desk = finance(session)
+    a_released_batch(session, desk)
+    set_up(session, gateway, ben.expert)
+    again = a_released_batch(session, desk)
+    assert [(item.person_id, item.state) for item in again.items][-1] == (ben.expert.id, ItemState.RELEASED)
+    assert len(again.items[-1].approvals) == 1
 
 
 def test_each_list_of_a_batch_is_paged_by_itself(session, app, cast, deal):

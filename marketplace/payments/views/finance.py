@@ -128,7 +128,14 @@ def item(item_id: uuid.UUID) -> ResponseReturnValue:
     )
     deposit = link_for(f"connected_payout:{payout.stripe_id}") if payout else None
     return page(
-        "payments/item.html", item=found, lines=lines, entries=entries, payout=payout, deposit=deposit
+        "payments/item.html",
+        item=found,
+        lines=lines,
+        entries=entries,
+        payout=payout,
+        deposit=deposit,
+        account=chart.expert_payable(found.person.public_id).key,
+        left_out=found.state in queries.LEFT_OUT,
     )
 
 

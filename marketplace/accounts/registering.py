@@ -9,6 +9,7 @@ from marketplace import audit, clock, mail
 from marketplace.accounts import limits, passwords
 from marketplace.accounts.claiming import brought_in, send_claim
 from marketplace.accounts.grants import actor_for, give
+from marketplace.accounts.hooks import tell_roles_changed
 from marketplace.accounts.links import drop_links, find_link, mark_verified, new_link
 from marketplace.accounts.models import EmailLink, LinkPurpose, OrganizationKind, Person, SignIn
 from marketplace.accounts.people import address, new_organization, new_person, new_sign_in
@@ -126,11 +127,13 @@ def _send_verification(session: Session, sign_in: SignIn) -> None:
 
 def _forget(session: Session, sign_in: SignIn) -> None:
     """Whoever registered first with this address never proved that it is theirs; make room."""
-    sign_in.person.closed_at = clock.now()
+    person = sign_in.person
+    person.closed_at = clock.now()
     session.execute(sa.delete(EmailLink).where(EmailLink.sign_in_id == sign_in.id))
     session.delete(sign_in)
-    session.flush()
-    audit.record(session, SITE, "replace_unverified", "person", sign_in.person.public_id)
+    # Who is closed acts in none of their roles.
+    tell_roles_changed(session, person.id)
+    audit.record(session, SITE, "replace_unverified", "person", person.public_id)
 
 
 def _sign_in_of(link: EmailLink) -> SignIn:

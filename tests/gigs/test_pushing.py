@@ -8,18 +8,33 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.accounts import grants
+from marketplace.accounts.grants import actor_for
 from marketplace.accounts.models import RoleGrant
+from marketplace.accounts.registering import register
 from marketplace.actor import Role
 from marketplace.db import use_case
 from marketplace.gigs import projection, publishing
 from marketplace.gigs.finding import alerts
-from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.models import ExpertProfile, Gig
 from marketplace.matching import counting, ranking
 from marketplace.matching.counting import Sought
 from marketplace.matching.models import MatchExpert, MatchGig
 from tests.conftest import Committed
-from tests.factories.accounts import a_person, an_actor
-from tests.factories.gigs import an_expert, an_open_gig
+from tests.factories.accounts import PASSWORD, a_person, an_actor
+from tests.factories.gigs import an_expert, an_open_gig, knows
+
+ZONE = "America/New_York"
+
+
+def found(session: Session, gig: Gig) -> tuple[int, int, int]:
+    """How many are ranked for the gig, are counted for it, and are told of it."""
+    alerts.announce(session, gig.id)
+    told = session.scalar(sa.text("SELECT coalesce(sum(cardinality(people)), 0) FROM gig_alert_batches"))
+    session.execute(sa.text("DELETE FROM gig_alert_batches"))
+    session.commit()
+    sought = Sought.of(ranking.gigs(session, [gig.id])[gig.id], clock.today("UTC"))
+    best = len(ranking.best_experts(session, gig.id))
+    return best, counting.count(session, sought).people, int(told or 0)
 
 
 def test_whose_role_has_ended_is_found_by_nobody(session: Session) -> None:
@@ -27,21 +42,24 @@ def test_whose_role_has_ended_is_found_by_nobody(session: Session) -> None:
     ana = an_expert(session)
     opa = an_actor(session, a_person(session, "Opa Operator", Role.OPERATOR))
     session.commit()
-
-    def found() -> tuple[int, int, int]:
-        alerts.announce(session, gig.id)
-        told = session.scalar(sa.text("SELECT coalesce(sum(cardinality(people)), 0) FROM gig_alert_batches"))
-        session.execute(sa.text("DELETE FROM gig_alert_batches"))
-        session.commit()
-        sought = Sought.of(ranking.gigs(session, [gig.id])[gig.id], clock.today("UTC"))
-        best = len(ranking.best_experts(session, gig.id))
-        return best, counting.count(session, sought).people, int(told or 0)
-
-    assert found() == (1, 1, 1)
+    assert found(session, gig) == (1, 1, 1)
     grant = session.scalars(sa.select(RoleGrant).filter_by(person_id=ana.id, role=Role.EXPERT)).one()
     session.commit()
     grants.end_role(session, opa, grant.public_id)
-    assert found() == (0, 0, 0)
+    assert found(session, gig) == (0, 0, 0)
+
+
+def test_who_makes_room_for_another_with_their_address_is_found_by_nobody(session: Session) -> None:
+    """They registered, wrote a profile, and never proved that the address is theirs."""
+    _client, gig = an_open_gig(session)
+    asked = ("ana@example.com", PASSWORD)
+    first = register(session, "Ana Alvarez", *asked, wants="expert", country="US", time_zone=ZONE)
+    assert first is not None
+    knows(session, actor_for(session, first.id))
+    session.commit()
+    assert found(session, gig) == (1, 1, 1)
+    register(session, "Anna Alvarez", *asked, wants="expert", country="US", time_zone=ZONE)
+    assert found(session, gig) == (0, 0, 0)
 
 
 @pytest.mark.committed

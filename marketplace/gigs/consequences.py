@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor, Role
 from marketplace.credentials import types
+from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs import autosaves, drafts, find, fit, projection, queries, words
@@ -67,8 +68,8 @@ class Unfit:
 
 @dataclass(frozen=True)
 class Consequences:
-    """`compared` is None when counting took too long. The others count people; `invited` those who have not
-    answered yet."""
+    """`compared` is None when counting took too long. From `waiting` to `invited` people are counted, at last
+    those who have not answered yet. `test` and `requirements` are what the gig would ask for."""
 
     differences: list[Difference]
     compared: Compared | None
@@ -77,6 +78,8 @@ class Consequences:
     offered: int
     working: int
     invited: int
+    test: QualificationTest | None
+    requirements: tuple[Requirement, ...]
 
 
 @use_case
@@ -136,6 +139,8 @@ def of_change(session: Session, gig: Gig, draft: GigDraft) -> Consequences:
         counts.get(ApplicationState.OFFERED, 0),
         counts.get(ApplicationState.HIRED, 0),
         len(invited),
+        session.get(QualificationTest, draft.test_id) if draft.test_id else None,
+        draft.requirements,
     )
 
 

@@ -14,14 +14,17 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts.models import Offer
+from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.grading import grade
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.sittings.taking import end_overdue, hand_in
 from marketplace.contracts.states import SittingState
 from marketplace.gigs import consequences
 from marketplace.gigs.drafts import draft_gig, draft_of, edit_gig
+from marketplace.gigs.publishing import publish_gig
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import write_test
+from marketplace.gigs.states import GigState
 from marketplace.reasons.models import Statement
 from tests.factories.accounts import enter
 from tests.factories.contracts import MONDAY, a_deal, person_of
@@ -179,6 +182,68 @@ def test_a_gig_asks_for_a_test_and_its_change_is_shown_first(
         assert [(each.label, each.was, each.will_be) for each in shown.differences] == [
             ("Paid test first", "Find the errors in a chest CT report", "None")
         ]
+
+
+WARNED = "Nobody can grade its test"
+CHOOSE = "Nobody is chosen who may grade “Find the errors in a chest CT report” for this gig"
+
+
+def test_a_gig_whose_test_nobody_may_grade_says_so_everywhere(
+    app: Flask, session: Session, trial: Trial
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        carla, dev = (at_browser(app, session, each) for each in (trial.deal.client, trial.deal.approver))
+        draft = draft_gig(
+            session, trial.deal.client, trial.deal.project.public_id, a_draft(test_id=trial.test.id)
+        )
+        pages = [
+            *(f"/gigs/{trial.gig.public_id}/{part}" for part in ("edit", "overview")),
+            *(f"/gigs/{draft.public_id}/{part}" for part in ("edit", "preview", "overview")),
+        ]
+        of_the_test = [f"/tests/{trial.test.public_id}", f"/tests/{trial.test.public_id}/graders"]
+        for path in [*pages, *of_the_test]:
+            told = words(carla.get(path))
+            assert WARNED not in told, path
+            assert "Nobody who is chosen" not in told, path
+        choose_graders(session, trial.deal.client, trial.test.public_id, [])
+        for path in pages:
+            shown = carla.get(path)
+            assert CHOOSE in words(shown), path
+            assert f"/tests/{trial.test.public_id}/graders" in shown.text
+        for path in of_the_test:
+            assert "may grade it for these gigs Check CT reports Review radiology reports" in words(
+                carla.get(path)
+            )
+        # Who may not choose is told, and led nowhere.
+        seen = dev.get(pages[1])
+        assert CHOOSE in words(seen)
+        assert "Choose who grades it" not in words(seen)
+        # It is a warning: she may publish first, and choose then.
+        assert publish_gig(session, trial.deal.client, draft.public_id).state is GigState.PUBLISHED
+
+
+def test_a_change_after_which_nobody_may_grade_is_warned_of(
+    app: Flask, session: Session, trial: Trial
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        carla = at_browser(app, session, trial.deal.client)
+        gig, said = trial.gig, replace(draft_of(trial.gig), requirements=(licence(),))
+        found = consequences.of_change(session, gig, said)
+        assert (found.test, found.requirements) == (trial.test, (licence(),))
+        carla.get(f"/gigs/{gig.public_id}/edit")
+        row = {"type": "", "jurisdiction": "", "level": "4", "max_age_days": "0"}
+        rows = {f"requirements-{n}-{name}": value for n in range(3) for name, value in row.items()}
+        asked = {"requirements-0-type": "us_medical_license", "requirements-0-jurisdiction": "US-CA"}
+        typed = {
+            "title": gig.title, "domain": gig.domain, "task_kind": "review", "description": "Read.",
+            "data_use": "Trains.", "uses": "none", "rate_min": "100", "rate_max": "200",
+            "hours_per_week": "10", "headcount": "2", "languages": "en", "starts_on": gig.starts_on,
+            "test": str(trial.test.public_id), "version": str(gig.version), **rows, **asked,
+        }  # fmt: skip
+        shown = words(carla.post(f"/gigs/{gig.public_id}/edit", **typed))
+        assert "Nobody who works for you may grade" in shown
+        assert "Ask for fewer credentials, leave the test out" in shown
+        assert WARNED not in words(carla.get(f"/gigs/{gig.public_id}/overview"))
 
 
 def test_what_is_written_is_kept_as_it_is_written(app: Flask, session: Session, trial: Trial) -> None:

@@ -19,10 +19,8 @@ from marketplace.i18n import zoned
 
 def working_for(organization_id: int) -> sa.Select[Contract]:
     """The contracts that people work on for a client (internal id), tests left out."""
-    return (
-        sa.select(Contract)
-        .filter_by(organization_id=organization_id, state=ContractState.ACTIVE, test_id=None)
-        .options(joinedload(Contract.gig))
+    return sa.select(Contract).filter_by(
+        organization_id=organization_id, state=ContractState.ACTIVE, test_id=None
     )
 
 
@@ -50,7 +48,7 @@ def _contracts(
 ) -> dict[int, tuple[Contract, str]]:
     """By person, the contract to log on, and what keeps time from being entered there; '' when nothing."""
     query = working_for(organization_id).where(Contract.person_id.in_(list(people)))
-    contracts = session.scalars(query.order_by(Contract.id)).all()
+    contracts = session.scalars(query.options(joinedload(Contract.gig)).order_by(Contract.id)).all()
     gaps = limits.credential_gaps(session, contracts)
     told = [(each, _not_yet(each) or gaps.get(each.id, "")) for each in contracts]
     # Of each person the last one stays: the latest, after those on which no time can be entered.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,12 @@ from sqlalchemy.orm import joinedload
 from marketplace.contracts import limits, offers, queries
 from marketplace.contracts import tasks as tasks
 from marketplace.contracts.models import Contract
+from marketplace.contracts.sittings import graders
 from marketplace.contracts.sittings.asking import Price, price_of
 from marketplace.contracts.sittings.queries import Standing, standings
-from marketplace.gigs.models import Application, Gig, Project
+from marketplace.credentials.gate import Requirement
+from marketplace.gigs.models import Application, Gig, GigRequirement, Project
+from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
@@ -40,7 +43,13 @@ def _words() -> dict[str, object]:
 @bp.app_context_processor
 def _about_projects() -> dict[str, object]:
     # The pages of projects and gigs belong to gigs, which knows nothing of contracts.
-    return {"lapsed_in": _lapsed_in, "test_standings": _test_standings, "test_price": _test_price}
+    return {
+        "lapsed_in": _lapsed_in,
+        "test_standings": _test_standings,
+        "test_price": _test_price,
+        "no_grader": _no_grader,
+        "ungraded": _ungraded,
+    }
 
 
 def _test_standings(gig: Gig, people: Sequence[int]) -> dict[int, Standing]:
@@ -51,6 +60,18 @@ def _test_price(application: Application) -> Price | None:
     test = application.gig.test
     fee_bps = current_app.config["SETTINGS"].fee_bps
     return price_of(db_session(), application, test, fee_bps) if test else None
+
+
+def _no_grader(test: QualificationTest | None, asked: Iterable[Requirement | GigRequirement]) -> str:
+    """Why nobody can be asked to take it for a gig that asks for this; empty when somebody may grade it."""
+    if test is None:
+        return ""
+    wanted = [Requirement(each.type, each.jurisdiction, each.level, each.max_age_days) for each in asked]
+    return graders.warning(db_session(), test, wanted)
+
+
+def _ungraded(test: QualificationTest) -> list[Gig]:
+    return graders.ungraded(db_session(), test)
 
 
 def _lapsed_in(project: Project) -> list[tuple[Contract, str]]:

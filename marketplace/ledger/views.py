@@ -102,7 +102,7 @@ def account_export(key: str, currency: str) -> ResponseReturnValue:
     found = queries.find_account(db_session(), key, currency)
     since, day = _sensible(RangeForm(request.args)).days
     rows = export.rows(db_session(), queries.journal(since=since, until=day), found)
-    return table_response(f"account-{found.code}-{currency}.csv", export.header(), rows)
+    return table_response(export.file_name(found), export.header(), rows)
 
 
 @bp.get("/journal")

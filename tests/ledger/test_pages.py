@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from marketplace import clock, ledger
-from marketplace.actor import SITE
+from marketplace.actor import SITE, Role
 from marketplace.ledger import chart, export
 from tests.cast import Cast
+from tests.factories.accounts import a_person
 from tests.ledger.conftest import book
 from tests.visitor import words
 
@@ -191,6 +192,29 @@ def test_the_journal_goes_along_as_a_table(
     assert [row["Comes from"] for row in account] == ["topup:1", "topup:2", "topup:3", "topup:4"]
     assert {row["Account"] for row in account} == {"1100"}
     assert 'href="/books/journal/export?source=topup:' in fin.get("/books/journal?source=topup:").text
+
+
+def test_an_export_says_whose_each_account_is(app: Flask, session: Session, cast: Cast) -> None:
+    made = [a_person(session, name, Role.EXPERT) for name in ("Ana Silva", "Ben Baker")]
+    people = [(each.public_id, each.full_name) for each in made]
+    for n, (public_id, _name) in enumerate(people):
+        lines = [(chart.rounding(), 5), (chart.expert_payable(public_id), -5)]
+        moment = OCTOBER + timedelta(microseconds=7 * n)
+        ledger.post(session, SITE, source=f"gift:{n}", event="booked", currency="USD", lines=lines,
+                    occurred_at=moment, memo="")  # fmt: skip
+    session.commit()
+    fin = cast.visitor(app, cast.fin)
+    every = table(fin.get("/books/journal/export"))
+    assert {row["Happened (UTC)"] for row in every} == {"2026-10-20T12:00:00Z"}
+    whose = {(row["Key of the account"], row["Whose it is"]) for row in every}
+    expected = {(chart.expert_payable(public_id).key, name) for public_id, name in people}
+    assert whose == {("site:rounding", ""), *expected}
+    names = [
+        fin.get(f"/books/accounts/{key}/USD/export").headers["Content-Disposition"] for key, _ in expected
+    ]
+    assert sorted(names) == sorted(
+        f"attachment; filename=account-2100-expert-{public_id}-payable-USD.csv" for public_id, _ in people
+    )
 
 
 def test_an_entry_says_debits_first_and_what_it_takes_back(app: Flask, session: Session, cast: Cast) -> None:

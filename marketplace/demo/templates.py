@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 US_STATES = ("US-CA", "US-NY", "US-TX", "US-FL", "US-IL", "US-PA", "US-MA", "US-WA")
+# By country: the type of a credential, and where it is issued.
+Issued = dict[str, tuple[str, tuple[str, ...]]]
+NURSE: Issued = {"US": ("us_nurse", US_STATES)}
+# Their own licences are not among the types that are checked here; all of them are enumerated.
+NPI: Issued = {"US": ("us_npi", ("US",))}
+BAR: Issued = {"US": ("us_bar", US_STATES)}
+CFA: Issued = {"US": ("cfa", ("US",))}
+PRESS: Issued = {"GB": ("press_card_uk", ("GB",))}
 
 
 @dataclass(frozen=True)
 class Work:
-    """One domain. `credentials`: country -> (type, places); `licensed`: how many gigs in one ask for it."""
+    """One group. `credentials`: what those hold who are in a domain, by its code. `licensed`: of the gigs for
+    which there is such a credential, how many in one ask for it."""
 
     skills: tuple[str, ...]
     about: tuple[str, ...]
     projects: tuple[tuple[str, str], ...]
     gigs: tuple[tuple[str, str, str], ...]
-    credentials: dict[str, tuple[str, tuple[str, ...]]]
+    credentials: dict[str, Issued]
     licensed: float
 
 
@@ -84,8 +93,12 @@ GROUPS: dict[str, Work] = {
             ),
         ),
         credentials={
-            "US": ("us_medical_license", US_STATES),
-            "GB": ("gb_doctor", ("GB",)),
+            # Physicians and surgeons.
+            "29-12": {"US": ("us_medical_license", US_STATES), "GB": ("gb_doctor", ("GB",))},
+            # Nurses, and nurse practitioners.
+            **dict.fromkeys(("29-1141", "29-1171"), NURSE),
+            # Dentists, pharmacists and physician assistants; physical therapists; psychologists.
+            **dict.fromkeys(("29-10", "29-1123", "19-3033"), NPI),
         },
         licensed=0.6,
     ),
@@ -108,7 +121,8 @@ GROUPS: dict[str, Work] = {
             ("critique", "Critique legal memos: {field}", "Memos of two pages, written by a model."),
             ("rewrite", "Rewrite contract summaries: {field}", "Summaries that a founder can act on."),
         ),
-        credentials={"US": ("us_bar", US_STATES)},
+        # Lawyers and judges.
+        credentials={"23-1011": BAR, "23-1023": BAR},
         licensed=0.5,
     ),
     "engineering": Work(
@@ -134,7 +148,8 @@ GROUPS: dict[str, Work] = {
             ("rank", "Rank design proposals: {field}", "Four designs for one problem, each two pages."),
             ("reason", "Write worked solutions: {field}", "From the requirement to the number, every step."),
         ),
-        credentials={"US": ("pe_license", US_STATES)},
+        # Not those who write software, nor architects.
+        credentials={"17-2": {"US": ("pe_license", US_STATES)}},
         licensed=0.15,
     ),
     "journalism": Work(
@@ -156,7 +171,8 @@ GROUPS: dict[str, Work] = {
             ),
             ("rewrite", "Rewrite headlines and leads: {field}", "Make it true first and lively second."),
         ),
-        credentials={"GB": ("press_card_uk", ("GB",))},
+        # Reporters, editors and photographers.
+        credentials=dict.fromkeys(("27-3023", "27-3041", "27-4021"), PRESS),
         licensed=0.0,
     ),
     "analysis": Work(
@@ -185,7 +201,8 @@ GROUPS: dict[str, Work] = {
                 "Is it the right test, and is it read rightly?",
             ),
         ),
-        credentials={"US": ("cfa", ("US",))},
+        # Analysts of credit, investments and risk, and advisers.
+        credentials=dict.fromkeys(("13-2041", "13-2051", "13-2052", "13-2054"), CFA),
         licensed=0.0,
     ),
     "creative": Work(

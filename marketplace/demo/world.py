@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
+from stdnum import luhn
+
+from marketplace.credentials import checks, types
 from marketplace.demo.cast import LUMEN
 from marketplace.demo.names import CLIENTS, PLACES, WEIGHTS, a_name
 from marketplace.demo.templates import DATA_USE, GROUPS, GUIDELINES, Work
@@ -166,9 +169,9 @@ def _expert(chance: Random, number: int) -> ExpertPlan:
         languages=languages,
         min_rate=_rate(int(wage.median * chance.uniform(0.9, 1.5))),
         hours_per_week=chance.choice((5, 8, 10, 10, 15, 20)),
-        headline=f"{_singular(occupation.title)}, {chance.randint(4, 28)} years in practice",
+        headline=f"{one_of(occupation.title)}, {chance.randint(4, 28)} years in practice",
         about=chance.choice(work.about),
-        claim=_claim(chance, work, country, number),
+        claim=_claim(chance, _credential(work, occupation, country), number),
     )
 
 
@@ -176,14 +179,26 @@ def _occupation(chance: Random, group: str) -> tuple[Domain, Wage]:
     return chance.choice([(each, each.wage) for each in domains.occupations(group) if each.wage])
 
 
-def _claim(chance: Random, work: Work, country: str, number: int) -> Claim | None:
-    """Four in five of those whose profession is licensed here claim it; a few claims are about to lapse."""
-    kind = work.credentials.get(country)
-    if kind is None or chance.random() < 0.2:
+def _credential(work: Work, occupation: Domain, country: str) -> tuple[str, tuple[str, ...]] | None:
+    """What those of this occupation hold in this country, if it is licensed there: its type and places."""
+    path = domains.tree().path(occupation.code)
+    return next((work.credentials[code].get(country) for code in path if code in work.credentials), None)
+
+
+def _claim(chance: Random, credential: tuple[str, tuple[str, ...]] | None, number: int) -> Claim | None:
+    """Four in five of those whose profession is licensed claim it; a few claims are about to lapse."""
+    if credential is None or chance.random() < 0.2:
         return None
-    type_, places = kind
-    months = chance.choice((1, 6, 9, 14, 20, 26)) if type_ != "degree" else None
-    return Claim(type_, chance.choice(places), str(1_000_000 + number * 37), months)
+    type_, places = credential
+    months = chance.choice((1, 6, 9, 14, 20, 26)) if types.TYPES[type_].expires else None
+    return Claim(type_, chance.choice(places), _identifier(type_, number), months)
+
+
+def _identifier(type_: str, number: int) -> str:
+    if type_ != "us_npi":
+        return str(1_000_000 + number * 37)
+    bare = f"1{number * 37:08d}"
+    return bare + str(luhn.calc_check_digit(checks.NPI_PREFIX + bare))
 
 
 def _projects(chance: Random, projects: int, gigs: int, weeks: int) -> Iterator[ProjectPlan]:
@@ -207,7 +222,7 @@ def _gig(chance: Random, group: str, work: Work, week: int) -> GigPlan:
     occupation, wage = _occupation(chance, group)
     kind, title, description = chance.choice(work.gigs)
     rate = _rate(int(wage.median * chance.uniform(1.2, 1.8)))
-    licensed = work.credentials.get("US") if chance.random() < work.licensed else None
+    licensed = _credential(work, occupation, "US") if chance.random() < work.licensed else None
     # Whoever looks around finds about half of the gigs still looking for somebody.
     hired, left = chance.choice((1, 1, 1, 2)), chance.choice((0, 0, 1, 2))
     return GigPlan(
@@ -233,6 +248,11 @@ def _rate(cents: int) -> int:
     return min(max(cents, LOWEST), HIGHEST) // DOLLAR * DOLLAR
 
 
-def _singular(title: str) -> str:
-    head = title.split(",", maxsplit=1)[0].split(" and ", maxsplit=1)[0]
-    return head[:-3] + "y" if head.endswith("ies") else head.removesuffix("s")
+def one_of(title: str) -> str:
+    """One of those whom a title names: `Film and video editor`, `Producer and director`."""
+    whole = title.split(",", maxsplit=1)[0]
+    return " and ".join(_singular(each) for each in whole.split(" and ")).capitalize()
+
+
+def _singular(words: str) -> str:
+    return words[:-3] + "y" if words.endswith("ies") else words.removesuffix("s")

@@ -15,6 +15,7 @@ from marketplace.errors import NotFound, Refused
 from marketplace.gigs import find, fit, projection
 from marketplace.gigs.members import tell, tell_client
 from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.qualification import graders
 from marketplace.gigs.states import (
     APPLICATION_MOVES,
     INVITATION_MOVES,
@@ -191,6 +192,8 @@ def _check_open(session: Session, actor: Actor, gig: Gig) -> None:
         raise Refused(_("This gig takes no applications at the moment."))
     if actor.has(*CLIENT, organization_id=gig.project.organization_id):
         raise Refused(_("You act for this client, so you cannot work for it here."))
+    if why := graders.conflict(session, gig, actor.id):
+        raise Refused(why)
     previous = session.scalars(
         sa.select(Application)
         .filter_by(gig_id=gig.id, person_id=actor.id)

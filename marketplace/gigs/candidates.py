@@ -18,6 +18,7 @@ from marketplace.gigs.finding.facets import Facet
 from marketplace.gigs.masking import masked
 from marketplace.gigs.models import Application, CandidateMark, ExpertProfile, Gig, Invitation
 from marketplace.gigs.narrowing import ASIDE, UNTOUCHED, Known, Narrowed, Wanted, saying
+from marketplace.gigs.qualification.graders import graders_of
 from marketplace.matching import ranking
 from marketplace.matching.match import Match
 from marketplace.matching.words import Explained, Voice
@@ -112,8 +113,8 @@ def some(session: Session, gig: Gig, ids: Sequence[int]) -> list[Candidate]:
 
 def _narrowed(session: Session, gig: Gig, wanted: Wanted) -> tuple[Narrowed, bool]:
     """Those who fit best, and whether still others fit less well."""
-    ranked = ranking.best_experts(session, gig.id, POOL + 1)
-    best_of = dict(ranked[:POOL])
+    ranked, graders = ranking.best_experts(session, gig.id, POOL + 1), graders_of(session, gig)
+    best_of = {id_: match for id_, match in ranked[:POOL] if id_ not in graders}
     facts, marks = ranking.experts(session, list(best_of)), _marks(session, gig)
     people = {
         id_: Known(match, facts[id_], marks[id_].mark.value if id_ in marks else UNTOUCHED)

@@ -17,6 +17,7 @@ from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import find
 from marketplace.gigs.members import tell
 from marketplace.gigs.models import Application, ExpertProfile, Gig, Invitation, Project
+from marketplace.gigs.qualification.graders import graders_of
 from marketplace.gigs.states import INVITATION_MOVES, GigState, InvitationState, move
 from marketplace.i18n import gettext as _
 from marketplace.matching import ranking
@@ -92,9 +93,9 @@ def open_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig:
 
 
 def _may_be_asked(session: Session, gig: Gig, person_id: int) -> bool:
-    """Does the expert still meet all that decides?"""
+    """Does the expert still meet all that decides, and judge none of those who apply?"""
     match = ranking.match_of(session, gig.id, person_id)
-    return match is not None and match.eligible
+    return match is not None and match.eligible and person_id not in graders_of(session, gig)
 
 
 def _people(session: Session, profiles: Sequence[uuid.UUID]) -> list[int]:

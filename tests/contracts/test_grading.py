@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.actor import Role
+from marketplace.actor import Actor, Role
 from marketplace.contracts import ending, tasks
 from marketplace.contracts.models import Offer
 from marketplace.contracts.offers import OfferDraft, make_offer
@@ -25,16 +25,22 @@ from marketplace.contracts.sittings.taking import begin, hand_in
 from marketplace.contracts.states import OfferState, SittingState
 from marketplace.credentials.gate import Requirement
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.gigs import candidates
 from marketplace.gigs.drafts import draft_of, edit_gig
+from marketplace.gigs.finding import telling
+from marketplace.gigs.finding.models import Cadence, GigAlert
+from marketplace.gigs.invitations import Sent, invite, invite_many
+from marketplace.gigs.models import ExpertProfile
+from marketplace.gigs.narrowing import Wanted
 from marketplace.gigs.qualification.models import Question
 from marketplace.notifications.models import Notification
 from marketplace.reasons import appeal
 from marketplace.reasons.appeals import decide
 from marketplace.reasons.models import Decision, Statement
-from tests.factories.accounts import a_person, an_actor
+from tests.factories.accounts import a_person, a_sign_in, an_actor
 from tests.factories.contracts import FEE_BPS, MONDAY, an_offer, person_of
 from tests.factories.credentials import a_verified_credential
-from tests.factories.gigs import an_application, an_expert, licence
+from tests.factories.gigs import an_application, an_expert, fund, licence
 from tests.factories.sittings import (
     ANSWERS,
     GOOD,
@@ -294,7 +300,10 @@ def test_a_contract_that_begins_later_pays_for_no_grade_now(session: Session, tr
 
 def test_who_grades_a_test_does_not_take_it(session: Session, trial: Trial) -> None:
     with clock.at(MONDAY + HOUR):
+        # As if she had been chosen in the moment in which she applied.
+        graders.choose_graders(session, trial.deal.client, trial.test.public_id, [])
         application = an_application(session, trial.gia, trial.gig)
+        choose(session, trial, trial.gia)
         with pytest.raises(Refused, match="grades the test"):
             ask(session, trial.deal.client, application.public_id, fee_bps=FEE_BPS)
         begun(session, trial)
@@ -304,6 +313,56 @@ def test_who_grades_a_test_does_not_take_it(session: Session, trial: Trial) -> N
             graders.choose_graders(
                 session, trial.deal.client, trial.test.public_id, [person_of(session, trial.ana).public_id]
             )
+
+
+def choose(session: Session, trial: Trial, grader: Actor) -> None:
+    session.add(
+        Grader(
+            test_id=trial.test.id, person_id=grader.id, chosen_by=trial.deal.client.id, chosen_at=clock.now()
+        )
+    )
+    session.commit()
+
+
+def told_of(session: Session, trial: Trial, expert: Actor) -> bool:
+    """Do they hear of the gig, as somebody who wants to hear at once?"""
+    said = {"person_id": expert.id, "gig_id": trial.gig.id}
+    session.merge(GigAlert(**said, cadence=Cadence.AT_ONCE, queued_at=clock.now(), told_at=None))
+    session.commit()
+    telling.tell_at_once(session)
+    heard = sa.select(Notification).filter_by(person_id=expert.id, kind="gigs.new")
+    return session.scalars(heard).first() is not None
+
+
+def test_who_grades_for_a_gig_is_no_candidate_for_it(session: Session, trial: Trial) -> None:
+    client, gig = trial.deal.client, trial.gig.public_id
+    profile = session.get_one(ExpertProfile, trial.gia.id).public_id
+    with clock.at(MONDAY + HOUR):
+        fund(session, trial.deal.project.public_id, 50_000_00)
+        a_sign_in(session, person_of(session, trial.gia))
+        with pytest.raises(Refused, match="nobody judges those with whom they compete"):
+            an_application(session, trial.gia, trial.gig)
+        with pytest.raises(Refused, match="cannot take the gig"):
+            invite(session, client, gig, profile, "Please look.")
+        assert invite_many(session, client, gig, [profile], "Please look.") == Sent(unfit=1)
+        assert profile not in candidates.best(session, trial.gig, Wanted(), 10)
+        assert not told_of(session, trial, trial.gia)
+        # Once somebody else grades, she is a candidate like any other.
+        graders.choose_graders(session, client, trial.test.public_id, [])
+        assert profile in candidates.best(session, trial.gig, Wanted(), 10)
+        assert told_of(session, trial, trial.gia)
+        assert invite(session, client, gig, profile, "Please look.").person_id == trial.gia.id
+        an_application(session, trial.gia, trial.gig)
+        with pytest.raises(Refused, match="Gia Grader has applied for Check CT reports"):
+            graders.choose_graders(
+                session, client, trial.test.public_id, [person_of(session, trial.gia).public_id]
+            )
+
+
+def test_whose_work_is_over_is_a_candidate_again(session: Session, trial: Trial) -> None:
+    with clock.at(MONDAY + HOUR):
+        ending.end_contract(session, trial.gia, trial.deal.contract.public_id)
+        assert an_application(session, trial.gia, trial.gig).person_id == trial.gia.id
 
 
 def test_only_who_works_for_the_client_can_be_chosen(session: Session, trial: Trial) -> None:

@@ -222,6 +222,20 @@ def test_a_gig_whose_test_nobody_may_grade_says_so_everywhere(
         assert publish_gig(session, trial.deal.client, draft.public_id).state is GigState.PUBLISHED
 
 
+def test_who_grades_for_a_gig_reads_there_why_they_cannot_apply(
+    app: Flask, session: Session, trial: Trial
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        gia, ben = (at_browser(app, session, each) for each in (trial.gia, an_expert(session, "Ben Expert")))
+        page = gia.get(f"/gigs/{trial.gig.public_id}")
+        assert "You grade the test of this gig, so you cannot apply for it" in words(page)
+        assert "Apply for this gig" not in words(page)
+        refused = gia.post(f"/gigs/{trial.gig.public_id}/applications", note="I would like to.")
+        assert "You grade the test of this gig" in words(refused)
+        assert "I would like to." in words(refused)
+        assert "Apply for this gig" in words(ben.get(f"/gigs/{trial.gig.public_id}"))
+
+
 def test_a_change_after_which_nobody_may_grade_is_warned_of(
     app: Flask, session: Session, trial: Trial
 ) -> None:

@@ -23,6 +23,7 @@ from marketplace.errors import Invalid, Refused
 from marketplace.gigs import find
 from marketplace.gigs.members import people_with, tell
 from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.qualification import graders as told
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import open_gigs
 from marketplace.gigs.states import ApplicationState
@@ -237,3 +238,6 @@ def _tell(session: Session, test: QualificationTest, person_id: int) -> None:
             _("%(test)s. Grading is part of your work, and paid like it.", test=test.title),
         ),
     )
+
+
+told.working.append(working)

@@ -19,6 +19,7 @@ from marketplace.contracts.sittings.asking import Price, price_of
 from marketplace.contracts.sittings.queries import Standing, standings
 from marketplace.credentials.gate import Requirement
 from marketplace.gigs.models import Application, Gig, GigRequirement, Project
+from marketplace.gigs.qualification.graders import conflict
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
@@ -47,6 +48,7 @@ def _about_projects() -> dict[str, object]:
         "lapsed_in": _lapsed_in,
         "test_standings": _test_standings,
         "test_price": _test_price,
+        "grades_its_test": _grades_its_test,
         "no_grader": _no_grader,
         "ungraded": _ungraded,
     }
@@ -68,6 +70,10 @@ def _no_grader(test: QualificationTest | None, asked: Iterable[Requirement | Gig
         return ""
     wanted = [Requirement(each.type, each.jurisdiction, each.level, each.max_age_days) for each in asked]
     return graders.warning(db_session(), test, wanted)
+
+
+def _grades_its_test(gig: Gig) -> str:
+    return conflict(db_session(), gig, actor().id)
 
 
 def _ungraded(test: QualificationTest) -> list[Gig]:

@@ -21,6 +21,7 @@ from marketplace.gigs.finding.hiding import hidden_ids
 from marketplace.gigs.finding.lists import SHOWN
 from marketplace.gigs.finding.models import Cadence, GigAlert, SavedSearch
 from marketplace.gigs.models import Application, Gig
+from marketplace.gigs.qualification.graders import graders_of
 from marketplace.gigs.states import GigState
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext, reading
@@ -104,7 +105,8 @@ def _reachable(session: Session, person: Person) -> bool:
 
 def _still_good(session: Session, person: Person, alerts: Sequence[GigAlert]) -> list[Told]:
     """The gigs that can still be told of, the best match first. By a saved search also those that do not suit
-    yet, but never one's own client's, nor any while one's work here is suspended."""
+    yet, but never one's own client's, nor one whose test one grades, nor any while one's work here is
+    suspended."""
     searched = {alert.gig_id for alert in alerts if alert.search_id is not None}
     known = hidden_ids(session, person.id) | set(
         session.scalars(sa.select(Application.gig_id).filter_by(person_id=person.id))
@@ -113,6 +115,8 @@ def _still_good(session: Session, person: Person, alerts: Sequence[GigAlert]) ->
     open_now = sa.select(Gig).where(Gig.id.in_(ids), Gig.state == GigState.PUBLISHED).options(*SHOWN)
     told: list[Told] = []
     for gig in session.scalars(open_now):
+        if person.id in graders_of(session, gig):
+            continue
         match = ranking.match_of(session, gig.id, person.id)
         if match is not None and (match.eligible or (gig.id in searched and _may_take(match))):
             told.append((gig, match))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy.orm import Session
 
 from marketplace.gigs.models import Gig
+from marketplace.i18n import gettext as _
 
 # Who (internal ids) grades a test (internal id) and works for its client now. Filled by the slice above.
 working: list[Callable[[Session, int], Iterable[int]]] = []
@@ -17,3 +18,13 @@ def graders_of(session: Session, gig: Gig) -> set[int]:
     if gig.test_id is None:
         return set()
     return {person_id for who in working for person_id in who(session, gig.test_id)}
+
+
+def conflict(session: Session, gig: Gig, person_id: int) -> str:
+    """Why this person (internal id) cannot be a candidate for the gig; '' when they do not grade its test."""
+    if person_id not in graders_of(session, gig):
+        return ""
+    return _(
+        "You grade the test of this gig, so you cannot apply for it: nobody judges those with whom they "
+        "compete. Ask the client to choose somebody else to grade, then apply."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -14,20 +15,25 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts.models import Offer
+from marketplace.contracts.sittings import graders
+from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.grading import grade
 from marketplace.contracts.sittings.models import Sitting
-from marketplace.contracts.sittings.taking import end_overdue, hand_in
+from marketplace.contracts.sittings.taking import begin, end_overdue, hand_in
 from marketplace.contracts.states import SittingState
+from marketplace.errors import Invalid
 from marketplace.gigs import consequences
 from marketplace.gigs.drafts import draft_gig, draft_of, edit_gig
+from marketplace.gigs.models import label_of
 from marketplace.gigs.publishing import publish_gig
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.states import GigState
 from marketplace.reasons.models import Statement
+from marketplace.web import paged
 from tests.factories.accounts import enter
-from tests.factories.contracts import MONDAY, a_deal, person_of
+from tests.factories.contracts import FEE_BPS, MONDAY, a_deal, person_of
 from tests.factories.gigs import RADIOLOGY, a_draft, an_application, an_expert, licence
 from tests.factories.sittings import ANSWERS, DRAFT, POOR, Trial, a_trial, asked, begun
 from tests.visitor import Visitor, words
@@ -234,6 +240,54 @@ def test_who_grades_for_a_gig_reads_there_why_they_cannot_apply(
         assert "You grade the test of this gig" in words(refused)
         assert "I would like to." in words(refused)
         assert "Apply for this gig" in words(ben.get(f"/gigs/{trial.gig.public_id}"))
+
+
+def test_many_tests_to_grade_come_page_by_page(
+    app: Flask, session: Session, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(paged.__kwdefaults__, "size", 2)
+    takers = [trial.ana, an_expert(session, "Ben Expert"), an_expert(session, "Cem Expert")]
+    labels = []
+    for minutes, expert in enumerate(takers):
+        with clock.at(MONDAY + HOUR + minutes * MINUTE):
+            applied = trial.application if expert is trial.ana else an_application(session, expert, trial.gig)
+            offer = ask(session, trial.deal.client, applied.public_id, fee_bps=FEE_BPS)
+            sitting = begin(session, expert, offer.public_id, expert.name)
+            hand_in(session, expert, sitting.public_id, ANSWERS, 0)
+            labels.append(f"Answers {label_of(sitting.public_id.hex)}")
+    with clock.at(MONDAY + 2 * HOUR):
+        gia = at_browser(app, session, trial.gia)
+        first = gia.get("/grading")
+        assert "3 tests wait for a grade, the most urgent first." in words(first)
+        assert [each in words(first) for each in labels] == [True, True, False]
+        further = unescape(first.text.split('rel="next"')[1].split('href="')[1].split('"')[0])
+        second = words(gia.get(further))
+        assert [each in second for each in labels] == [False, False, True]
+        assert "wait for a grade" not in second
+
+
+def test_of_many_who_could_grade_some_are_shown_and_others_found_by_name(
+    app: Flask, session: Session, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graders, "MOST_SHOWN", 2)
+    dev = person_of(session, trial.deal.approver)
+    path = f"/tests/{trial.test.public_id}/graders"
+    with clock.at(MONDAY + HOUR):
+        carla = at_browser(app, session, trial.deal.client)
+        page = words(carla.get(path))
+        assert "Gia Grader works on" in page
+        assert "1 more person works for you" in page
+        assert dev.full_name not in page
+        found = words(carla.get(f"{path}?name=dev"))
+        # Who is chosen stays on the list: saving it would take them off.
+        assert "Gia Grader works on" in found
+        assert dev.full_name in found
+        saved = carla.post(f"{path}?name=dev", people=str(dev.public_id))
+        assert "Those who are new were told" in words(saved)
+    assert graders.working(session, trial.test.id) == {dev.id}
+    monkeypatch.setattr(graders, "MOST_CHOSEN", 0)
+    with pytest.raises(Invalid, match="0 people at most"):
+        graders.choose_graders(session, trial.deal.client, trial.test.public_id, [dev.public_id])
 
 
 def test_a_change_after_which_nobody_may_grade_is_warned_of(

@@ -32,7 +32,7 @@ from marketplace.gigs.models import label_of
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.i18n import gettext as _
 from marketplace.i18n import time_of_day
-from marketplace.web import actor, db_session, guard, page, paged, try_form
+from marketplace.web import actor, db_session, guard, how_many, page, paged, try_form
 
 # The button that keeps what is written, and does not hand it in.
 KEEP = "keep"
@@ -92,10 +92,12 @@ def keep_answers(sitting_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.EXPERT, *CLIENT)
 def grading_queue() -> ResponseReturnValue:
     """The tests that wait for one's grade, the longest first."""
-    found = db_session().scalars(sittings.to_grade(actor()).order_by(Sitting.grade_by, Sitting.id)).all()
+    waiting = sittings.to_grade(actor())
+    found = paged(db_session(), waiting, by=(Sitting.grade_by, Sitting.id), rising=True)
     return page(
         "contracts/grading.html",
         sittings=found,
+        total=how_many(db_session(), waiting),
         gaps={each.id: grading.gap(db_session(), actor(), each) for each in found},
         label=label_of,
     )
@@ -130,12 +132,16 @@ def choose_graders(test_id: uuid.UUID) -> ResponseReturnValue:
     """Choose who grades a test."""
     test = find_gig.visible(db_session(), actor(), QualificationTest, test_id)
     actor().require(Role.CLIENT_ADMIN, organization_id=test.organization_id)
-    found = graders.candidates(db_session(), test)
+    name = request.args.get("name", "").strip()
+    found = graders.candidates(db_session(), test, name)
     form = GradersForm(candidates=found)
     if try_form(form, lambda: _choose(test_id, form)) is not None:
         flash(_("Saved. Those who are new were told."), "success")
         return redirect(url_for("gigs.test", test_id=test_id), 303)
-    return page("contracts/graders.html", form=form, test=test, candidates=found)
+    total = graders.how_many(db_session(), test, name)
+    return page(
+        "contracts/graders.html", form=form, test=test, candidates=found, name=name, more=total - len(found)
+    )
 
 
 @bp.get("/tests/<uuid:test_id>/results")

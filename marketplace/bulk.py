@@ -11,8 +11,10 @@ from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 from psycopg import Binary
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from marketplace.db import Base
@@ -38,16 +40,34 @@ def new_public_id() -> str:
 
 def copy(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]], **always: Any) -> None:
     """Write rows that all name the same columns, in the running transaction; `always` are the columns that
-    are the same in each. Values are written as their column's type keeps them."""
+    are the same in each. Values are written as their column's type keeps them. Raises DBAPIError, as any
+    other statement does."""
     each = iter(rows)
     first = next(each, None)
     if first is None:
         return
     connection: Any = session.connection().connection.driver_connection
     kept = _kept(session, table, [*first, *always])
-    with connection.cursor() as cursor, cursor.copy(into(table.__tablename__, [*first, *always])) as file:
-        for text in lines(chain((first,), each), kept, always):
-            file.write(text)
+    command = into(table.__tablename__, [*first, *always])
+    try:
+        with connection.cursor() as cursor, cursor.copy(command) as file:
+            for text in lines(chain((first,), each), kept, always):
+                file.write(text)
+    except psycopg.Error as error:
+        raise _told(session, command, error) from None
+
+
+def _told(session: Session, command: str, error: psycopg.Error) -> Exception:
+    """The driver's error as SQLAlchemy tells it, without the row that PostgreSQL adds to some."""
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    error.args = (error.diag.message_primary or str(error),)
+    if driver.closed:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        command, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed,
+        dialect=connection.dialect,
+    )  # fmt: skip
 
 
 def into(table: str, columns: Iterable[str]) -> str:

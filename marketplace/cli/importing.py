@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import gc
-import json
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,6 +23,8 @@ from sqlalchemy.orm import Session
 from marketplace.accounts import claiming
 from marketplace.accounts.models import Person, RoleGrant
 from marketplace.actor import SITE, Role
+from marketplace.cli import import_batches, import_files
+from marketplace.cli.import_files import Rejected, Unread
 from marketplace.cli.proofs import session_for_command
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs import importing_experts, importing_gigs
@@ -92,30 +92,6 @@ class Counted:
         return self.new + self.changed + self.known + self.refused
 
 
-class Rejected:
-    """The file beside the one that is imported: each row that could not be, as it was, with the reason."""
-
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._path = path.with_name(f"{path.name}.rejected.csv")
-        self._path.unlink(missing_ok=True)
-        self._file: IO[str] | None = None
-        self._columns = columns
-
-    def add(self, row: Row | str, reason: str) -> None:
-        if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
-            self._rows = csv.DictWriter(self._file, [*self._columns, "reason"], extrasaction="ignore")
-            self._rows.writeheader()
-        self._rows.writerow({**({} if isinstance(row, str) else row), "reason": reason})
-
-    def close(self) -> str:
-        """Where they are; nothing when there are none."""
-        if self._file is None:
-            return ""
-        self._file.close()
-        return str(self._path)
-
-
 class Progress:
     """A line that says how far it is, where somebody looks on."""
 
@@ -157,9 +133,9 @@ def _import(path: Path, kind: Kind[R], session: Session, bring: Callable[..., Br
     with ExitStack() as stack:
         stack.enter_context(_few_collections())
         writers: list[Bring[R]] = [_writer(each, bring) for each in stack.enter_context(_sessions(session))]
-        file = stack.enter_context(_opened(path))
-        rows = _rows(path, file, kind.needed)
-        rejected = Rejected(path, kind.columns)
+        file = stack.enter_context(import_files.opened(path))
+        rows = import_files.rows(path, file, kind.columns, kind.needed)
+        rejected = stack.enter_context(closing(Rejected(path, kind.columns)))
         progress = Progress(path.stat().st_size)
         for good, brought in _brought(rows, kind, writers, counted, rejected):
             _count(good, brought, counted, rejected)
@@ -193,11 +169,11 @@ def _sessions(first: Session) -> Iterator[list[Session]]:
 
 
 def _writer(session: Session, bring: Callable[..., Brought]) -> Bring[R]:
-    return lambda rows: bring(session, rows=rows)
+    return partial(import_batches.bring_all, lambda rows: bring(session, rows=rows))
 
 
 def _brought(
-    rows: Iterator[Row | str],
+    rows: Iterator[Row | Unread],
     kind: Kind[R],
     writers: Sequence[Bring[R]],
     counted: Counted,
@@ -226,17 +202,23 @@ def _brought(
             yield done()
 
 
-def _checked(batch: Sequence[Row | str], kind: Kind[R], counted: Counted, rejected: Rejected) -> Good[R]:
+def _checked(batch: Sequence[Row | Unread], kind: Kind[R], counted: Counted, rejected: Rejected) -> Good[R]:
     good: Good[R] = []
     for row in batch:
-        try:
-            if isinstance(row, str):
-                raise Invalid(_("This line is no JSON object."))
-            good.append((row, kind.read(row)))
-        except Invalid as error:
+        found = row if isinstance(row, Unread) else _read(row, kind)
+        if isinstance(found, Unread):
             counted.refused += 1
-            rejected.add(row, _reason(error))
+            rejected.add(found.row, found.reason)
+        else:
+            good.append(found)
     return good
+
+
+def _read(row: Row, kind: Kind[R]) -> tuple[Row, R] | Unread:
+    try:
+        return row, kind.read(row)
+    except Invalid as error:
+        return Unread(row, import_files.reason(error))
 
 
 def _count(good: Good[R], brought: Brought, counted: Counted, rejected: Rejected) -> None:
@@ -246,48 +228,6 @@ def _count(good: Good[R], brought: Brought, counted: Counted, rejected: Rejected
     counted.refused += len(brought.refused)
     for place, reason in brought.refused.items():
         rejected.add(good[place][0], reason)
-
-
-def _opened(path: Path) -> IO[str]:
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise Refused(
-            _("The file %(path)s cannot be read: %(why)s.", path=path, why=error.strerror)
-        ) from None
-
-
-def _rows(path: Path, file: IO[str], needed: Sequence[str]) -> Iterator[Row | str]:
-    """Each row as texts by column; what is no row, as it stands."""
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-        return (_of_json(line) for line in _lines(file) if line.strip())
-    rows = csv.DictReader(_lines(file))
-    missing = [name for name in needed if name not in (rows.fieldnames or ())]
-    if missing:
-        raise Refused(_("The first line names no column %(name)s.", name=missing[0]))
-    return rows
-
-
-def _lines(file: IO[str]) -> Iterator[str]:
-    """Line by line with `readline`, so that it can be told how far it is."""
-    return iter(file.readline, "")
-
-
-def _of_json(line: str) -> Row | str:
-    try:
-        found: Any = json.loads(line)
-    except ValueError:
-        return line
-    if not isinstance(found, dict):
-        return line
-    return {name: _text(value) for name, value in found.items()}
-
-
-def _text(value: Any) -> str:
-    """As a CSV would write it: lists parted by `;`."""
-    if isinstance(value, list):
-        return ";".join(_text(each) for each in value)
-    return "" if value is None else str(value)
 
 
 def _reviewer(session: Session, email: str | None) -> int | None:
@@ -302,10 +242,6 @@ def _reviewer(session: Session, email: str | None) -> int | None:
     if found is None:
         raise Refused(_("No reviewer has the e-mail address %(email)s.", email=email))
     return int(found)
-
-
-def _reason(error: Invalid) -> str:
-    return f"{error.field}: {error.sentence}" if error.field else error.sentence
 
 
 def invite(_arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from marketplace.actor import Actor, Role
 from marketplace.credentials import bulk as claims
 from marketplace.credentials.bulk import Claim
 from marketplace.db import use_case
+from marketplace.errors import Invalid
 from marketplace.gigs import importing, profiles, projection
 from marketplace.gigs.importing import EXPERT, Before, Brought, parted
 from marketplace.gigs.models import ExpertProfile
@@ -56,8 +57,16 @@ def read_expert(row: Mapping[str, str]) -> ExpertRow:
         skills=parted(said["skills"]),
     )
     profiles.check(draft)
-    held = tuple([claims.checked(each, person.full_name) for each in parted(said["credentials"])])
+    held = tuple([_claim(each, person.full_name) for each in parted(said["credentials"])])
     return ExpertRow(external_id, importing.digest(said), person, draft, held)
+
+
+def _claim(text: str, name: str) -> Claim:
+    try:
+        return claims.checked(text, name)
+    except OverflowError:
+        # The last day of the calendar has no day after it, on which the credential would end.
+        raise Invalid(_("No day is that far away. Give an earlier one."), field="credentials") from None
 
 
 @use_case

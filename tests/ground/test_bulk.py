@@ -6,10 +6,11 @@ from uuid import RFC_4122, UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from marketplace import bulk
-from marketplace.db import new_id
+from marketplace.db import new_id, violated
 from marketplace.matching.models import MatchSkill
 
 ODD = ["plain", "a\tb", "a\nb", "a\\b", "\\N", 'a"b', "a\rb", "é\N{NO-BREAK SPACE}", ""]
@@ -51,3 +52,10 @@ def test_a_column_is_written_value_by_value_where_kinds_differ(
 def test_rows_that_name_other_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         list(bulk.lines([{"one": 1, "other": 2}, {"one": 1}]))
+
+
+def test_what_the_database_refuses_is_told_as_of_any_statement_and_without_the_row(session: Session) -> None:
+    with pytest.raises(IntegrityError) as refused:
+        bulk.copy(session, MatchSkill, [{"id": n, "name": "nobody's business"} for n in (1, 2)])
+    assert violated(refused.value) == "uq_match_skills_name"
+    assert "nobody's business" not in str(refused.value)

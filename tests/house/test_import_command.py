@@ -183,7 +183,10 @@ def test_json_lines_and_titles(open_session: Session, tmp_path: Path) -> None:
     file.write_text(f"{json.dumps(row)}\n\n[1]\nnothing\n")
     assert bring(file) == 1
     assert open_session.scalars(sa.select(ExpertProfile.domains)).all() == [[RADIOLOGY]]
-    assert [reason for _id, reason in rejected(file)] == ["This line is no JSON object."] * 2
+    assert [reason for _id, reason in rejected(file)] == [
+        "Line 3: This line is no JSON object.",
+        "Line 4: This line is no JSON object.",
+    ]
 
 
 def test_a_file_that_is_none(open_session: Session, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from marketplace.embedded import ServerError
+
 revision = "0038"
 down_revision = "0037"
 
@@ -142,6 +144,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_while_taken()
+    # Without its test an offer would read like one of work, which its application could not become.
+    op.execute(
+        "UPDATE offers SET state = 'withdrawn', decided_at = now() WHERE test_id IS NOT NULL AND state = 'made'"
+    )
     # Statements are never changed or removed: those about tests stay, and only new ones are refused.
     decide(DECISIONS, "NOT VALID")
     for table in ("graders", "sitting_grades", "sitting_answers", "sittings"):
@@ -152,6 +159,18 @@ def downgrade() -> None:
         op.drop_table(table)
     op.execute("DROP FUNCTION test_stays_as_it_is")
     op.execute("DROP FUNCTION sittings_failed_with_reasons")
+
+
+def refuse_while_taken() -> None:
+    """The release before knows no tests: it could neither hand them in nor end their contracts."""
+    op.execute("LOCK TABLE offers, sittings IN SHARE ROW EXCLUSIVE MODE")
+    taken = op.get_bind().scalar(sa.text("SELECT count(*) FROM sittings WHERE state = 'begun'"))
+    if taken:
+        raise ServerError(
+            f"Experts are taking paid tests ({taken}), and the release before could not end their contracts. "
+            "Nothing of revision 0038 was taken back. Each test ends by itself within four hours, as long as "
+            "the jobs run: then go back."
+        )
 
 
 def keys() -> tuple[sa.Column, sa.Column]:

@@ -13,6 +13,7 @@ from marketplace.contracts import ending, find, guidelines, limits, offers, quer
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.sittings import queries as sittings
+from marketplace.contracts.spending import spending
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.views import bp
 from marketplace.gigs import find as find_gig
@@ -157,10 +158,12 @@ def end(contract_id: uuid.UUID) -> ResponseReturnValue:
 def funds(project_id: uuid.UUID) -> ResponseReturnValue:
     """Where a project's money is: spent, reserved, free."""
     project = find_gig.project(db_session(), actor(), project_id)
+    burn = queries.burn_down(db_session(), project)
     return page(
         "contracts/funds.html",
         project=project,
-        burn=queries.burn_down(db_session(), project),
+        burn=burn,
+        spending=spending(db_session(), project, burn.spent),
         mine=actor().has(*CLIENT, organization_id=project.organization_id),
         may_fund=actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id),
     )

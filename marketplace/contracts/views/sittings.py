@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock, reasons
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Role
-from marketplace.contracts import find, queries
+from marketplace.contracts import find, queries, spending
 from marketplace.contracts.forms import SignForm
 from marketplace.contracts.sittings import asking, graders, grading, pay, taking
 from marketplace.contracts.sittings import queries as sittings
@@ -151,7 +151,13 @@ def results(test_id: uuid.UUID) -> ResponseReturnValue:
     test = find_gig.visible(db_session(), actor(), QualificationTest, test_id)
     actor().require(*CLIENT, organization_id=test.organization_id)
     found = paged(db_session(), sittings.sittings_of(test), by=Sitting.id)
-    return page("contracts/results.html", test=test, sittings=found)
+    return page(
+        "contracts/results.html",
+        test=test,
+        sittings=found,
+        costs=spending.costs(db_session(), found.rows),
+        whole=spending.costs_of(db_session(), test),
+    )
 
 
 def _keep(found: Sitting, form: Any) -> Sitting:

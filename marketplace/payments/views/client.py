@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts.queries import burn_down
+from marketplace.contracts.spending import spending
 from marketplace.gigs import find
 from marketplace.i18n import gettext as _
 from marketplace.payments import fees, fundings, queries
@@ -39,12 +40,14 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
     project = find.project(db_session(), actor(), project_id)
     lots = paged(db_session(), queries.fundings_of(actor(), project.id), by=Funding.id)
     may_fund = actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id)
+    burn = burn_down(db_session(), project)
     return page(
         "payments/fund.html",
         form=form,
         project=project,
         lots=lots,
-        burn=burn_down(db_session(), project),
+        burn=burn,
+        on_tests=spending(db_session(), project, burn.spent).tests,
         prices={rail.value: fees.price(rail, project.currency, clock.now().date()) for rail in Rail},
         may_fund=may_fund,
     )

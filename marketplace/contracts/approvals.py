@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs, ledger, money
+from marketplace import audit, clock, jobs, ledger
 from marketplace.actor import SITE, Actor
-from marketplace.contracts import find, limits, reservations, timesheets
-from marketplace.contracts.models import Approval, ApprovedLine, Contract, Reservation, TimeEntry, Timesheet
-from marketplace.contracts.states import TIMESHEET_MOVES, TimeKind, TimesheetState, move
+from marketplace.contracts import find, reservations, timesheets
+from marketplace.contracts.disputes import opening
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.disputes.opening import Question
+from marketplace.contracts.lines import freeze, lines_of
+from marketplace.contracts.models import Approval, Reservation, Timesheet
+from marketplace.contracts.states import TIMESHEET_MOVES, TimesheetState, move
 from marketplace.contracts.weeks import week_of
-from marketplace.credentials.gate import Checked, checks_of, judge
-from marketplace.db import new_id, use_case
+from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs.find import there
 from marketplace.gigs.members import tell
@@ -27,29 +28,24 @@ from marketplace.ledger import NewEntry, chart
 from marketplace.money import Money
 
 
-@dataclass(frozen=True)
-class Line:
-    """An entry priced: whole minutes at a rate an hour, pay and fee each rounded once (minor units)."""
-
-    entry: TimeEntry
-    minutes: int
-    rate: int
-    pay: int
-    fee: int
-
-
 @use_case
 def approve_timesheet(
-    session: Session, actor: Actor, timesheet_public_id: uuid.UUID, seen_version: int
+    session: Session,
+    actor: Actor,
+    timesheet_public_id: uuid.UUID,
+    seen_version: int,
+    questions: Sequence[Question] = (),
 ) -> Approval:
-    """Approve the week that was seen. Its pay and fee leave the reserved money; what is left of it returns.
+    """Approve the week that was seen, without the lines that are questioned. Pay and fee leave the reserved
+    money, those of questioned lines for 2120; what is left of it returns.
 
-    Raises Refused when the week changed since, or is already approved; NotAllowed for the expert's own.
+    Raises Refused when the week changed since, or is already approved; NotAllowed for the expert's own;
+    Invalid for a question without a reason, or about something else than a paid line of the week.
     """
     sheet = find.timesheet(session, actor, timesheet_public_id, lock=True)
     timesheets.require_approver(actor, sheet)
     timesheets.require_seen(sheet, seen_version)
-    return _approve(session, actor, sheet)
+    return _approve(session, actor, sheet, questions)
 
 
 def approve_overdue(session: Session) -> int:
@@ -68,20 +64,6 @@ def settle(session: Session, sheet: Timesheet) -> None:
         _approve(session, SITE, sheet)
 
 
-def lines_of(sheet: Timesheet) -> list[Line]:
-    """The paid entries of a week, priced by the contract's rate at their start and its rounding rule."""
-    contract = sheet.contract
-    return [
-        _line(contract, entry) for entry in sheet.entries if entry.kind is TimeKind.PAID and entry.minutes
-    ]
-
-
-def _line(contract: Contract, entry: TimeEntry) -> Line:
-    rate = contract.rate_at(entry.started_at)
-    pay = money.for_minutes(rate, entry.minutes)
-    return Line(entry, entry.minutes, rate, pay, money.share(pay, contract.fee_bps))
-
-
 @use_case
 def _approve_if_overdue(session: Session, timesheet_id: int) -> bool:
     sheet = session.get_one(Timesheet, timesheet_id)
@@ -94,70 +76,29 @@ def _approve_if_overdue(session: Session, timesheet_id: int) -> bool:
     return True
 
 
-def _approve(session: Session, actor: Actor, sheet: Timesheet) -> Approval:
+def _approve(
+    session: Session, actor: Actor, sheet: Timesheet, questions: Sequence[Question] = ()
+) -> Approval:
     timesheets.require_stopped(sheet)
+    lines = lines_of(sheet)
+    questioned = opening.questioned(lines, questions)
     move(sheet, TimesheetState.APPROVED, TIMESHEET_MOVES)
     sheet.version += 1
-    approval = _frozen(session, actor, sheet)
-    session.add(approval)
-    _post(session, actor, approval, _reservation(session, sheet))
+    approval = freeze(session, actor, sheet, [line for line in lines if line.entry.id not in questioned])
+    disputes = [
+        opening.open_dispute(session, actor, sheet, line, questioned[line.entry.id])
+        for line in lines
+        if line.entry.id in questioned
+    ]
+    _post(session, actor, approval, disputes, _reservation(session, sheet))
     session.flush()
     audit.record(
-        session, actor, "timesheet.approved", "timesheet", sheet.public_id,
+        session, actor, "timesheet.approved", "timesheet", sheet.public_id, disputed=len(disputes),
         approval=approval.public_id, pay=approval.expert_amount, fee=approval.fee_amount,
     )  # fmt: skip
-    _tell(session, sheet, approval)
+    if approval.expert_amount:
+        _tell(session, sheet, approval)
     return approval
-
-
-def _frozen(session: Session, actor: Actor, sheet: Timesheet) -> Approval:
-    checks = checks_of(session, [sheet.contract.person_id]).get(sheet.contract.person_id, [])
-    lines = [
-        ApprovedLine(
-            time_entry_id=line.entry.id,
-            minutes=line.minutes,
-            rate=line.rate,
-            expert_amount=line.pay,
-            fee_amount=line.fee,
-            credential_attestation_ids=_attested(sheet.contract, line.entry, checks),
-        )
-        for line in lines_of(sheet)
-    ]
-    return Approval(
-        public_id=new_id(),
-        timesheet=sheet,
-        person_id=actor.person_id,
-        at=clock.now(),
-        lines_sha256=fingerprint(lines, {entry.id: entry for entry in sheet.entries}),
-        expert_amount=sum(line.expert_amount for line in lines),
-        fee_amount=sum(line.fee_amount for line in lines),
-        lines=lines,
-    )
-
-
-def _attested(contract: Contract, entry: TimeEntry, checks: list[Checked]) -> list[int]:
-    """The checks on which this hour rests: for each requirement the one that counted when it began."""
-    held = [
-        judge(checks, (), each, entry.started_at).attestation for each in limits.requirements(contract.gig)
-    ]
-    return [attestation.id for attestation in held if attestation is not None]
-
-
-def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> bytes:
-    """SHA-256 over the lines as they were approved: what, when, how long, at what rate, for how much."""
-    rows = [
-        [
-            str(entries[line.time_entry_id].public_id),
-            entries[line.time_entry_id].started_at.isoformat(),
-            line.minutes,
-            line.rate,
-            line.expert_amount,
-            line.fee_amount,
-            line.credential_attestation_ids,
-        ]
-        for line in lines
-    ]
-    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).digest()
 
 
 def _reservation(session: Session, sheet: Timesheet) -> Reservation:
@@ -165,14 +106,21 @@ def _reservation(session: Session, sheet: Timesheet) -> Reservation:
     return there(reservations.of_week(session, sheet.contract, week))
 
 
-def _post(session: Session, actor: Actor, approval: Approval, reservation: Reservation) -> None:
+def _post(
+    session: Session,
+    actor: Actor,
+    approval: Approval,
+    disputes: Sequence[TimeDispute],
+    reservation: Reservation,
+) -> None:
     """Take pay and fee out of what was reserved, and give back the rest.
 
     Lines are rounded one by one, so together they may exceed what the week reserved by a part of a cent
     each. The client never pays more than was reserved: that remainder is ours, on 5080.
     """
     contract = reservation.contract
-    spent = approval.expert_amount + approval.fee_amount
+    withheld = sum(each.expert_amount + each.fee_amount for each in disputes)
+    spent = approval.expert_amount + approval.fee_amount + withheld
     if spent == 0:
         raise Refused(_("These entries come to nothing, so there is nothing to approve."))
     taken = min(spent, reservation.amount)
@@ -185,6 +133,7 @@ def _post(session: Session, actor: Actor, approval: Approval, reservation: Reser
             (chart.rounding(), spent - taken),
             (chart.expert_payable(contract.person.public_id), -approval.expert_amount),
             (chart.client_fees(), -approval.fee_amount),
+            (chart.disputed(contract.project.public_id), -withheld),
         ],
         occurred_at=approval.at,
         memo=_("A paid test approved") if contract.test_id else _("A week's work approved"),

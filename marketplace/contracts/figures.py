@@ -10,21 +10,23 @@ from sqlalchemy.orm import Session
 from marketplace.contracts.models import Offer
 from marketplace.gigs.rates import Earned
 
-# Every approved week of the gigs: what it paid, and all of its minutes that count, paid or not.
+# Every approved week of the gigs: what it paid, and all of its minutes that count, paid or not. A line in
+# dispute counts once it is said what it pays.
 EARNED = sa.text("""
     SELECT c.gig_id, count(DISTINCT c.person_id) FILTER (WHERE lines.paid > 0) AS experts,
         CAST(sum(lines.paid) AS bigint) AS paid, CAST(sum(entries.minutes) AS bigint) AS minutes
     FROM contracts c
     JOIN timesheets t ON t.contract_id = c.id
-    JOIN approvals a ON a.timesheet_id = t.id
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(expert_amount), 0) AS paid FROM approved_lines WHERE approval_id = a.id
+        SELECT coalesce(sum(expert_amount), 0) AS paid FROM approvals WHERE timesheet_id = t.id
     ) AS lines
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(floor(extract(epoch FROM ended_at - started_at) / 60)), 0) AS minutes
-        FROM time_entries WHERE timesheet_id = t.id AND removed_at IS NULL
+        FROM time_entries e WHERE timesheet_id = t.id AND removed_at IS NULL AND NOT EXISTS (
+            SELECT FROM time_disputes d WHERE d.time_entry_id = e.id AND d.awarded_minutes IS NULL
+        )
     ) AS entries
-    WHERE c.gig_id = ANY (:ids)
+    WHERE c.gig_id = ANY (:ids) AND t.state = 'approved'
     GROUP BY c.gig_id
 """).columns(gig_id=sa.BigInteger, experts=sa.BigInteger, paid=sa.BigInteger, minutes=sa.BigInteger)
 

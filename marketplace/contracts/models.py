@@ -245,7 +245,7 @@ class Timesheet(Public, Base):
     version: Mapped[int]
 
     contract: Mapped[Contract] = relationship()
-    approval: Mapped[Approval | None] = relationship(back_populates="timesheet")
+    approvals: Mapped[list[Approval]] = relationship(back_populates="timesheet", order_by="Approval.id")
     all_entries: Mapped[list[TimeEntry]] = relationship(
         back_populates="timesheet", order_by="TimeEntry.started_at, TimeEntry.id"
     )
@@ -266,6 +266,11 @@ class Timesheet(Public, Base):
         ran for less than a minute, of no length."""
         long = TimeEntry.ended_at.is_(None) | (TimeEntry.ended_at > TimeEntry.started_at)
         return cls.all_entries.any(TimeEntry.removed_at.is_(None) & long)
+
+    @property
+    def approval(self) -> Approval | None:
+        """The client's decision about the week; further approvals are what rulings awarded."""
+        return next(iter(self.approvals), None)
 
     @property
     def entries(self) -> list[TimeEntry]:
@@ -289,7 +294,9 @@ class Timesheet(Public, Base):
 
 
 class Approval(Public, Base):
-    """A timesheet approved: by a person, or at the deadline by the site (`person_id` is then empty).
+    """Time approved: a week without its questioned lines, or with a `dispute_id` what was awarded of one.
+
+    By a person, or at a deadline by the site (`person_id` is then empty).
 
     `expert_amount` and `fee_amount` are the sums of its lines, in minor units of the contract's currency.
     """
@@ -297,16 +304,27 @@ class Approval(Public, Base):
     __tablename__ = "approvals"
 
     id: Mapped[Key]
-    timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"), unique=True)
+    timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"), index=True)
+    dispute_id: Mapped[int | None] = mapped_column(sa.ForeignKey("time_disputes.id"))
     person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     at: Mapped[datetime]
     lines_sha256: Mapped[bytes]
     expert_amount: Mapped[int]
     fee_amount: Mapped[int]
 
-    timesheet: Mapped[Timesheet] = relationship(back_populates="approval")
+    timesheet: Mapped[Timesheet] = relationship(back_populates="approvals")
     person: Mapped[Person | None] = relationship()
     lines: Mapped[list[ApprovedLine]] = relationship(order_by="ApprovedLine.id")
+
+    __table_args__ = (
+        sa.Index(
+            "uq_approvals_of_week",
+            "timesheet_id",
+            unique=True,
+            postgresql_where=sa.text("dispute_id IS NULL"),
+        ),
+        sa.Index("ix_approvals_dispute_id", "dispute_id", postgresql_where=sa.text("dispute_id IS NOT NULL")),
+    )
 
     @property
     def by(self) -> str | None:
@@ -315,13 +333,17 @@ class Approval(Public, Base):
 
 
 class ApprovedLine(Base):
-    """One entry as it was approved: minutes at a rate, rounded once, and the checks valid at that time."""
+    """One entry as it was approved: minutes at a rate, rounded once, and the checks valid at that time.
+
+    `part` is 1 for what an appeal added to an entry of which a ruling had awarded less.
+    """
 
     __tablename__ = "approved_lines"
 
     id: Mapped[Key]
     approval_id: Mapped[int] = mapped_column(sa.ForeignKey("approvals.id"), index=True)
-    time_entry_id: Mapped[int] = mapped_column(sa.ForeignKey("time_entries.id"), unique=True)
+    time_entry_id: Mapped[int] = mapped_column(sa.ForeignKey("time_entries.id"))
+    part: Mapped[int] = mapped_column(sa.SmallInteger, server_default="0", default=0)
     minutes: Mapped[int]
     rate: Mapped[int]
     expert_amount: Mapped[int]
@@ -329,6 +351,8 @@ class ApprovedLine(Base):
     credential_attestation_ids: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
 
     entry: Mapped[TimeEntry] = relationship()
+
+    __table_args__ = (sa.UniqueConstraint("time_entry_id", "part", name="uq_approved_lines_time_entry_id"),)
 
 
 def _both_sides(

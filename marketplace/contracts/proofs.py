@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.disputes.settling import withheld
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, Reservation, TimeEntry, Timesheet
-from marketplace.contracts.states import ReservationState
+from marketplace.contracts.states import DisputeState, ReservationState
 from marketplace.contracts.weeks import week_of
 from marketplace.gigs.models import Project
 from marketplace.ledger import chart
@@ -41,6 +43,7 @@ def never_more_than_funded(session: Session) -> Iterator[Drift]:
         funded = -_balance(session, chart.project_funds(project).key, Posting.entry_id.not_in(_RESERVING))
         reserved = -_balance(session, chart.project_reserved(project).key)
         spent = _balance(session, chart.project_reserved(project).key, Posting.entry_id.in_(_APPROVING))
+        spent += _balance(session, chart.project_funds(project).key, Posting.entry_id.in_(_GIVING_BACK))
         if spent + reserved > funded:
             yield Drift(f"project {project} spent and reserved", f"at most {funded}", str(spent + reserved))
 
@@ -61,7 +64,7 @@ def approvals_tie(session: Session) -> Iterator[Drift]:
     )
     for approval, pay, fee in rows:
         expected = (approval.expert_amount, approval.fee_amount)
-        if expected != (pay, fee):
+        if expected != (pay or 0, fee or 0):
             yield Drift(f"approval {approval.public_id} lines", str(expected), str((pay, fee)))
         booked = _booked(session, approval)
         if expected != booked:
@@ -100,7 +103,40 @@ def weeks_are_right(session: Session) -> Iterator[Drift]:
         yield Drift(f"time entry {public_id}", "within its week", "outside")
 
 
-_RESERVING = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("reservation:"))
+def disputed_is_held(session: Session) -> Iterator[Drift]:
+    """A project's account of disputed time holds what its disputes have awarded to nobody yet."""
+    held: dict[uuid.UUID, int] = defaultdict(int)
+    unsettled = sa.select(TimeDispute).where(TimeDispute.state != DisputeState.SETTLED)
+    for dispute in session.scalars(unsettled.options(joinedload(TimeDispute.contract))):
+        held[dispute.contract.project.public_id] += withheld(dispute)
+    for project in session.scalars(sa.select(Project.public_id)):
+        found = -_balance(session, chart.disputed(project).key)
+        if found != held[project]:
+            yield Drift(f"project {project} disputed", str(held[project]), str(found))
+
+
+def disputes_add_up(session: Session) -> Iterator[Drift]:
+    """What was awarded of a line is what was approved of it, and never more than was entered."""
+    approved = (
+        sa.select(ApprovedLine.time_entry_id, sa.func.sum(ApprovedLine.minutes).label("minutes"))
+        .group_by(ApprovedLine.time_entry_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(TimeDispute.public_id, TimeDispute.awarded_minutes, approved.c.minutes).outerjoin(
+            approved, approved.c.time_entry_id == TimeDispute.time_entry_id
+        )
+    )
+    for public_id, awarded, minutes in rows:
+        if (awarded or 0) != (minutes or 0):
+            yield Drift(f"dispute {public_id} minutes", str(awarded or 0), str(minutes or 0))
+
+
+# What a dispute gives back is money of before, and not paid in anew.
+_RESERVING = sa.select(JournalEntry.id).where(
+    sa.or_(JournalEntry.source.startswith("reservation:"), JournalEntry.source.startswith("time_dispute:"))
+)
+_GIVING_BACK = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("time_dispute:"))
 _APPROVING = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("approval:"))
 
 
@@ -131,4 +167,6 @@ PROOFS = [
     Proof("C3", "Approvals are their lines and their journal entries", approvals_tie),
     Proof("C4", "Nobody works on two things at once", nobody_is_twice),
     Proof("C5", "Weeks begin on Monday where the expert lives", weeks_are_right),
+    Proof("C6", "Disputed money is what open disputes hold", disputed_is_held),
+    Proof("C7", "Of a questioned line is approved what was awarded", disputes_add_up),
 ]

@@ -11,7 +11,8 @@ from babel.dates import format_date
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.actor import CLIENT, Actor, Role
-from marketplace.contracts import approvals, limits, reservations
+from marketplace.contracts import limits, reservations
+from marketplace.contracts.lines import lines_of
 from marketplace.contracts.models import (
     Approval,
     ApprovedLine,
@@ -75,10 +76,11 @@ class WeekView:
 
 @dataclass(frozen=True)
 class BurnDown:
-    """Where a project's money is, in its currency: what was paid in is the sum of the other three."""
+    """Where a project's money is, in its currency: what was paid in is the sum of the other four."""
 
     funded: Money
     spent: Money
+    disputed: Money
     reserved: Money
     free: Money
     by_week: list[tuple[date, Money]]
@@ -235,11 +237,12 @@ def week_view(session: Session, contract: Contract, week: Week) -> WeekView:
 
 
 def amounts(sheet: Timesheet) -> tuple[Money, Money]:
-    """Pay and fee of a week: as approved, or as they would be."""
-    if sheet.approval is not None:
-        pay, fee = sheet.approval.expert_amount, sheet.approval.fee_amount
+    """Pay and fee of a week: as approved until now, or as they would be."""
+    if sheet.approvals:
+        pay = sum(each.expert_amount for each in sheet.approvals)
+        fee = sum(each.fee_amount for each in sheet.approvals)
     else:
-        lines = approvals.lines_of(sheet)
+        lines = lines_of(sheet)
         pay, fee = sum(line.pay for line in lines), sum(line.fee for line in lines)
     return Money(pay, sheet.contract.currency), Money(fee, sheet.contract.currency)
 
@@ -249,10 +252,14 @@ def burn_down(session: Session, project: Project) -> BurnDown:
     funds, reserved = chart.project_funds(project.public_id), chart.project_reserved(project.public_id)
     free = -_sum(session, funds.key, project.currency)
     held = -_sum(session, reserved.key, project.currency)
-    spent = _sum(session, reserved.key, project.currency, JournalEntry.source.startswith("approval:"))
+    apart = -_sum(session, chart.disputed(project.public_id).key, project.currency)
+    taken = _sum(session, reserved.key, project.currency, JournalEntry.source.startswith("approval:"))
+    back = -_sum(session, funds.key, project.currency, JournalEntry.source.startswith("time_dispute:"))
+    spent = taken - back - apart
     return BurnDown(
-        funded=Money(free + held + spent, project.currency),
+        funded=Money(free + held + apart + spent, project.currency),
         spent=Money(spent, project.currency),
+        disputed=Money(apart, project.currency),
         reserved=Money(held, project.currency),
         free=Money(free, project.currency),
         by_week=_spent_by_week(session, project),
@@ -326,7 +333,7 @@ _SHEET = (
     joinedload(Timesheet.contract).joinedload(Contract.person),
     joinedload(Timesheet.contract).joinedload(Contract.organization),
     joinedload(Timesheet.contract).selectinload(Contract.rates),
-    joinedload(Timesheet.approval),
+    selectinload(Timesheet.approvals),
     selectinload(Timesheet.all_entries),
 )
 

@@ -51,6 +51,40 @@ class SittingState(StrEnum):
     FAILED = "failed"
 
 
+class DisputeState(StrEnum):
+    """A questioned line waits for its expert in `asked`, for the client in `answered`, for an operator in
+    `ruling`; in `ruled` what was not awarded still waits for an appeal."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+    RULING = "ruling"
+    RULED = "ruled"
+    SETTLED = "settled"
+
+
+class SettledBy(StrEnum):
+    """What said how much of a questioned line is paid."""
+
+    AGREED = "agreed"
+    CLIENT = "client"
+    DEADLINE = "deadline"
+    RULING = "ruling"
+    APPEAL = "appeal"
+
+
+class TurnAct(StrEnum):
+    """What was done in a dispute."""
+
+    QUESTIONED = "questioned"
+    ANSWERED = "answered"
+    OFFERED = "offered"
+    ASKED_RULING = "asked_ruling"
+    ACCEPTED = "accepted"
+    RULED = "ruled"
+    RAN_OUT = "ran_out"
+    UPHELD = "upheld"
+
+
 class TimeKind(StrEnum):
     """Unpaid time (waiting, reading) is kept because the effective rate is made of it."""
 
@@ -89,6 +123,14 @@ SITTING_MOVES: Mapping[SittingState, frozenset[SittingState]] = {
     SittingState.FAILED: frozenset({SittingState.PASSED}),
 }
 
+DISPUTE_MOVES: Mapping[DisputeState, frozenset[DisputeState]] = {
+    DisputeState.ASKED: frozenset({DisputeState.ANSWERED, DisputeState.RULING, DisputeState.SETTLED}),
+    DisputeState.ANSWERED: frozenset({DisputeState.ASKED, DisputeState.RULING, DisputeState.SETTLED}),
+    DisputeState.RULING: frozenset({DisputeState.RULED, DisputeState.SETTLED}),
+    DisputeState.RULED: frozenset({DisputeState.SETTLED}),
+    DisputeState.SETTLED: frozenset(),
+}
+
 
 def move(thing: Stateful[S], to: S, moves: Mapping[S, frozenset[S]]) -> None:
     """Set `thing.state`. Raises Refused, naming both states, when the table does not allow the move."""
@@ -113,6 +155,11 @@ def word(state: StrEnum) -> str:
         "approved": _("approved"),
         "begun": _("begun"),
         "handed_in": _("handed in"),
+        "asked": _("waiting for the expert"),
+        "answered": _("waiting for the client"),
+        "ruling": _("waiting for a ruling"),
+        "ruled": _("ruled, and open to appeal"),
+        "settled": _("settled"),
         "passed": _("passed"),
         "failed": _("not passed"),
         "paid": _("paid"),

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import jobs
 from marketplace.contracts import approvals, figures, notices, offers, records, rolling, timer, timesheets
+from marketplace.contracts.disputes import turns
 from marketplace.contracts.sittings import asking, grading, taking
 from marketplace.gigs import applications, funnel, rates
 from marketplace.reasons import hooks
@@ -65,6 +66,12 @@ def remind_graders(session: Session) -> None:
     grading.remind_overdue(session)
 
 
+@jobs.task("contracts.settle_disputes")
+def settle_disputes(session: Session) -> None:
+    """Do what follows when nobody answered about a questioned line in time."""
+    turns.settle_overdue(session)
+
+
 jobs.periodic("10 * * * * *", "contracts.end_sittings", by_the_clock=True)
 jobs.periodic("45 */5 * * * *", "contracts.remind_graders", by_the_clock=True)
 jobs.periodic("20 3 * * *", "contracts.refresh_records")
@@ -74,8 +81,12 @@ jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)
 jobs.periodic("35 */5 * * * *", "contracts.remind_returned", by_the_clock=True)
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
+jobs.periodic("55 */5 * * * *", "contracts.settle_disputes", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
+hooks.on_upheld["time_dispute"] = hooks.nothing
+hooks.on_upheld["ruling"] = turns.win_appeal
+hooks.elsewhere["time_dispute"] = "/disputes/{}".format
 hooks.on_upheld["sitting"] = grading.passes_after_all
 applications.over.append(asking.take_back)
 funnel.offers_made.append(figures.offers_made)

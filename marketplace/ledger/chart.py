@@ -63,6 +63,7 @@ def name_of(code: str) -> str:
         "2020": _("Client funds, reserved"),
         "2100": _("Owed to experts"),
         "2110": _("Transfers in flight"),
+        "2120": _("Disputed time"),
         "2900": _("Suspense"),
         "3000": _("Owner's capital"),
         "4010": _("Client fees"),
@@ -114,6 +115,11 @@ def expert_payable(person: uuid.UUID) -> Account:
 def expert_in_flight(person: uuid.UUID) -> Account:
     """2110: released, and Stripe has not confirmed or refused the transfer yet."""
     return Account("2110", f"expert:{person}:in_flight")
+
+
+def disputed(project: uuid.UUID) -> Account:
+    """2120: pay and fee of questioned time, until it is said whether the expert or the project gets it."""
+    return Account("2120", f"project:{project}:disputed")
 
 
 def suspense() -> Account:

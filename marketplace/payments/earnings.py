@@ -84,7 +84,7 @@ def weeks_of(actor: Actor) -> sa.Select[Timesheet]:
                 joinedload(Contract.gig), joinedload(Contract.organization), selectinload(Contract.rates)
             ),
             selectinload(Timesheet.all_entries),
-            joinedload(Timesheet.approval),
+            selectinload(Timesheet.approvals),
         )
     )
 

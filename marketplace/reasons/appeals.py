@@ -16,7 +16,7 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import moment, reading
 from marketplace.notifications import notify
 from marketplace.reasons import codes
-from marketplace.reasons.hooks import on_upheld
+from marketplace.reasons.hooks import elsewhere, on_upheld
 from marketplace.reasons.models import Appeal, Outcome, Statement
 from marketplace.reasons.statements import about
 from marketplace.text import paragraph
@@ -53,6 +53,8 @@ def appeal_for(session: Session, actor: Actor, subject_kind: str, subject_id: uu
 
 
 def _open(session: Session, actor: Actor, statement: Statement, text: str) -> Appeal:
+    if statement.subject_kind in elsewhere:
+        raise Refused(_("This decision is answered on its own page, where somebody else can rule on it."))
     _require_appealable(session, statement)
     now = clock.now()
     opened = Appeal(

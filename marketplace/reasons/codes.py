@@ -24,6 +24,8 @@ def reasons() -> dict[str, dict[str, str]]:
         "sign_in": _for_sign_ins(),
         "gig": _for_gigs(),
         "sitting": _for_sittings(),
+        "time_dispute": _for_lines(),
+        "ruling": _for_rulings(),
     }
 
 
@@ -101,6 +103,25 @@ def _for_gigs() -> dict[str, str]:
 
 def _for_sittings() -> dict[str, str]:
     return {"points_missing": _("The answers did not reach the points that are needed to pass.")}
+
+
+def _for_lines() -> dict[str, str]:
+    return {
+        "time_too_long": _("More time is entered than this work usually takes."),
+        "work_not_found": _("The work for this time cannot be found."),
+        "not_agreed": _("The time is for work that the contract does not include."),
+        "below_guidelines": _("The work does not follow the guidelines that were read for it."),
+        "entered_twice": _("The same work seems to be entered twice."),
+    }
+
+
+def _for_rulings() -> dict[str, str]:
+    return {
+        "partly_shown": _("What can be seen shows part of the time."),
+        "not_shown": _("Nothing that can be seen shows that the work was done."),
+        "outside_contract": _("The work lies outside what was agreed."),
+        "guidelines_clear": _("The guidelines were clear, and the work does not follow them."),
+    }
 
 
 def _for_timesheets() -> dict[str, str]:

@@ -18,6 +18,9 @@ on_upheld: dict[str, OnUpheld] = {}
 has moved on; then it does nothing. Every kind has one: `nothing` where what was decided cannot be undone.
 """
 
+elsewhere: dict[str, Callable[[uuid.UUID], str]] = {}
+"""By subject kind: the page on which a decision is answered, in place of an appeal."""
+
 
 def nothing(session: Session, actor: Actor, subject_id: uuid.UUID) -> None:
     """The decision was wrong, and the person has that in writing; what it ended does not begin again."""

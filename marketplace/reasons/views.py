@@ -13,6 +13,7 @@ from marketplace.i18n import gettext as _
 from marketplace.reasons import appeals as use
 from marketplace.reasons import codes, queries, sign_ins
 from marketplace.reasons.forms import AppealForm, DecideForm, SuspendForm, WrittenAppealForm
+from marketplace.reasons.hooks import elsewhere
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reasons.words import title
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -45,6 +46,7 @@ def decision(public_id: uuid.UUID) -> ResponseReturnValue:
         title=title,
         sentence=_sentence,
         now=clock.now(),
+        answered_at=_answered_at(statement),
     )
 
 
@@ -127,6 +129,12 @@ def _sign_in_page(
         now=clock.now(),
         is_me=found.person_id == actor().id,
     )
+
+
+def _answered_at(statement: Statement) -> str | None:
+    """The page on which it is answered in place of an appeal."""
+    path = elsewhere.get(statement.subject_kind)
+    return path(statement.subject_id) if path else None
 
 
 def _sentence(statement: Statement) -> str:

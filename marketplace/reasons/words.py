@@ -24,6 +24,8 @@ def _subjects() -> dict[str, str]:
         "sign_in": _("Sign-in"),
         "gig": _("Gig"),
         "sitting": _("Test"),
+        "time_dispute": _("Line of a timesheet"),
+        "ruling": _("Part of a questioned line"),
     }
 
 

@@ -12,6 +12,7 @@ from marketplace.actor import CLIENT, Role
 from marketplace.contracts import approvals, find, queries, rounding
 from marketplace.contracts import timesheets as use
 from marketplace.contracts.forms import ReasonForm
+from marketplace.contracts.lines import lines_of
 from marketplace.contracts.models import Timesheet
 from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.views import bp
@@ -92,7 +93,7 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
     sheet = find.timesheet(db_session(), actor(), timesheet_id)
     mine = sheet.contract.person_id == actor().person_id
     decides = actor().has(*CLIENT, organization_id=sheet.contract.organization_id) and not mine
-    lines = approvals.lines_of(sheet)
+    lines = lines_of(sheet)
     priced = ((line.minutes, line.rate, line.pay) for line in lines)
     return page(
         "contracts/timesheet.html",

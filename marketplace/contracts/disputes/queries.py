@@ -1,0 +1,56 @@
+"""Reading disputes, within what a person may see."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from marketplace.actor import CLIENT, Actor, Role
+from marketplace.contracts import find
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.models import Contract, Timesheet
+from marketplace.contracts.states import DisputeState
+from marketplace.gigs.find import visible
+
+
+def dispute(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> TimeDispute:
+    """The dispute, if `actor` may see it; locked together with its contract. Raises NotFound."""
+    found = visible(session, actor, TimeDispute, public_id)
+    if lock:
+        find.hold(session, found.contract_id)
+        session.refresh(found, with_for_update=True)
+    return found
+
+
+def of_sheet(session: Session, sheet: Timesheet) -> dict[int, TimeDispute]:
+    """The disputes about a week's lines, by the internal ids of their entries."""
+    query = sa.select(TimeDispute).filter_by(timesheet_id=sheet.id)
+    return {each.time_entry_id: each for each in session.scalars(query)}
+
+
+def disputes_for(actor: Actor) -> sa.Select[TimeDispute]:
+    """All that this person may see."""
+    return (
+        sa.select(TimeDispute)
+        .where(TimeDispute.visible_to(actor))
+        .options(
+            joinedload(TimeDispute.contract).joinedload(Contract.gig),
+            joinedload(TimeDispute.contract).joinedload(Contract.person),
+            joinedload(TimeDispute.contract).joinedload(Contract.organization),
+            joinedload(TimeDispute.entry),
+            joinedload(TimeDispute.timesheet),
+        )
+    )
+
+
+def waiting_for(actor: Actor) -> sa.Select[TimeDispute]:
+    """Those in which it is this person's turn."""
+    turns = [sa.and_(TimeDispute.state == DisputeState.ASKED, Contract.person_id == actor.person_id)]
+    ours = Contract.organization_id.in_(actor.organizations(*CLIENT))
+    turns.append(sa.and_(TimeDispute.state == DisputeState.ANSWERED, ours))
+    if actor.has(Role.OPERATOR):
+        neither = sa.and_(~ours, Contract.person_id != actor.person_id)
+        turns.append(sa.and_(TimeDispute.state == DisputeState.RULING, neither))
+    return disputes_for(actor).join(TimeDispute.contract).where(sa.or_(*turns))

@@ -1,0 +1,142 @@
+"""What becomes of the money of a questioned line: the expert is owed it, or the project has it back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, ledger, money
+from marketplace.actor import Actor
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.limits import spell
+from marketplace.contracts.lines import Line, freeze
+from marketplace.contracts.states import DISPUTE_MOVES, DisputeState, SettledBy, move
+from marketplace.gigs import projection
+from marketplace.gigs.members import tell, tell_client
+from marketplace.i18n import gettext as _
+from marketplace.ledger import NewEntry, chart
+from marketplace.money import Money
+
+
+def settle(session: Session, actor: Actor, dispute: TimeDispute, minutes: int, by: SettledBy) -> None:
+    """Pay for so many minutes of the line, and give the rest back to the project: the end of the dispute."""
+    dispute.awarded_minutes, dispute.settled_by = minutes, by
+    _move(session, actor, dispute, DisputeState.SETTLED, None)
+    _pay(session, actor, dispute, part_of(dispute, minutes))
+    _give_back(session, actor, dispute)
+
+
+def award(session: Session, actor: Actor, dispute: TimeDispute, minutes: int, appeal_until: datetime) -> None:
+    """A ruling: pay for so many minutes of the line; the rest waits until an appeal is no longer possible."""
+    dispute.awarded_minutes, dispute.settled_by = minutes, SettledBy.RULING
+    _move(session, actor, dispute, DisputeState.RULED, appeal_until)
+    _pay(session, actor, dispute, part_of(dispute, minutes))
+
+
+def finish(session: Session, actor: Actor, dispute: TimeDispute) -> None:
+    """No appeal is possible any more: what the ruling did not award goes back to the project."""
+    _move(session, actor, dispute, DisputeState.SETTLED, None)
+    _give_back(session, actor, dispute)
+
+
+def award_rest(session: Session, actor: Actor, dispute: TimeDispute) -> None:
+    """An appeal against the ruling was upheld: pay for what it had left out."""
+    had = part_of(dispute, dispute.awarded_minutes or 0)
+    minutes, pay, fee = dispute.minutes, dispute.expert_amount, dispute.fee_amount
+    rest = Line(dispute.entry, minutes - had.minutes, dispute.rate, pay - had.pay, fee - had.fee)
+    dispute.awarded_minutes, dispute.settled_by = minutes, SettledBy.APPEAL
+    _move(session, actor, dispute, DisputeState.SETTLED, None)
+    _pay(session, actor, dispute, rest, part=1)
+    _tell(session, dispute)
+
+
+def withheld(dispute: TimeDispute) -> int:
+    """Pay and fee, in minor units, that nobody was awarded."""
+    had = part_of(dispute, dispute.awarded_minutes or 0)
+    return dispute.expert_amount + dispute.fee_amount - had.pay - had.fee
+
+
+def part_of(dispute: TimeDispute, minutes: int) -> Line:
+    """So many minutes of the line, priced; all of them as they were entered."""
+    if minutes == dispute.minutes:
+        return Line(dispute.entry, minutes, dispute.rate, dispute.expert_amount, dispute.fee_amount)
+    pay = money.for_minutes(dispute.rate, minutes)
+    return Line(dispute.entry, minutes, dispute.rate, pay, money.share(pay, dispute.contract.fee_bps))
+
+
+def _move(
+    session: Session, actor: Actor, dispute: TimeDispute, to: DisputeState, due_at: datetime | None
+) -> None:
+    move(dispute, to, DISPUTE_MOVES)
+    dispute.due_at = due_at
+    dispute.settled_at = clock.now() if to is DisputeState.SETTLED else None
+    session.flush()
+    audit.record(
+        session, actor, f"dispute.{to}", "time_dispute", dispute.public_id,
+        minutes=dispute.awarded_minutes, by=dispute.settled_by,
+    )  # fmt: skip
+
+
+def _pay(session: Session, actor: Actor, dispute: TimeDispute, line: Line, part: int = 0) -> None:
+    if not line.pay:
+        return
+    contract = dispute.contract
+    approval = freeze(session, actor, dispute.timesheet, [line], dispute_id=dispute.id, part=part)
+    entry = NewEntry(
+        source=f"approval:{approval.public_id}",
+        event="approved",
+        currency=contract.currency,
+        lines=[
+            (chart.disputed(contract.project.public_id), line.pay + line.fee),
+            (chart.expert_payable(contract.person.public_id), -line.pay),
+            (chart.client_fees(), -line.fee),
+        ],
+        occurred_at=approval.at,
+        memo=_("Questioned time, approved after all"),
+    )
+    ledger.post_many(session, actor, [entry])
+    session.flush()
+
+
+def _give_back(session: Session, actor: Actor, dispute: TimeDispute) -> None:
+    """What was not awarded is the project's again. Both sides are told."""
+    if rest := withheld(dispute):
+        ledger.post_many(session, actor, [_returning(dispute, rest)])
+        projection.push_project(session, dispute.contract.project_id)
+    _tell(session, dispute)
+
+
+def _returning(dispute: TimeDispute, amount: int) -> NewEntry:
+    contract = dispute.contract
+    return NewEntry(
+        source=f"time_dispute:{dispute.public_id}",
+        event="returned",
+        currency=contract.currency,
+        lines=[
+            (chart.disputed(contract.project.public_id), amount),
+            (chart.project_funds(contract.project.public_id), -amount),
+        ],
+        occurred_at=clock.now(),
+        memo=_("Questioned time that is not paid, returned"),
+    )
+
+
+def _tell(session: Session, dispute: TimeDispute) -> None:
+    path, contract = f"/disputes/{dispute.public_id}", dispute.contract
+    line = part_of(dispute, dispute.awarded_minutes or 0)
+
+    def say() -> tuple[str, str]:
+        return (
+            _("A questioned line is settled"),
+            _(
+                "%(gig)s: %(awarded)s of %(entered)s are paid, %(pay)s.",
+                gig=contract.gig.title,
+                awarded=spell(line.minutes),
+                entered=spell(dispute.minutes),
+                pay=Money(line.pay, contract.currency),
+            ),
+        )
+
+    tell(session, contract.person_id, "dispute.settled", path, say)
+    tell_client(session, contract.organization_id, "dispute.settled", path, say)

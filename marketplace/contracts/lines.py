@@ -1,0 +1,107 @@
+"""The lines of a week: entries priced, and written down as they are approved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from marketplace import clock, money
+from marketplace.actor import Actor
+from marketplace.contracts import limits
+from marketplace.contracts.models import Approval, ApprovedLine, Contract, TimeEntry, Timesheet
+from marketplace.contracts.states import TimeKind
+from marketplace.credentials.gate import Checked, checks_of, judge
+from marketplace.db import new_id
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry priced: whole minutes at a rate an hour, pay and fee each rounded once (minor units)."""
+
+    entry: TimeEntry
+    minutes: int
+    rate: int
+    pay: int
+    fee: int
+
+
+def lines_of(sheet: Timesheet) -> list[Line]:
+    """The paid entries of a week, priced by the contract's rate at their start and its rounding rule."""
+    return [
+        _line(sheet.contract, entry)
+        for entry in sheet.entries
+        if entry.kind is TimeKind.PAID and entry.minutes
+    ]
+
+
+def freeze(
+    session: Session,
+    actor: Actor,
+    sheet: Timesheet,
+    lines: Sequence[Line],
+    *,
+    dispute_id: int | None = None,
+    part: int = 0,
+) -> Approval:
+    """Write down what is approved of a week; with a dispute (internal id), what is awarded of its line."""
+    checks = checks_of(session, [sheet.contract.person_id]).get(sheet.contract.person_id, [])
+    approved = [
+        ApprovedLine(
+            time_entry_id=line.entry.id,
+            part=part,
+            minutes=line.minutes,
+            rate=line.rate,
+            expert_amount=line.pay,
+            fee_amount=line.fee,
+            credential_attestation_ids=_attested(sheet.contract, line.entry, checks),
+        )
+        for line in lines
+    ]
+    approval = Approval(
+        public_id=new_id(),
+        timesheet=sheet,
+        dispute_id=dispute_id,
+        person_id=actor.person_id,
+        at=clock.now(),
+        lines_sha256=fingerprint(approved, {entry.id: entry for entry in sheet.entries}),
+        expert_amount=sum(line.expert_amount for line in approved),
+        fee_amount=sum(line.fee_amount for line in approved),
+        lines=approved,
+    )
+    session.add(approval)
+    return approval
+
+
+def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> bytes:
+    """SHA-256 over the lines as they were approved: what, when, how long, at what rate, for how much."""
+    rows = [
+        [
+            str(entries[line.time_entry_id].public_id),
+            entries[line.time_entry_id].started_at.isoformat(),
+            line.minutes,
+            line.rate,
+            line.expert_amount,
+            line.fee_amount,
+            line.credential_attestation_ids,
+        ]
+        for line in lines
+    ]
+    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).digest()
+
+
+def _line(contract: Contract, entry: TimeEntry) -> Line:
+    rate = contract.rate_at(entry.started_at)
+    pay = money.for_minutes(rate, entry.minutes)
+    return Line(entry, entry.minutes, rate, pay, money.share(pay, contract.fee_bps))
+
+
+def _attested(contract: Contract, entry: TimeEntry, checks: list[Checked]) -> list[int]:
+    """The checks on which this hour rests: for each requirement the one that counted when it began."""
+    held = [
+        judge(checks, (), each, entry.started_at).attestation for each in limits.requirements(contract.gig)
+    ]
+    return [attestation.id for attestation in held if attestation is not None]

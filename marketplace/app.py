@@ -25,6 +25,7 @@ SLICES = (
     "accounts",
     "reasons",
     "notifications",
+    "messages",
     "ledger",
     "credentials",
     "gigs",

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +32,14 @@ KINDS = {
 }
 _NONCE = 12
 LOOKED_AT_FROM, LOOKED_AT_UNTIL = timedelta(days=1), timedelta(days=8)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that somebody sent: its name and content."""
+
+    name: str
+    data: bytes
 
 
 class Document(Public, Base):

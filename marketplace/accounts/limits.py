@@ -49,6 +49,7 @@ VERIFICATIONS = Limit("verifications", 5, timedelta(days=1))
 MAIL_FROM_NETWORK = Limit("mail from network", 20, timedelta(hours=1))
 DOCUMENTS = Limit("documents", 30, timedelta(days=1))
 INVITATIONS = Limit("invitations", 50, timedelta(days=1))
+MESSAGES = Limit("messages", 60, timedelta(hours=1), also=((300, timedelta(days=1)),))
 
 
 @use_case

@@ -5,10 +5,21 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from marketplace import jobs
-from marketplace.contracts import approvals, figures, notices, offers, records, rolling, timer, timesheets
+from marketplace.contracts import (
+    approvals,
+    figures,
+    notices,
+    offers,
+    records,
+    rolling,
+    threads,
+    timer,
+    timesheets,
+)
 from marketplace.contracts.disputes import turns
 from marketplace.contracts.sittings import asking, grading, taking
 from marketplace.gigs import applications, funnel, rates
+from marketplace.messages import kinds
 from marketplace.reasons import hooks
 
 
@@ -91,3 +102,4 @@ hooks.on_upheld["sitting"] = grading.passes_after_all
 applications.over.append(asking.take_back)
 funnel.offers_made.append(figures.offers_made)
 rates.earned.append(figures.earned)
+kinds.update(threads.KINDS)

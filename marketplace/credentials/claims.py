@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
@@ -21,17 +20,10 @@ from marketplace.crypto import fingerprint
 from marketplace.db import new_id, use_case, violated
 from marketplace.errors import Invalid, NotFound
 from marketplace.i18n import gettext as _
+from marketplace.storage import Upload
 from marketplace.text import line, paragraph
 
 LIVE_ONCE = "uq_credentials_live_identifier"
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that somebody sent: its name and content."""
-
-    name: str
-    data: bytes
 
 
 def submit_credential(

@@ -12,7 +12,6 @@ from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from marketplace.credentials import jurisdictions, types
-from marketplace.credentials.claims import Upload
 from marketplace.credentials.lapses import REASONS
 from marketplace.credentials.models import Credential
 from marketplace.credentials.states import Standing, standing_word
@@ -20,6 +19,7 @@ from marketplace.credentials.types import Ask, CredentialType
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
 from marketplace.reasons import codes
+from marketplace.storage import Upload
 from marketplace.web import Form, day_field
 
 FILL_IN = lazy("Fill this in.")

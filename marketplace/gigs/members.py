@@ -1,40 +1,16 @@
-"""Telling people what happened, each in their own language, whoever acts for a client today."""
+"""Telling a client's people what happened, whoever acts for it today."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.accounts.models import Person, RoleGrant
 from marketplace.actor import Role
-from marketplace.i18n import reading
-from marketplace.notifications import notify
+from marketplace.notifications.telling import Say, people_with, tell
 
-Say = Callable[[], tuple[str, str]]
-
-
-def tell(session: Session, person_id: int, kind: str, path: str, say: Say) -> None:
-    """Notify one person. `say` gives title and body; it is called in their language and zone."""
-    person = session.get_one(Person, person_id)
-    with reading(person.locale, person.time_zone):
-        title, body = say()
-    notify(session, person_id, kind, title, body, path)
+__all__ = ["Say", "people_with", "tell", "tell_client"]
 
 
 def tell_client(session: Session, organization_id: int, kind: str, path: str, say: Say, *roles: Role) -> None:
     """Notify the client's people who hold one of `roles`; its administrators when none are named."""
     for person_id in people_with(session, organization_id, *(roles or (Role.CLIENT_ADMIN,))):
         tell(session, person_id, kind, path, say)
-
-
-def people_with(session: Session, organization_id: int, *roles: Role) -> list[int]:
-    """Ids of those who hold any of `roles` in the organization now."""
-    query = (
-        sa.select(RoleGrant.person_id)
-        .where(RoleGrant.organization_id == organization_id)
-        .where(RoleGrant.role.in_(roles), RoleGrant.ended_at.is_(None))
-        .distinct()
-    )
-    return list(session.scalars(query))

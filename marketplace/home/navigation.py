@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Flask, request, url_for
@@ -10,6 +10,7 @@ from flask import Flask, request, url_for
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
+from marketplace.messages.reading import unread_count as unread_threads
 from marketplace.notifications.notices import unread_count
 from marketplace.web import actor, db_session
 from marketplace.web.access import signed_in
@@ -25,6 +26,7 @@ LINKS = (
     (CLIENT, "gigs.tests", lazy("Tests"), "clipboard-list"),
     (CLIENT, "contracts.waiting", lazy("Timesheets"), "clipboard-check"),
     (CLIENT, "contracts.index", lazy("Contracts"), "handshake"),
+    (EXPERT | CLIENT, "messages.index", lazy("Messages"), "mail"),
     (ADMIN, "accounts.my_team", lazy("Team"), "users"),
     (FINANCE, "payments.batches", lazy("Payouts"), "send"),
     (FINANCE, "reconciliation.index", lazy("Reconciliation"), "scale"),
@@ -41,6 +43,11 @@ PERSON_LINKS = (
     ("reasons.index", lazy("Decisions about you"), "scroll-text"),
     ("accounts.security", lazy("Security"), "shield"),
 )
+# How many are new behind a link.
+COUNTED: Mapping[str, Callable[[], int]] = {
+    "notifications.index": lambda: unread_count(db_session(), actor().id),
+    "messages.index": lambda: unread_threads(db_session(), actor()),
+}
 # Where a page stands under another's link, or under one of several: the first that the reader has. By the
 # page, or by the slice for all of its other pages; else it is the reader's first link of the same slice.
 OF_THE_GIG = ("gigs.browse", "gigs.projects", "ledger.trial_balance", "accounts.organizations")
@@ -78,6 +85,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "gigs.show": OF_THE_GIG,
     "gigs.skills": ("gigs.domains",),
     "gigs.weights": ("gigs.domains",),
+    "messages.thread": ("messages.index", "accounts.organizations"),
     "payments.came_back": OF_THE_PROJECT,
     "payments.fund": OF_THE_PROJECT,
     "payments.lot": OF_THE_PROJECT,
@@ -110,7 +118,7 @@ def _context() -> dict[str, object]:
     return {
         "home_url": url_for("home.index"),
         "at_home": request.endpoint == "home.index",
-        "nav": [_link(endpoint, label, icon, here) for endpoint, label, icon in mine],
+        "nav": [_link(endpoint, _counted(endpoint, label), icon, here) for endpoint, label, icon in mine],
         "person": who,
         "person_role": _role(),
         "person_links": [
@@ -134,7 +142,8 @@ def _link(endpoint: str, label: str, icon: str, here: str | None) -> Link:
 
 
 def _counted(endpoint: str, label: str) -> str:
-    unread = unread_count(db_session(), actor().id) if endpoint == "notifications.index" else 0
+    count = COUNTED.get(endpoint)
+    unread = count() if count else 0
     return _("%(label)s (%(n)s new)", label=label, n=unread) if unread else str(label)
 
 

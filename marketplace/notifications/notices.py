@@ -77,3 +77,12 @@ def read_all(session: Session, actor: Actor) -> None:
         .where(Notification.person_id == actor.id, Notification.read_at.is_(None))
         .values(read_at=clock.now())
     )
+
+
+def read_about(session: Session, person_id: int, path: str) -> None:
+    """Mark as read what the person (internal id) was told of a page, in the running transaction."""
+    session.execute(
+        sa.update(Notification)
+        .where(Notification.person_id == person_id, Notification.read_at.is_(None), Notification.path == path)
+        .values(read_at=clock.now())
+    )

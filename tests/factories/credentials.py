@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.credentials import claims, reviews, types
-from marketplace.credentials.claims import Upload
 from marketplace.credentials.models import Attestation, Credential
+from marketplace.storage import Upload
 
 PDF = Upload("licence.pdf", b"%PDF-1.7 a licence")
 PNG = Upload("card.png", b"\x89PNG\r\n\x1a\n a card")

@@ -34,8 +34,8 @@ PHONE: ViewportSize = {"width": 375, "height": 800}
 MANY_PAGES = ("home.index",)
 # Files; and what tests/design looks at more closely.
 NO_PAGE = (
-    "design.index", "credentials.document", "ledger.account_export", "ledger.journal_export", "static",
-    "web.asset", "web.healthz", "web.readyz",
+    "design.index", "credentials.document", "ledger.account_export", "ledger.journal_export",
+    "messages.attachment", "static", "web.asset", "web.healthz", "web.readyz",
 )  # fmt: skip
 
 AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations.flatMap(

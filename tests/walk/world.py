@@ -30,6 +30,8 @@ from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.skill_aliases import set_alias
 from marketplace.ledger.models import JournalEntry
 from marketplace.matching.models import MatchSkillAlias
+from marketplace.messages.models import Attachment
+from marketplace.messages.sending import send
 from marketplace.notifications.models import Notification
 from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, PayoutItem, Sweep
 from marketplace.reasons.models import Appeal, Statement
@@ -43,6 +45,7 @@ from marketplace.reconciliation.models import (
 )
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
 from tests.factories.contracts import FEE_BPS
+from tests.factories.credentials import PDF
 from tests.factories.gigs import RADIOLOGY, a_gig, an_application, an_expert
 from tests.factories.sittings import ANSWERS, DRAFT
 from tests.stories import acts
@@ -143,6 +146,8 @@ class World:
             "link_id": self.link,
             "test_id": session.scalars(sa.select(QualificationTest.public_id)).one(),
             "sitting_id": session.scalars(sa.select(Sitting.public_id)).one(),
+            "subject_id": contract.public_id,
+            "attachment_id": session.scalars(sa.select(Attachment.public_id)).one(),
             "alias_id": session.scalars(sa.select(MatchSkillAlias.public_id)).one(),
             "stripe_id": session.scalars(sa.select(ConnectedPayout.stripe_id)).one(),
         }
@@ -154,7 +159,7 @@ class World:
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
             "which": "platform", "version": "0", "filename": "css/base.css", "name": "nothing.js",
-            "mark": "kept",
+            "mark": "kept", "kind": "contract",
         }  # fmt: skip
         return {**ids, **{name: self._one(kind) for name, kind in kinds.items()}, **words}
 
@@ -192,12 +197,23 @@ def made(house: House) -> World:
     a_sign_in(session, rival)
     _second_factor(house, ana)
     _tested(house)
+    _written(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
     brought = an_organization(session, "Brought In").public_id
     session.commit()
     return World(house, an_actor(session, rival), link.public_id, brought)
+
+
+def _written(house: House) -> None:
+    """Ana and Carla write to each other about the contract, and Carla has something for everybody."""
+    session, ana, carla = house.session, house.ana, house.carla
+    contract = session.scalars(sa.select(Contract).filter_by(person_id=ana.id)).one()
+    about, project = ("contract", contract.public_id), ("project", contract.project.public_id)
+    send(session, ana, *about, uuid.uuid4(), "Here is the case that I was in doubt about.", [PDF])
+    send(session, carla, *about, uuid.uuid4(), "I look at it today.")
+    send(session, carla, *project, uuid.uuid4(), "From Monday on the second guideline holds.")
 
 
 def _tested(house: House) -> None:

@@ -17,13 +17,14 @@ from marketplace.accounts.models import Person
 from marketplace.accounts.people import add_person
 from marketplace.actor import SITE, Actor, Role
 from marketplace.credentials import types
-from marketplace.credentials.claims import Upload, submit_credential
+from marketplace.credentials.claims import submit_credential
 from marketplace.db import use_case
 from marketplace.demo.history.stage import Stage
 from marketplace.demo.seed import actor_of, verify_claim
 from marketplace.demo.world import Claim, ExpertPlan
 from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.money import Money
+from marketplace.storage import Upload
 
 PARTS = 10
 CHUNK = 25

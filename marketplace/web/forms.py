@@ -15,20 +15,19 @@ from marketplace import money
 from marketplace.errors import DomainError, Invalid, Refused
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
-from marketplace.web import unsent
+from marketplace.web import unsent, words
 
 R = TypeVar("R")
 
 
 class _Words:
-    """WTForms' own messages through our catalogue."""
+    """WTForms' own messages in our words. It fills in the values afterwards, under names of its own."""
 
     def gettext(self, message: str) -> str:
-        return _(message)
+        return words.sentence(message)
 
-    def ngettext(self, one: str, many: str, n: int) -> str:
-        # WTForms fills in the numbers afterwards, under names of its own.
-        return _(one if n == 1 else many)
+    def ngettext(self, _one: str, many: str, n: int) -> str:
+        return words.counted(many, n)
 
 
 class Form(FlaskForm):  # type: ignore[misc]

@@ -183,7 +183,7 @@ def test_a_gig_asks_for_a_test_and_its_change_is_shown_first(
         )
         assert plain.test_id == trial.test.id
         wrong = carla.post(f"/gigs/{plain.public_id}/edit", **{**fields, "test": str(uuid4())})
-        assert "Not a valid choice" in words(wrong)
+        assert "Choose one of the list." in words(wrong)
         shown = consequences.of_change(session, trial.gig, replace(draft_of(trial.gig), test_id=None))
         assert [(each.label, each.was, each.will_be) for each in shown.differences] == [
             ("Paid test first", "Find the errors in a chest CT report", "None")

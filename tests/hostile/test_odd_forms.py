@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+import wtforms
 from flask import Flask
 from sqlalchemy.orm import Session
-from wtforms import SelectMultipleField, StringField
-from wtforms.validators import Length
+from wtforms import IntegerField, RadioField, SelectMultipleField, StringField, TimeField
+from wtforms.validators import Length, NumberRange, Optional
 
 from marketplace.web import Form
+from marketplace.web import words as ours
+from marketplace.web.forms import day_field
 from tests.cast import Cast
 from tests.factories.gigs import a_client, a_project
 from tests.visitor import words
@@ -27,13 +33,23 @@ def test_a_blank_amount_is_asked_for_again(session: Session, app: Flask, cast: C
 class _Asked(Form):
     title = StringField("Title", [Length(max=5)])
     languages = SelectMultipleField("Languages", choices=["en"])
+    people = IntegerField("People")
+    hours = IntegerField("Hours", [NumberRange(1, 80)])
+    starts_on = day_field("First day", required=False)
+    at = TimeField("At", [Optional()])
+    kind = RadioField("Kind", choices=["a"], validate_choice=True)
 
 
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ({"title": "too long"}, "Field cannot be longer than 5 characters."),
-        ({"languages": "zz"}, "'zz' is not a valid choice for this field."),
+        ({"title": "too long"}, "Write at most 5 characters."),
+        ({"people": "many"}, "Write a whole number, such as 40."),
+        ({"hours": "81"}, "Write a number from 1 to 80."),
+        ({"starts_on": "soon"}, "Write a day as year-month-day, such as 2026-05-31."),
+        ({"at": "noon"}, "Write a time as hours and minutes, such as 14:30."),
+        ({"kind": "b"}, "Choose one of the list."),
+        ({"languages": "zz"}, "One choice is not on the list. Choose again."),
     ],
 )
 def test_what_is_too_long_or_not_on_the_list_is_said_beside_it(
@@ -43,3 +59,25 @@ def test_what_is_too_long_or_not_on_the_list_is_said_beside_it(
         form = _Asked(meta={"csrf": False})
         assert not form.validate()
         assert said in [str(error) for field in form for error in field.errors]
+
+
+# What no form here uses, or what only tells a programmer.
+NOT_SHOWN = (
+    "Choices cannot",
+    "Invalid field name",
+    "Invalid IP",
+    "Invalid Mac",
+    "This field cannot be edited",
+)
+
+
+def test_every_sentence_of_the_library_is_said_in_our_words() -> None:
+    folder = Path(wtforms.__file__).parent
+    text = "".join(each.read_text() for each in [*folder.glob("fields/*.py"), folder / "validators.py"])
+    single = re.findall(r"[ .]gettext\(\s*\"([^\"]+)\"", text)
+    plural = re.findall(r"ngettext\(\s*\"[^\"]+\",\s*\"([^\"]+)\"", text)
+    assert len(single) > 20
+    assert len(plural) > 3
+    left = [each for each in single if ours.sentence(each) == each]
+    assert [each for each in left if not each.startswith((*NOT_SHOWN, "This field is disabled"))] == []
+    assert [each for each in plural if ours.counted(each, 2) == each] == []

@@ -14,7 +14,7 @@ from marketplace.gigs.models import Project
 from marketplace.gigs.rates import Wages
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
-from marketplace.matching import counting, domains
+from marketplace.matching import counting, domains, names
 from marketplace.matching.counting import Eligible, Gain, Sought
 from marketplace.matching.facts import RequirementFact
 from marketplace.money import Money
@@ -28,6 +28,8 @@ FIELDS = {
     "language": "languages",
     "country": "countries",
     "credential": "requirements",
+    "level": "requirements",
+    "age": "requirements",
     "zone": "time_zone",
     "data_use": "uses",
 }
@@ -36,7 +38,8 @@ FIELDS = {
 @dataclass(frozen=True)
 class Reach:
     """What a client is told while writing. `eligible` is None while `wanting` says what is needed first, and
-    when counting took too long. `places` is how many people the gig asks for."""
+    when counting took too long. `places` is how many people the gig asks for. `together`: the one way there
+    is to anybody changes several things."""
 
     wanting: list[str]
     eligible: Eligible | None
@@ -44,6 +47,7 @@ class Reach:
     places: int
     wages: Wages | None = None
     below: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,17 @@ def reach(session: Session, project: Project, draft: GigDraft) -> Reach:
     wanting = [] if sought else _wanting(draft)
     eligible = counting.count_within(session, sought, MILLISECONDS) if sought else None
     ways = [_way(gain, project.currency) for gain in eligible.gains] if eligible else []
-    below = rates.is_below(draft.domain, draft.rate_max, project.currency)
-    return Reach(wanting, eligible, ways, draft.headcount or 1, rates.wages_of(draft.domain), below)
+    together = (
+        _together(session, sought, project.currency)
+        if sought and eligible and not (ways or eligible.people)
+        else []
+    )
+    wages, below = (
+        rates.wages_of(draft.domain),
+        rates.is_below(draft.domain, draft.rate_max, project.currency),
+    )
+    places = draft.headcount or 1
+    return Reach(wanting, eligible, ways or together, places, wages, below, bool(together))
 
 
 def _sought(project: Project, draft: GigDraft) -> Sought | None:
@@ -100,6 +113,14 @@ def _way(gain: Gain, currency: str) -> Way:
     return Way(gain.people, _change(gain, currency), FIELDS[gain.code])
 
 
+def _together(session: Session, sought: Sought, currency: str) -> list[Way]:
+    gains = counting.nearest_within(session, sought, MILLISECONDS)
+    if not gains:
+        return []
+    changes = names.listed(_change(gain, currency) for gain in gains)
+    return [Way(gains[0].people, changes, FIELDS[gains[0].code])]
+
+
 def _change(gain: Gain, currency: str) -> str:
     if gain.code == "rate":
         return _("at %(rate)s an hour", rate=Money(gain.value, currency))
@@ -107,10 +128,19 @@ def _change(gain: Gain, currency: str) -> str:
         return ngettext("at %(n)s hour a week", "at %(n)s hours a week", gain.value, n=gain.value)
     if gain.code == "language":
         return _("without %(what)s", what=words.language(gain.value))
-    if gain.code == "credential":
-        return _("without: %(what)s", what=types.title(gain.value.type, gain.value.jurisdiction))
+    if gain.code in ("credential", "level", "age"):
+        return _less(gain.code, gain.value)
     return {
         "country": _("from anywhere"),
         "zone": _("in any time zone"),
         "data_use": _("without the uses that they refuse"),
     }[gain.code]
+
+
+def _less(code: str, asked: RequirementFact) -> str:
+    what = types.title(asked.type, asked.jurisdiction)
+    if code == "level":
+        return _("if “%(level)s” is enough for: %(what)s", level=words.level(asked.level - 1), what=what)
+    if code == "age":
+        return _("however long ago this was checked: %(what)s", what=what)
+    return _("without: %(what)s", what=what)

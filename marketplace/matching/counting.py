@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import reduce
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from marketplace import money
 from marketplace.matching import bits, domains, scoring, uses
 from marketplace.matching.criteria import least_hours
 from marketplace.matching.facts import GigFacts, RequirementFact
+from marketplace.matching.requirements import CHECKED
 from marketplace.matching.tree import Nearness
 
 A = TypeVar("A")
@@ -66,7 +68,8 @@ class Sought:
 @dataclass(frozen=True)
 class Gain:
     """`people` more would fit if this alone were relaxed: to the `value` for a rate (minor units) or hours a
-    week; else not asked for at all, `value` saying which language (its code) or credential it is."""
+    week; else not asked for at all, `value` saying which language (its code) or credential it is. Of a
+    credential, `level` asks one level less, and `age` does not ask when it was checked."""
 
     code: str
     value: Any
@@ -86,13 +89,15 @@ class Eligible:
 class Need:
     """One requirement: when it is met, in SQL over a row `r` of `match_expert_domains`, and what it binds.
 
-    Kept apart from the others, so that each can be counted as the only one that is lacking.
+    Kept apart from the others, so that each can be counted as the only one that is lacking. `at` is a number,
+    in SQL over that row, by which those whom it alone keeps away are told apart.
     """
 
     code: str
     value: Any
     met: str
     binds: dict[str, Any]
+    at: str = "0"
 
 
 # A bit for each need that a person lacks; only who lacks one at most can be won by relaxing one. All that is
@@ -100,9 +105,7 @@ class Need:
 COUNT = """
     SELECT found >> 33 AS lacks, (found >> 1) & 4294967295 AS at, found & 1 AS home, count(*) AS people
     FROM (
-        SELECT max((lacks << 33) + home + 2 * CASE lacks
-            WHEN {rate} THEN (min_rate + :step - 1) / :step * :step
-            WHEN {hours} THEN hours_per_week ELSE 0 END) AS found
+        SELECT max((lacks << 33) + home + 2 * CASE lacks {at} ELSE 0 END) AS found
         FROM (
             SELECT r.person_id, r.min_rate, r.hours_per_week, CAST({lacks} AS bigint) AS lacks,
                 CASE WHEN r.market = ANY (CAST(:home AS bigint[])) THEN 1 ELSE 0 END AS home
@@ -110,22 +113,17 @@ COUNT = """
             WHERE r.market = ANY (CAST(:markets AS bigint[]))
                 AND r.min_rate <= :dearest {fits}
             OFFSET 0
-        ) AS looked WHERE (lacks & (lacks - 1)) < 1 GROUP BY person_id
+        ) AS r WHERE (lacks & (lacks - 1)) < 1 GROUP BY person_id
     ) AS each GROUP BY found
 """
-# The bit of a need that is not there.
-UNUSED = -1
 
 
 def count(session: Session, sought: Sought) -> Eligible:
     """Who fits now, and what each requirement keeps away. Raises KeyError for a domain that is not known."""
     needs = list(_needs(sought))
-    bits_of = {need.code: 1 << place for place, need in enumerate(needs)}
-    lacks = " | ".join(f"CASE WHEN {need.met} THEN 0 ELSE {1 << n} END" for n, need in enumerate(needs))
-    fits, values = _fits(session, sought)
-    query = COUNT.format(lacks=lacks, fits=fits, rate=bits_of["rate"], hours=bits_of.get("hours", UNUSED))
-    for need in needs:
-        values |= need.binds
+    at = " ".join(f"WHEN {1 << n} THEN {need.at}" for n, need in enumerate(needs))
+    fits, values = _fits(session, sought, needs)
+    query = COUNT.format(lacks=_lacks(needs), at=at, fits=fits)
     fit: Counter[int] = Counter()
     lacking: dict[int, Counter[int]] = {}
     for row in scoring.run(session, query, values):
@@ -133,17 +131,75 @@ def count(session: Session, sought: Sought) -> Eligible:
             lacking.setdefault(row.lacks, Counter())[row.at] += row.people
         else:
             fit[row.home] += row.people
+    # Where nobody fits, the first step that brings anybody is worth a line too.
+    shares = WORTH if fit else (0, *WORTH)
     gains = (
         gain
         for place, need in enumerate(needs)
-        for gain in _gains(need, lacking.get(1 << place, Counter()), sought)
+        for gain in _gains(need, lacking.get(1 << place, Counter()), sought, shares)
     )
     return Eligible(fit.total(), fit[1], tuple(gains))
+
+
+def _lacks(needs: Sequence[Need]) -> str:
+    """A number, in SQL, with a bit for each need that is not met."""
+    return " | ".join(f"CASE WHEN {need.met} THEN 0 ELSE {1 << n} END" for n, need in enumerate(needs))
 
 
 def count_within(session: Session, sought: Sought, milliseconds: int) -> Eligible | None:
     """As `count`; None when the database needs longer than that."""
     return _within(session, milliseconds, lambda: count(session, sought))
+
+
+# Whoever lacks the fewest; of several the one who asks least, and offers most.
+NEAREST = """
+    SELECT lacks, min_rate, hours_per_week FROM (
+        SELECT r.min_rate, r.hours_per_week, CAST({lacks} AS bigint) AS lacks FROM match_expert_domains r
+        WHERE r.market = ANY (CAST(:markets AS bigint[])) AND r.min_rate <= :dearest {fits}
+        OFFSET 0
+    ) AS looked ORDER BY bit_count(CAST(lacks AS bit(64))), min_rate, hours_per_week DESC LIMIT 1
+"""
+
+
+def nearest(session: Session, sought: Sought) -> tuple[Gain, ...]:
+    """Where nobody fits, nor would with one thing relaxed: the fewest that bring somebody if all are relaxed
+    together, each with how many that brings. Empty when there is nobody who could be won."""
+    needs = list(_needs(sought))
+    fits, values = _fits(session, sought, needs)
+    found = scoring.run(session, NEAREST.format(lacks=_lacks(needs), fits=fits), values).first()
+    lacking = [need for n, need in enumerate(needs) if found and found.lacks & 1 << n]
+    gains = [Gain(need.code, _enough(need, found, sought), 0) for need in lacking]
+    people = count(session, reduce(_relaxed, gains, sought)).people if gains else 0
+    return tuple(replace(gain, people=people) for gain in gains) if people else ()
+
+
+def nearest_within(session: Session, sought: Sought, milliseconds: int) -> tuple[Gain, ...] | None:
+    """As `nearest`; None when the database needs longer than that."""
+    return _within(session, milliseconds, lambda: nearest(session, sought))
+
+
+def _enough(need: Need, person: Any, sought: Sought) -> Any:
+    """The value of a gain that wins this person."""
+    if need.code == "rate":
+        rounded = -(-person.min_rate // step(sought.currency)) * step(sought.currency)
+        return min(rounded, DEAREST * sought.rate_max)
+    if need.code == "hours":
+        fewer = (each for each in ROUND_HOURS if least_hours(each) <= person.hours_per_week)
+        return next(fewer, ROUND_HOURS[-1])
+    return need.value
+
+
+def _relaxed(sought: Sought, gain: Gain) -> Sought:
+    changed: dict[str, dict[str, Any]] = {
+        "rate": {"rate_max": gain.value},
+        "hours": {"hours_per_week": gain.value},
+        "language": {"languages": tuple(each for each in sought.languages if each != gain.value)},
+        "country": {"countries": ()},
+        "credential": {"requirements": tuple(each for each in sought.requirements if each != gain.value)},
+        "zone": {"shared_hours": 0},
+        "data_use": {"uses": ()},
+    }
+    return replace(sought, **changed[gain.code])
 
 
 # Who fits one gig, the other, or both; each person once.
@@ -224,10 +280,12 @@ def step(currency: str) -> int:
 
 
 def _needs(sought: Sought) -> Iterator[Need]:
-    yield Need("rate", None, "r.min_rate <= :rate_max", {"rate_max": sought.rate_max})
+    rounded = "(r.min_rate + :step - 1) / :step * :step"
+    yield Need("rate", None, "r.min_rate <= :rate_max", {"rate_max": sought.rate_max}, rounded)
     if sought.hours_per_week:
         least = least_hours(sought.hours_per_week)
-        yield Need("hours", None, "r.hours_per_week >= :least_hours", {"least_hours": least})
+        met = "r.hours_per_week >= :least_hours"
+        yield Need("hours", None, met, {"least_hours": least}, "r.hours_per_week")
     for place, code in enumerate(sought.languages):
         yield _language(f"language_{place}", code)
     if sought.countries:
@@ -254,20 +312,42 @@ def _language(name: str, code: str) -> Need:
 
 def _credential(place: int, asked: RequirementFact, day: date) -> Need:
     """By the set of those who hold it, which is read once; their bits keep most from being looked up."""
-    holders = f"SELECT c.person_id FROM match_credentials c WHERE {scoring.COUNTS.format(n=place)}"  # noqa: S608
+    held, binds = _held(str(place), asked)
     bit = f"held_{place}"
-    met = f"(r.credential_bits & :{bit} = :{bit} AND r.counts_until >= :day AND r.person_id IN ({holders}))"
-    binds = {f"{name}_{place}": value for name, value in vars(asked).items()}
-    return Need("credential", asked, met, {**binds, bit: bits.asked((asked,)), "day": day})
+    met = f"(r.credential_bits & :{bit} = :{bit} AND r.counts_until >= :day AND {held})"
+    marks = []
+    for mark, (code, milder) in enumerate(_milder(asked).items()):
+        enough, more = _held(f"{place}_{code}", milder)
+        marks.append(f"CASE WHEN {enough} THEN {1 << mark} ELSE 0 END")
+        binds |= more
+    at = " + ".join(marks) or "0"
+    return Need("credential", asked, met, {**binds, bit: bits.asked((asked,)), "day": day}, at)
 
 
-def _fits(session: Session, sought: Sought) -> tuple[str, dict[str, Any]]:
-    """What nobody can relax, and the values of the whole."""
+def _held(name: str, asked: RequirementFact) -> tuple[str, dict[str, Any]]:
+    """That it is held, exactly, and what that binds under this name."""
+    holders = f"SELECT c.person_id FROM match_credentials c WHERE {scoring.COUNTS.format(n=name)}"  # noqa: S608
+    return f"r.person_id IN ({holders})", {f"{each}_{name}": value for each, value in vars(asked).items()}
+
+
+def _milder(asked: RequirementFact) -> dict[str, RequirementFact]:
+    """What would ask less of the same credential, by the code of the gain."""
+    milder = {}
+    if asked.level > CHECKED:
+        milder["level"] = replace(asked, level=asked.level - 1)
+    if asked.max_age_days is not None:
+        milder["age"] = replace(asked, max_age_days=None)
+    return milder
+
+
+def _fits(session: Session, sought: Sought, needs: Iterable[Need] = ()) -> tuple[str, dict[str, Any]]:
+    """What nobody can relax, and the values of the whole, with what these needs bind."""
     values: dict[str, Any] = {
         "markets": _markets(sought, Nearness.GROUP),
         "home": _markets(sought, Nearness.SAME),
         "dearest": DEAREST * sought.rate_max,
         "step": step(sought.currency),
+        **{name: value for need in needs for name, value in need.binds.items()},
     }
     barred = scoring.barred(session, sought.client)
     if not barred:
@@ -275,29 +355,44 @@ def _fits(session: Session, sought: Sought) -> tuple[str, dict[str, Any]]:
     return "AND r.person_id <> ALL (CAST(:barred AS bigint[]))", {**values, "barred": barred}
 
 
-def _gains(need: Need, kept_away: Counter[int], sought: Sought) -> Iterator[Gain]:
+def _gains(need: Need, kept_away: Counter[int], sought: Sought, shares: Sequence[int]) -> Iterator[Gain]:
     if need.code == "rate":
         dearest = DEAREST * sought.rate_max
         rates = sorted(rate for rate in kept_away if rate <= dearest)
-        yield from _worth(need.code, rates, lambda at: sum(kept_away[rate] for rate in rates if rate <= at))
+        yield from _worth(
+            need.code, rates, lambda at: sum(kept_away[rate] for rate in rates if rate <= at), shares
+        )
     elif need.code == "hours":
         fewer = [hours for hours in ROUND_HOURS if hours < (sought.hours_per_week or 0)]
         yield from _worth(
             need.code,
             fewer,
             lambda at: sum(people for offered, people in kept_away.items() if offered >= least_hours(at)),
+            shares,
         )
-    elif people := kept_away.total():
-        yield Gain(need.code, need.value, people)
+    elif kept_away:
+        if need.code == "credential":
+            yield from _at_less(need.value, kept_away)
+        yield Gain(need.code, need.value, kept_away.total())
 
 
-def _worth(code: str, steps: Sequence[int], gain: Callable[[int], int]) -> Iterator[Gain]:
+def _at_less(asked: RequirementFact, kept_away: Counter[int]) -> Iterator[Gain]:
+    """What asking less of the credential would bring, before not asking for it at all."""
+    for mark, code in enumerate(_milder(asked)):
+        if people := sum(people for at, people in kept_away.items() if at & 1 << mark):
+            yield Gain(code, asked, people)
+
+
+def _worth(
+    code: str, steps: Sequence[int], gain: Callable[[int], int], shares: Sequence[int]
+) -> Iterator[Gain]:
     """Of the steps, the mildest first, those at which the gain reaches another share of what is to be had."""
     gains = [Gain(code, at, gain(at)) for at in steps]
     most = gains[-1].people if gains else 0
     told = 0
-    for share in WORTH:
-        found = next(each for each in gains if each.people * 100 >= most * share) if most else None
+    for share in shares:
+        enough = max(most * share, 1)
+        found = next(each for each in gains if each.people * 100 >= enough) if most else None
         if found and found.people > told:
             told = found.people
             yield found

@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from marketplace.actor import Actor
+from marketplace.actor import Actor, Role
 from marketplace.gigs import eligible
 from marketplace.gigs.drafts import GigDraft, draft_gig
 from marketplace.gigs.models import Gig, Project
-from tests.factories.accounts import enter
+from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.credentials import a_verified_credential
 from tests.factories.gigs import RADIOLOGY, a_client, a_draft, a_project, an_expert, licence
 from tests.visitor import Visitor, words
 
@@ -32,6 +33,11 @@ def typed(**changes: str) -> dict[str, str]:
         "title": "Review", "domain": RADIOLOGY, "rate_max": "130", "hours_per_week": "20", "languages": "en",
         **changes,
     }  # fmt: skip
+
+
+def asking(type: str, **changes: str) -> dict[str, str]:
+    row = {"type": type, "jurisdiction": "", **changes}
+    return {f"requirements-0-{name}": value for name, value in row.items()}
 
 
 def test_it_says_how_many_fit_and_what_would_bring_more(carla: tuple[Visitor, Project, Actor]) -> None:
@@ -81,6 +87,32 @@ def test_nobody_and_too_few_are_said_plainly(carla: tuple[Visitor, Project, Acto
     assert "Nobody fits all of this. Change one of these" in words(browser.post(path, **typed(rate_max="95")))
     assert "Nobody would see the gig" in words(browser.post(path, **typed(rate_max="1")))
     assert "You look for 9 people" in words(browser.post(path, **typed(headcount="9")))
+
+
+def test_the_least_that_brings_anybody_is_said_also_when_it_takes_several_changes(
+    carla: tuple[Visitor, Project, Actor],
+) -> None:
+    browser, project, _client = carla
+    path = f"/projects/{project.public_id}/reach"
+    told = words(browser.post(path, **typed(rate_max="95", languages=["en", "de"])))
+    assert "It takes these together" in told
+    assert "+1 at 5 hours a week and without German" in told
+
+
+def test_asking_less_of_a_credential_is_offered_before_doing_without(
+    carla: tuple[Visitor, Project, Actor], session: Session
+) -> None:
+    browser, project, _client = carla
+    ana = an_expert(session, "Ana", min_rate=100_00)
+    held = a_verified_credential(session, ana, an_actor(session, a_person(session, "Rev", Role.REVIEWER)))
+    session.execute(sa.text("UPDATE match_credentials SET level = 3, checked_on = checked_on - 100"))
+    session.commit()
+    path = f"/projects/{project.public_id}/reach"
+    told = words(browser.post(path, **typed(), **asking(held.type, level="4", max_age_days="0")))
+    assert "+1 if “on the official register” is enough for: US medical licence" in told
+    assert "+3 without: US medical licence" in told
+    told = words(browser.post(path, **typed(), **asking(held.type, level="3", max_age_days="60")))
+    assert "+1 however long ago this was checked: US medical licence" in told
 
 
 def test_a_gig_opened_again_says_who_fits_at_once(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,8 +15,8 @@ from sqlalchemy.orm import Session
 from marketplace.matching import bits, counting, domains, projections
 from marketplace.matching.counting import DEAREST, Gain, Sought
 from marketplace.matching.criteria import explain
-from marketplace.matching.facts import ExpertFacts, GigFacts
-from tests.matching.strategies import DAY, experts, gigs
+from marketplace.matching.facts import CredentialFact, ExpertFacts, GigFacts, RequirementFact
+from tests.matching.strategies import DAY, credentials, experts, gigs, named, requirements
 from tests.matching.test_criteria import ANA, GIG
 
 
@@ -34,8 +36,16 @@ def relaxed(gig: GigFacts, gain: Gain) -> GigFacts:
         "data_use": {"uses": ()},
         "language": {"languages": tuple(each for each in gig.languages if each != gain.value)},
         "credential": {"requirements": tuple(each for each in gig.requirements if each != gain.value)},
+        "level": {"requirements": asking_less(gig, gain, lambda each: replace(each, level=each.level - 1))},
+        "age": {"requirements": asking_less(gig, gain, lambda each: replace(each, max_age_days=None))},
     }
     return replace(gig, **without[gain.code])  # type: ignore[arg-type]
+
+
+def asking_less(
+    gig: GigFacts, gain: Gain, less: Callable[[RequirementFact], RequirementFact]
+) -> tuple[RequirementFact, ...]:
+    return tuple(less(each) if each == gain.value else each for each in gig.requirements)
 
 
 def put(session: Session, people: list[ExpertFacts]) -> None:
@@ -72,6 +82,18 @@ def test_also_where_nearly_everybody_nearly_fits(
     _as_by_hand(session, replace(gig, domain=GIG.domain, currency="USD"), people)
 
 
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    asked=st.lists(requirements, min_size=1, max_size=2, unique_by=named),
+    held=st.lists(st.lists(credentials, min_size=1, max_size=6).map(tuple), min_size=5, max_size=25),
+)
+def test_also_where_only_credentials_keep_anybody_away(
+    session: Session, asked: list[RequirementFact], held: list[tuple[CredentialFact, ...]]
+) -> None:
+    people = [replace(ANA, credentials=each) for each in held]
+    _as_by_hand(session, replace(GIG, requirements=tuple(asked)), people)
+
+
 def _as_by_hand(session: Session, gig: GigFacts, people: list[ExpertFacts]) -> None:
     people = [replace(expert, person_id=n) for n, expert in enumerate(people)]
     found = told(session, gig, people)
@@ -81,6 +103,17 @@ def _as_by_hand(session: Session, gig: GigFacts, people: list[ExpertFacts]) -> N
         assert gain.people > 0
         assert fitting(relaxed(gig, gain), people) - now == gain.people, gain
     _nothing_is_left_out(gig, people, found)
+    if not found.people and not found.gains:
+        _together_they_bring_somebody(session, gig, people)
+
+
+def _together_they_bring_somebody(session: Session, gig: GigFacts, people: list[ExpertFacts]) -> None:
+    gains = counting.nearest(session, Sought.of(gig, DAY))
+    changed = gig
+    for gain in gains:
+        changed = relaxed(changed, gain)
+    assert not gains or len(gains) > 1
+    assert {gain.people for gain in gains} in (set(), {fitting(changed, people)} - {0})
 
 
 def _nothing_is_left_out(gig: GigFacts, people: list[ExpertFacts], found: counting.Eligible) -> None:
@@ -90,6 +123,8 @@ def _nothing_is_left_out(gig: GigFacts, people: list[ExpertFacts], found: counti
     singles = [
         *(Gain("language", each, 0) for each in gig.languages),
         *(Gain("credential", each, 0) for each in gig.requirements),
+        *(Gain("level", each, 0) for each in gig.requirements if each.level > 2),
+        *(Gain("age", each, 0) for each in gig.requirements if each.max_age_days is not None),
         *([Gain("country", None, 0)] if gig.countries else []),
         *([Gain("data_use", None, 0)] if gig.uses is None or gig.uses else []),
         *([Gain("zone", None, 0)] if gig.time_zone and gig.shared_hours else []),
@@ -153,7 +188,41 @@ def test_the_cheapest_round_rates_that_bring_many_are_told(session: Session) -> 
     assert rates == sorted(rates)
     assert all(rate % counting.step("USD") == 0 for rate in rates)
     assert found.gains[-1].people == 40
-    assert len(rates) == 3
+    assert len(rates) == 4
+
+
+def test_where_nobody_fits_the_least_that_brings_anybody_is_told(session: Session) -> None:
+    """Also when it brings but few of those whom more would bring."""
+    step = counting.step("USD")
+    dear = [replace(ANA, person_id=n, min_rate=GIG.rate_max + 9 * step) for n in range(2, 40)]
+    people = [replace(ANA, min_rate=GIG.rate_max + 1), *dear]
+    assert told(session, GIG, people).gains[0] == Gain("rate", GIG.rate_max + step, 1)
+    short = [replace(ANA, person_id=n, hours_per_week=1) for n in range(2, 40)]
+    assert told(session, GIG, [replace(ANA, hours_per_week=9), *short]).gains[0] == Gain("hours", 15, 1)
+    fits = replace(ANA, person_id=99)
+    assert Gain("rate", GIG.rate_max + step, 1) not in told(session, GIG, [fits, *people]).gains
+
+
+def test_where_no_change_alone_brings_anybody_the_fewest_that_do_are_told(session: Session) -> None:
+    near = replace(ANA, min_rate=GIG.rate_max + 1, hours_per_week=6)
+    dearer = replace(near, person_id=2, min_rate=GIG.rate_max + 2 * counting.step("USD"))
+    far = replace(dearer, person_id=3, country="BR")
+    assert told(session, GIG, [near, dearer, far]).gains == ()
+    rate = GIG.rate_max + counting.step("USD")
+    assert counting.nearest(session, Sought.of(GIG, DAY)) == (Gain("rate", rate, 1), Gain("hours", 10, 1))
+    put(session, [replace(ANA, min_rate=9 * GIG.rate_max)])
+    assert counting.nearest(session, Sought.of(GIG, DAY)) == ()
+
+
+def test_asking_less_of_a_credential_is_told_before_doing_without(session: Session) -> None:
+    (asked,) = GIG.requirements
+    (seen,) = ANA.credentials
+    gig = replace(GIG, requirements=(replace(asked, level=4, max_age_days=60),))
+    lower, older = replace(seen, level=3), replace(seen, checked_on=DAY - timedelta(days=61))
+    kept_away = (lower, lower, older, replace(older, level=3))
+    found = told(session, gig, [replace(ANA, person_id=n, credentials=(c,)) for n, c in enumerate(kept_away)])
+    (asked,) = gig.requirements
+    assert found.gains == (Gain("level", asked, 2), Gain("age", asked, 1), Gain("credential", asked, 4))
 
 
 def test_a_language_that_is_not_offered_is_counted_exactly_too(session: Session) -> None:

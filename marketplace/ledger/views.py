@@ -176,7 +176,7 @@ def close(month: str) -> ResponseReturnValue:
 def _sensible(form: F) -> F:
     """A file says nothing of what is wrong with its days, so there is none. Raises Invalid."""
     if not form.validate():
-        raise Invalid(next(sentence for said in form.errors.values() for sentence in said))
+        raise Invalid(" ".join(str(sentence) for said in form.errors.values() for sentence in said))
     return form
 
 

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from wtforms import Form, StringField
-from wtforms.validators import InputRequired
+from wtforms import (
+    FieldList,
+    Form,
+    FormField,
+    IntegerField,
+    RadioField,
+    SelectMultipleField,
+    StringField,
+)
+from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from marketplace.icons import icon
 
@@ -37,6 +46,74 @@ def test_an_error_is_tied_to_its_field(draw):
     assert 'aria-describedby="title-hint title-error"' in html
     assert 'aria-invalid="true"' in html
     assert re.search(r'id="title-error">.*Give it a title\.', html)
+
+
+class Row(Form):
+    points = IntegerField("Points", [NumberRange(1, 9, "Give 1 to 9.")])
+
+
+class Asking(Form):
+    title = StringField("Title")
+    kind = RadioField("Kind", choices=["a"])
+    places = SelectMultipleField(
+        "Places", choices=["b"], option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+    )
+    questions = FieldList(StringField("Question", [Length(max=3, message="Too long.")]), min_entries=2)
+    rubric = FieldList(FormField(Row), min_entries=2)
+
+
+def faulty() -> Asking:
+    form = Asking(
+        questions=["abc", "too long"], rubric=[{"points": 1}, {"points": 11}], kind="x", places=["y"]
+    )
+    form.validate()
+    form.title.errors = ["Give it a title.", "Say about what."]
+    form.kind.errors, form.places.errors = ["Choose one."], ["Choose another."]
+    form.rubric.errors = [*form.rubric.errors, "The points make no hundred."]
+    form.form_errors.append("It is too late.")
+    return form
+
+
+def test_the_summary_lists_every_error_with_the_way_to_it(draw):
+    html = draw(
+        "_forms.html: error_summary", "{{ error_summary(form, ids={'kind': 'kind-2'}) }}", form=faulty()
+    )
+    assert re.findall(r"<li>(.*?)</li>", html) == [
+        '<a href="#title">Title: Give it a title.</a>',
+        '<a href="#title">Title: Say about what.</a>',
+        '<a href="#kind-2">Kind: Choose one.</a>',
+        '<a href="#places">Places: Choose another.</a>',
+        '<a href="#questions-1">Question 2: Too long.</a>',
+        '<a href="#rubric-1-points">Points 2: Give 1 to 9.</a>',
+        '<a href="#rubric">Rubric: The points make no hundred.</a>',
+        "It is too late.",
+    ]
+
+
+def test_each_field_says_all_of_its_errors_and_only_its_own(draw):
+    form = faulty()
+    title = draw("_forms.html: field", "{{ field(form.title) }}", form=form)
+    assert re.findall(r'<p class="error">.*?<span>(.*?)</span></p>', title) == [
+        "Give it a title.",
+        "Say about what.",
+    ]
+    assert title.count('id="title-error"') == 1
+    rubric = draw("_forms.html: hint_and_errors", "{{ hint_and_errors(form.rubric, none) }}", form=form)
+    assert "The points make no hundred." in rubric
+    assert "Give 1 to 9." not in rubric
+    assert "rubric-error" not in draw(
+        "_forms.html: hint_and_errors", "{{ hint_and_errors(form.questions, none) }}", form=form
+    )
+
+
+def test_a_group_that_is_wrong_says_so_where_it_may(draw):
+    form = faulty()
+    kind = draw("_forms.html: field", "{{ field(form.kind) }}", form=form)
+    assert 'role="radiogroup" aria-invalid="true" aria-describedby="kind-error"' in kind
+    assert kind.count("aria-invalid") == 1
+    places = draw("_forms.html: field", "{{ field(form.places) }}", form=form)
+    assert 'aria-describedby="places-error"' in places
+    assert re.search(r'<input[^>]* aria-invalid="true"[^>]* type="checkbox"', places)
 
 
 def test_a_field_without_errors_claims_none(draw):

@@ -188,6 +188,8 @@ def test_the_journal_goes_along_as_a_table(
         refused = fin.get(f"{path}?since=2026-10-23&day=2026-10-22")
         assert (refused.status_code, refused.mimetype) == (422, "text/html")
         assert "before the first day" in refused.text
+        both = "Write a day as year-month-day, such as 2026-05-31."
+        assert words(fin.get(f"{path}?since=soon&day=late")).count(both) == 2
     account = table(fin.get(f"{ACCOUNT}/export?since=2026-10-21"))
     assert [row["Comes from"] for row in account] == ["topup:1", "topup:2", "topup:3", "topup:4"]
     assert {row["Account"] for row in account} == {"1100"}

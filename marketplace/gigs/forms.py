@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import wtforms
 from werkzeug.datastructures import MultiDict
 from wtforms import (
     FieldList,
@@ -36,7 +35,7 @@ from marketplace.matching import domains
 from marketplace.matching.zones import WORKING_HOURS
 from marketplace.money import Money
 from marketplace.reasons import codes
-from marketplace.web import Form, day_field, money_field
+from marketplace.web import Form, Part, day_field, money_field
 
 LINE, PARAGRAPH, LONG = Length(max=200), Length(max=4_000), Length(max=20_000)
 FILL_IN = InputRequired(lazy("Fill this in."))
@@ -143,7 +142,7 @@ class ProjectForm(Form):
         )
 
 
-class RequirementForm(wtforms.Form):
+class RequirementForm(Part):
     """One credential that a gig asks for; none while `type` is empty."""
 
     type = SelectField(lazy("Credential"))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 
-from wtforms import DateField, Form, StringField
+from wtforms import DateField, StringField
 from wtforms.validators import Optional, Regexp, ValidationError
 
 from marketplace.i18n import lazy as _
-from marketplace.web import day_field
+from marketplace.web import Part, day_field
 
 
-class AsOfForm(Form):
+class AsOfForm(Part):
     """The day at whose end the trial balance is struck."""
 
     day = day_field(_("At the end of"), required=False)
 
 
-class RangeForm(Form):
+class RangeForm(Part):
     """From which day of the books to which, both included."""
 
     since = day_field(_("From"), required=False)

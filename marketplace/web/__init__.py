@@ -1,7 +1,7 @@
 """What every page shares: the session of a request, guards, forms, paging, errors. Knows no slice."""
 
 from marketplace.web.access import actor, db_session, guard, public, safe_path
-from marketplace.web.forms import Form, day_field, money_field, try_form
+from marketplace.web.forms import Form, Part, day_field, money_field, try_form
 from marketplace.web.pages import file_response, page
 from marketplace.web.paging import Page, further, how_many, paged
 from marketplace.web.tables import table_response
@@ -9,6 +9,7 @@ from marketplace.web.tables import table_response
 __all__ = [
     "Form",
     "Page",
+    "Part",
     "actor",
     "day_field",
     "db_session",

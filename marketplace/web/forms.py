@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, TypeVar
 
+import wtforms
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field
 from wtforms.validators import InputRequired, Optional, ValidationError
@@ -41,6 +42,14 @@ class Form(FlaskForm):  # type: ignore[misc]
         return bool(super().validate_on_submit(*args))
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        def get_translations(self, form: Any) -> _Words:
+            return _Words()
+
+
+class Part(wtforms.Form):
+    """Fields that need no protection of their own: a row of a form, or what a list is narrowed down by."""
+
+    class Meta(wtforms.Form.Meta):
         def get_translations(self, form: Any) -> _Words:
             return _Words()
 

@@ -9,10 +9,10 @@ import pytest
 import wtforms
 from flask import Flask
 from sqlalchemy.orm import Session
-from wtforms import IntegerField, RadioField, SelectMultipleField, StringField, TimeField
+from wtforms import FormField, IntegerField, RadioField, SelectMultipleField, StringField, TimeField
 from wtforms.validators import Length, NumberRange, Optional
 
-from marketplace.web import Form
+from marketplace.web import Form, Part
 from marketplace.web import words as ours
 from marketplace.web.forms import day_field
 from tests.cast import Cast
@@ -30,7 +30,12 @@ def test_a_blank_amount_is_asked_for_again(session: Session, app: Flask, cast: C
     assert "Fill this in." in words(answer)
 
 
+class _Row(Part):
+    points = IntegerField("Points")
+
+
 class _Asked(Form):
+    row = FormField(_Row)
     title = StringField("Title", [Length(max=5)])
     languages = SelectMultipleField("Languages", choices=["en"])
     people = IntegerField("People")
@@ -45,6 +50,7 @@ class _Asked(Form):
     [
         ({"title": "too long"}, "Write at most 5 characters."),
         ({"people": "many"}, "Write a whole number, such as 40."),
+        ({"row-points": "many"}, "Write a whole number, such as 40."),
         ({"hours": "81"}, "Write a number from 1 to 80."),
         ({"starts_on": "soon"}, "Write a day as year-month-day, such as 2026-05-31."),
         ({"at": "noon"}, "Write a time as hours and minutes, such as 14:30."),
@@ -58,7 +64,7 @@ def test_what_is_too_long_or_not_on_the_list_is_said_beside_it(
     with app.test_request_context("/", method="POST", data=sent):
         form = _Asked(meta={"csrf": False})
         assert not form.validate()
-        assert said in [str(error) for field in form for error in field.errors]
+        assert said in [str(error) for field in [*form, *form.row.form] for error in field.errors]
 
 
 # What no form here uses, or what only tells a programmer.

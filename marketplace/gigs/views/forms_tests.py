@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import wtforms
 from wtforms import FieldList, FormField, IntegerField, StringField, TextAreaField
 from wtforms.validators import Length, NumberRange, Optional
 
@@ -19,12 +18,12 @@ from marketplace.gigs.qualification.writing import (
     QualificationDraft,
 )
 from marketplace.i18n import lazy
-from marketplace.web import Form
+from marketplace.web import Form, Part
 
 POINTS = NumberRange(1, MOST_POINTS, lazy("Give between 1 and 100 points."))
 
 
-class LineForm(wtforms.Form):
+class LineForm(Part):
     """A line of the rubric; none while `text` is empty."""
 
     text = StringField(lazy("What is looked at"), [Optional(), Length(max=300)])

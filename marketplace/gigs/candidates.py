@@ -13,13 +13,17 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from marketplace import clock
 from marketplace.gigs import fit, queries, words
 from marketplace.gigs.finding.facets import Facet
 from marketplace.gigs.masking import masked
 from marketplace.gigs.models import Application, CandidateMark, ExpertProfile, Gig, Invitation
 from marketplace.gigs.narrowing import ASIDE, UNTOUCHED, Known, Narrowed, Wanted, saying
 from marketplace.gigs.qualification.graders import graders_of
+from marketplace.gigs.states import InvitationState
+from marketplace.i18n import gettext as _
 from marketplace.matching import ranking
+from marketplace.matching.criteria import explain
 from marketplace.matching.match import Match
 from marketplace.matching.words import Explained, Voice
 
@@ -27,6 +31,7 @@ POOL = 500
 PAGE = 20
 MATCH, RATE, NEWEST = "match", "rate", "newest"
 SORTS = (MATCH, RATE, NEWEST)
+OF_THE_GIG = ("places", "funds")
 T = TypeVar("T", Invitation, Application, CandidateMark)
 
 
@@ -56,6 +61,14 @@ class Candidate:
     def about(self) -> str:
         """What they say of themselves, likewise."""
         return masked(self.profile.about, self.profile.person.full_name)
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """An expert who was invited and does not fit any more; `why` in words."""
+
+    profile: ExpertProfile
+    why: str
 
 
 @dataclass(frozen=True)
@@ -111,13 +124,38 @@ def some(session: Session, gig: Gig, ids: Sequence[int]) -> list[Candidate]:
     return _candidates(session, gig, matches, queries.profiles_of(session, list(matches)))
 
 
+def misfits(session: Session, gig: Gig) -> list[Misfit]:
+    """Who was invited, has not answered, and does not fit the gig any more; the latest invitation first."""
+    waiting = sa.select(Invitation.person_id).filter_by(gig_id=gig.id, state=InvitationState.INVITED)
+    ids = session.scalars(waiting.order_by(Invitation.id.desc()).limit(POOL)).all()
+    found, facts = ranking.gigs(session, [gig.id]).get(gig.id), ranking.experts(session, ids)
+    if found is None:
+        return []
+    today, profiles = clock.today("UTC"), queries.profiles_of(session, ids)
+    reasons = {id_: _why_not(explain(found, facts[id_], today)) for id_ in ids if id_ in facts}
+    return [Misfit(profiles[id_], why) for id_, why in reasons.items() if why and id_ in profiles]
+
+
+def _why_not(match: Match) -> str:
+    """What keeps an expert from a gig, in the client's words; '' when nothing does.
+
+    That the gig takes nobody just now has nothing to do with them, and stands on its page.
+    """
+    musts = fit.explained(fit.kept(match), Voice.CLIENT).musts
+    failed = [each for each in musts if each.verdict == "fail" and each.code not in OF_THE_GIG]
+    return " ".join(_("%(what)s: %(why)s", what=each.label, why=each.detail) for each in failed)
+
+
 def _narrowed(session: Session, gig: Gig, wanted: Wanted) -> tuple[Narrowed, bool]:
     """Those who fit best, and whether still others fit less well."""
     ranked, graders = ranking.best_experts(session, gig.id, POOL + 1), graders_of(session, gig)
     best_of = {id_: match for id_, match in ranked[:POOL] if id_ not in graders}
     facts, marks = ranking.experts(session, list(best_of)), _marks(session, gig)
+    invited = _invited(session, gig)
     people = {
-        id_: Known(match, facts[id_], marks[id_].mark.value if id_ in marks else UNTOUCHED)
+        id_: Known(
+            match, facts[id_], marks[id_].mark.value if id_ in marks else UNTOUCHED, invited=id_ in invited
+        )
         for id_, match in best_of.items()
     }
     said = saying(session, list(people), wanted.text)

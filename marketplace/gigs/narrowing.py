@@ -27,8 +27,8 @@ from marketplace.money import Money, exponent
 RATES = (60, 80, 100, 125, 150, 200, 250)
 HOURS = (5, 10, 20, 30, 40)
 MOST_OPTIONS = 12
-KEPT, ASIDE, UNTOUCHED = "kept", "aside", "untouched"
-STAGES = (KEPT, UNTOUCHED, ASIDE)
+KEPT, ASIDE, UNTOUCHED, INVITED = "kept", "aside", "untouched", "invited"
+STAGES = (KEPT, UNTOUCHED, ASIDE, INVITED)
 # Of one trigram in two, which a wrong letter or two leaves in a word.
 ALIKE = 0.5
 
@@ -64,11 +64,17 @@ class Wanted(Choices):
 
 @dataclass(frozen=True)
 class Known:
-    """One of those who fit: how they match, what they can be narrowed down by, and what the client thinks."""
+    """One of those who fit: how they match, what they can be narrowed down by, what the client thinks of
+    them, and whether they were invited, which goes with any thought."""
 
     match: Match
     facts: ExpertFacts
     stage: str
+    invited: bool = False
+
+    def at(self, stages: Sequence[str]) -> bool:
+        """Are they at one of these stages?"""
+        return self.stage in stages or (self.invited and INVITED in stages)
 
 
 class Narrowed:
@@ -104,7 +110,7 @@ class Narrowed:
         facts = known.facts
         return (
             # Who was set aside is only seen where that is asked for.
-            (known.stage in wanted.stage if wanted.stage else known.stage != ASIDE)
+            (known.at(wanted.stage) if wanted.stage else known.stage != ASIDE)
             and (not wanted.domain or any(domains.among(code, wanted.domain) for code in facts.domains))
             and (wanted.rate is None or self._asks_at_most(facts, wanted.rate))
             and (wanted.hours is None or facts.hours_per_week >= wanted.hours)
@@ -117,7 +123,12 @@ class Narrowed:
         return facts.currency == self.currency and facts.min_rate <= rate * self._minor
 
     def _stages(self) -> Iterator[Option]:
-        named = {KEPT: _("Kept in mind"), UNTOUCHED: _("Not decided"), ASIDE: _("Set aside")}
+        named = {
+            KEPT: _("Kept in mind"),
+            UNTOUCHED: _("Not decided"),
+            ASIDE: _("Set aside"),
+            INVITED: _("Invited"),
+        }
         for stage, label in named.items():
             count, chosen = len(self.left(stage=(stage,))), stage in self.wanted.stage
             if count or chosen:

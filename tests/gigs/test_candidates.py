@@ -17,9 +17,10 @@ from marketplace.actor import Actor, Role
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.gigs import candidates, invitations, marks
 from marketplace.gigs.candidates import NEWEST, RATE, look_through
+from marketplace.gigs.fit import match_of
 from marketplace.gigs.invitations import Sent, invite, invite_many
 from marketplace.gigs.masking import masked
-from marketplace.gigs.models import ExpertProfile, Gig, Invitation, Project
+from marketplace.gigs.models import ExpertProfile, Gig, Invitation, Project, label_of
 from marketplace.gigs.narrowing import Known, Narrowed, Wanted
 from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.gigs.projection import push_expert
@@ -89,12 +90,13 @@ def test_every_count_is_what_the_choice_would_leave() -> None:
                 }
             ),
             DICE.choice(("kept", "aside", "untouched")),
+            invited=DICE.choice((True, False)),
         )
         for n in range(200)
     }
     for _round in range(30):
         wanted = Wanted(
-            stage=DICE.choice(((), ("kept",), ("aside", "untouched"))),
+            stage=DICE.choice(((), ("kept",), ("aside", "untouched"), ("invited",))),
             domain=DICE.choice(((), ("medicine",), ("law", "29-1051"))),
             rate=DICE.choice((None, 100, 200)),
             hours=DICE.choice((None, 10)),
@@ -145,6 +147,42 @@ def test_the_page_says_nothing_personal(app: Flask, session: Session, client: Ac
     assert "… …, radiologist" in words(page)
     for personal in ("Alvarez", "555", "@mail", session.get_one(Person, ana.id).email):
         assert personal not in page.text
+
+
+def test_the_invited_are_listed_and_who_does_not_fit_any_more_is_named_with_the_reason(
+    app: Flask, session: Session, client: Actor, gig: Gig
+) -> None:
+    ana, ben, eve = (an_expert(session, name) for name in ("Ana A", "Ben B", "Eve E"))
+    for who, headline in ((ana, "First"), (ben, "Second"), (eve, "Third")):
+        says(session, who, headline)
+    for who in (ana, ben):
+        invite(session, client, gig.public_id, profile_of(session, who), "")
+    assert sorted(seen(session, gig, Wanted(stage=("invited",)))) == ["First", "Second"]
+    assert candidates.misfits(session, gig) == []
+    browser = Visitor(enter(app.test_client(), session, client))
+    path = f"/gigs/{gig.public_id}/experts"
+    assert "not fitting any more" not in words(browser.get(path))
+
+    says(session, ben, "Second", rate=400)
+    says(session, eve, "Third", rate=400)
+    assert seen(session, gig, Wanted(stage=("invited",))) == ["First"]
+    told = f"Expert {label_of(profile_of(session, ben).hex)} – Rate: Asks for more than the"
+    for address in (path, f"{path}?stage=invited"):
+        page = words(browser.get(address))
+        assert told in page
+        assert page.split("not fitting any more")[1].count("Expert ") == 1
+        assert "Ben B" not in page
+    assert told not in words(browser.get(f"{path}?stage=kept"))
+    assert "See whom you invited" in words(browser.get(f"/gigs/{gig.public_id}/overview"))
+
+
+def test_a_full_gig_makes_nobody_unfit(session: Session, client: Actor, gig: Gig) -> None:
+    ana = an_expert(session, "Ana A")
+    invite(session, client, gig.public_id, profile_of(session, ana), "")
+    session.execute(sa.text("""UPDATE match_gigs SET facts = facts || '{"headcount_left": 0}'"""))
+    match = match_of(session, gig, ana.id)
+    assert not match.eligible
+    assert candidates.misfits(session, gig) == []
 
 
 def test_marks_are_the_clients_own(app: Flask, session: Session, client: Actor, gig: Gig) -> None:

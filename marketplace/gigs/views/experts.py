@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from marketplace.actor import CLIENT, Role
 from marketplace.errors import Invalid
 from marketplace.gigs import applications, candidates, invitations, marks, projection, watching
-from marketplace.gigs.candidates import MATCH, SORTS
+from marketplace.gigs.candidates import MATCH, SORTS, Misfit
 from marketplace.gigs.finding.models import Cadence
 from marketplace.gigs.finding.saved import cadence_word
 from marketplace.gigs.invitations import Sent
 from marketplace.gigs.models import Gig, label_of
-from marketplace.gigs.narrowing import Wanted
+from marketplace.gigs.narrowing import INVITED, Wanted
 from marketplace.gigs.states import GigState, Mark
 from marketplace.gigs.views import bp
 from marketplace.gigs.views.access import may_write, own_gig
@@ -146,6 +146,7 @@ def _experts(
         cadence_word=cadence_word,
         gig=gig,
         found=found,
+        misfits=_misfits(gig),
         wanted=_wanted(),
         sort=sort if sort in SORTS else MATCH,
         here=request.query_string.decode(),
@@ -154,6 +155,13 @@ def _experts(
         funded=projection.has_funds(db_session(), gig),
         may_write=may_write(gig) and gig.state is GigState.PUBLISHED,
     )
+
+
+def _misfits(gig: Gig) -> list[Misfit]:
+    """On the first page of the whole list, or of those who were invited."""
+    wanted = _wanted()
+    whole = not wanted or INVITED in wanted.stage
+    return candidates.misfits(db_session(), gig) if whole and not request.args.get("after") else []
 
 
 def _wanted() -> Wanted:

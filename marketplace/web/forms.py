@@ -49,7 +49,7 @@ class Form(FlaskForm):  # type: ignore[misc]
 class Part(wtforms.Form):
     """Fields that need no protection of their own: a row of a form, or what a list is narrowed down by."""
 
-    class Meta(wtforms.Form.Meta):
+    class Meta(wtforms.Form.Meta):  # type: ignore[misc]
         def get_translations(self, form: Any) -> _Words:
             return _Words()
 

@@ -11,6 +11,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts import find, reservations, timer
 from marketplace.contracts.models import Contract, Reservation
+from marketplace.contracts.rates import deciding
 from marketplace.contracts.states import CONTRACT_MOVES, ContractState, ReservationState, move
 from marketplace.contracts.weeks import to_minute, week_of
 from marketplace.db import use_case
@@ -48,6 +49,7 @@ def end_contract(
     move(contract, ContractState.ENDED, CONTRACT_MOVES)
     contract.ended_at = to_minute(clock.now())
     session.flush()
+    deciding.close_at_end(session, contract)
     for reservation in _unused(session, contract):
         reservations.give_back(session, actor, reservation)
     applications.mark_ended(session, actor, contract.offer.application)

@@ -40,8 +40,8 @@ class Work:
 
 @use_case
 def add_entry(session: Session, actor: Actor, contract_public_id: uuid.UUID, work: Work) -> TimeEntry:
-    """Enter time that has passed; work over the end of a week becomes two entries, of which the first is
-    returned.
+    """Enter time that has passed; work over the end of a week, or into a new rate, becomes two entries, of
+    which the first is returned.
 
     Raises Invalid or Refused with a sentence: in the future, before the contract, over another entry,
     without a credential, or more than is reserved.
@@ -88,10 +88,13 @@ def remove_entry(session: Session, actor: Actor, entry_public_id: uuid.UUID, see
 def place(
     session: Session, contract: Contract, work: Work, source: Source, version: int = 1
 ) -> list[TimeEntry]:
-    """Write checked work, one entry for each week that it touches. Raises Refused over another entry."""
+    """Write checked work, cut where a week or a rate begins; its pieces count as finished in the last entry.
+
+    Raises Refused over another entry.
+    """
     pieces = [
-        replace(work, started_at=start, ended_at=end)
-        for start, end in split(work.started_at, work.ended_at, contract.time_zone)
+        replace(work, started_at=start, ended_at=end, items=work.items if end == work.ended_at else None)
+        for start, end in split(work.started_at, work.ended_at, contract.time_zone, contract.rate_cuts)
     ]
     sheets = [open_sheet(session, contract, week_of(each.started_at, contract.time_zone)) for each in pieces]
     entries = [

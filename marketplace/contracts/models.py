@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from marketplace import clock
 from marketplace.accounts.models import Organization, Person
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts.states import (
@@ -133,6 +134,20 @@ class Contract(Public, Base):
     def rate_at(self, moment: datetime) -> int:
         """Minor units an hour in force at `moment`; later rates never touch earlier hours."""
         return next(each.rate for each in reversed(self.rates) if each.from_at <= moment)
+
+    @property
+    def rate(self) -> int:
+        """Minor units an hour in force now; one that begins later is the last of `rates`."""
+        return self.rate_at(max(clock.now(), self.rates[0].from_at))
+
+    def highest_rate(self, start: datetime, end: datetime) -> int:
+        """Minor units an hour that some hour of [start, end) is paid at the most."""
+        return max(self.rate_at(start), *(each.rate for each in self.rates if start <= each.from_at < end), 0)
+
+    @property
+    def rate_cuts(self) -> list[datetime]:
+        """The moments at which a rate begins, where entries are split."""
+        return [each.from_at for each in self.rates]
 
 
 class ContractRate(Base):

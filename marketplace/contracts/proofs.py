@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import withheld
-from marketplace.contracts.models import Approval, ApprovedLine, Contract, Reservation, TimeEntry, Timesheet
+from marketplace.contracts.models import (
+    Approval,
+    ApprovedLine,
+    Contract,
+    ContractRate,
+    Reservation,
+    TimeEntry,
+    Timesheet,
+)
 from marketplace.contracts.states import DisputeState, ReservationState
 from marketplace.contracts.weeks import week_of
 from marketplace.gigs.models import Project
@@ -132,6 +140,26 @@ def disputes_add_up(session: Session) -> Iterator[Drift]:
             yield Drift(f"dispute {public_id} minutes", str(awarded or 0), str(minutes or 0))
 
 
+def rates_are_locked(session: Session) -> Iterator[Drift]:
+    """An approved hour has the rate that was in force when it began, whatever was agreed since."""
+    in_force = (
+        sa.select(ContractRate.rate)
+        .where(
+            ContractRate.contract_id == TimeEntry.contract_id, ContractRate.from_at <= TimeEntry.started_at
+        )
+        .order_by(ContractRate.from_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        sa.select(TimeEntry.public_id, ApprovedLine.rate, in_force)
+        .join(TimeEntry, TimeEntry.id == ApprovedLine.time_entry_id)
+        .where(ApprovedLine.rate != in_force)
+    )
+    for public_id, paid, agreed in rows:
+        yield Drift(f"time entry {public_id} rate", str(agreed), str(paid))
+
+
 # What a dispute gives back is money of before, and not paid in anew.
 _RESERVING = sa.select(JournalEntry.id).where(
     sa.or_(JournalEntry.source.startswith("reservation:"), JournalEntry.source.startswith("time_dispute:"))
@@ -169,4 +197,5 @@ PROOFS = [
     Proof("C5", "Weeks begin on Monday where the expert lives", weeks_are_right),
     Proof("C6", "Disputed money is what open disputes hold", disputed_is_held),
     Proof("C7", "Of a questioned line is approved what was awarded", disputes_add_up),
+    Proof("C8", "An approved hour keeps the rate of its day", rates_are_locked),
 ]

@@ -6,7 +6,9 @@ was not earned goes back to the project. So the reserved account of a project is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
 from itertools import accumulate
 
 import sqlalchemy as sa
@@ -56,8 +58,39 @@ def reserve_parts(
     return _reserve(session, actor, contract, new)
 
 
+def missing(
+    session: Session, contract: Contract, rate: int, from_at: datetime
+) -> list[tuple[Reservation, int]]:
+    """What weeks that are held lack, in minor units, were an hour paid at `rate` from `from_at` on.
+
+    Nobody knows yet on which days of such a week the hours will be worked, so all may be at that rate.
+    """
+    held = sa.select(Reservation).filter_by(contract_id=contract.id, state=ReservationState.HELD)
+    weeks = session.scalars(held.where(Reservation.week_end_at > from_at).order_by(Reservation.week_start_at))
+    lacking = [(each, price(contract, rate, each.minutes) - each.amount) for each in weeks]
+    return [(each, amount) for each, amount in lacking if amount > 0]
+
+
+def top_up(session: Session, actor: Actor, contract: Contract, rate: int, from_at: datetime) -> int:
+    """Set aside what weeks that are held lack at a rate that is to come; minor units in all. Needs the
+    contract's lock. Raises Refused, with what is free and what is needed."""
+    lacking = missing(session, contract, rate, from_at)
+    more = sum(amount for _reservation, amount in lacking)
+    if more:
+        _require_cover(session, contract, more, _short_of_rate)
+        for reservation, amount in lacking:
+            reservation.amount += amount
+        event = f"raised {from_at.astimezone(contract.zone).date()}"
+        memo = _("Reserved for a higher rate")
+        ledger.post_many(session, actor, [_entry(contract, each, event, add, memo) for each, add in lacking])
+        session.flush()
+        audit.record(session, actor, "money.reserved", "contract", contract.public_id, weeks=len(lacking))
+    return more
+
+
 def _rate(contract: Contract, week: Week) -> int:
-    return contract.rate_at(max(week.start, contract.signed_at))
+    """The highest of the week: which of its hours are worked shows later, and what is left goes back."""
+    return contract.highest_rate(max(week.start, contract.signed_at), week.end)
 
 
 def _held(contract: Contract, week: Week, minutes: int, amount: int) -> Reservation:
@@ -73,7 +106,9 @@ def _held(contract: Contract, week: Week, minutes: int, amount: int) -> Reservat
 
 def _reserve(session: Session, actor: Actor, contract: Contract, new: list[Reservation]) -> list[Reservation]:
     if new:
-        _require_cover(session, contract, sum(each.amount for each in new), len(new))
+        _require_cover(
+            session, contract, sum(each.amount for each in new), partial(_short_of_weeks, len(new))
+        )
         session.add_all(new)
         ledger.post_many(session, actor, [_reserving(contract, each) for each in new])
         session.flush()
@@ -129,21 +164,35 @@ def _paid(session: Session, contract: Contract, week: Week) -> Sequence[TimeEntr
     ).all()
 
 
-def _require_cover(session: Session, contract: Contract, amount: int, weeks: int) -> None:
+def _require_cover(
+    session: Session, contract: Contract, amount: int, say: Callable[[Money, Money], str]
+) -> None:
     funds = chart.project_funds(contract.project.public_id)
     try:
         ledger.require_cover(session, funds, contract.currency, amount)
     except NotCovered:
         free = -ledger.balance(session, funds, contract.currency)
-        raise NotCovered(
-            _(
-                "The project has %(free)s free; the %(weeks)s weeks to reserve need %(needed)s. "
-                "The client has to add funds first.",
-                free=Money(max(0, free), contract.currency),
-                weeks=weeks,
-                needed=Money(amount, contract.currency),
-            )
-        ) from None
+        currency = contract.currency
+        raise NotCovered(say(Money(max(0, free), currency), Money(amount, currency))) from None
+
+
+def _short_of_weeks(weeks: int, free: Money, needed: Money) -> str:
+    return _(
+        "The project has %(free)s free; the %(weeks)s weeks to reserve need %(needed)s. "
+        "The client has to add funds first.",
+        free=free,
+        weeks=weeks,
+        needed=needed,
+    )
+
+
+def _short_of_rate(free: Money, needed: Money) -> str:
+    return _(
+        "The project has %(free)s free; weeks that are reserved already need %(needed)s more at this rate. "
+        "Add funds first, or let it begin later.",
+        free=free,
+        needed=needed,
+    )
 
 
 def _reserving(contract: Contract, reservation: Reservation) -> NewEntry:

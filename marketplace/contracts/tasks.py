@@ -17,6 +17,7 @@ from marketplace.contracts import (
     timesheets,
 )
 from marketplace.contracts.disputes import turns
+from marketplace.contracts.rates import answering
 from marketplace.contracts.sittings import asking, grading, taking
 from marketplace.gigs import applications, funnel, rates
 from marketplace.messages import kinds
@@ -59,6 +60,12 @@ def expire_offers(session: Session) -> None:
     offers.expire_offers(session)
 
 
+@jobs.task("contracts.expire_rates")
+def expire_rates(session: Session) -> None:
+    """Close lower rates that were not accepted in time."""
+    answering.expire_rates(session)
+
+
 @jobs.task("contracts.refresh_records")
 def refresh_records(session: Session) -> None:
     """Tell matching of last day's work."""
@@ -93,6 +100,7 @@ jobs.periodic("35 */5 * * * *", "contracts.remind_returned", by_the_clock=True)
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.settle_disputes", by_the_clock=True)
+jobs.periodic("55 */5 * * * *", "contracts.expire_rates", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
 hooks.on_upheld["time_dispute"] = hooks.nothing

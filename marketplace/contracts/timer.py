@@ -154,7 +154,7 @@ def _stop(session: Session, actor: Actor, entry: TimeEntry, moment: datetime) ->
     limit, because = limits.timer_end(session, entry)
     if limit < end:
         end, why = limit, because
-    pieces = split(entry.started_at, end, entry.contract.time_zone)
+    pieces = split(entry.started_at, end, entry.contract.time_zone, entry.contract.rate_cuts)
     audit.record(session, actor, "timer.stopped", "time_entry", entry.public_id, at=end)
     if not pieces:
         entry.removed_at = clock.now()
@@ -167,7 +167,7 @@ def _stop(session: Session, actor: Actor, entry: TimeEntry, moment: datetime) ->
 
 
 def _carry_over(session: Session, entry: TimeEntry, end: datetime) -> list[TimeEntry]:
-    """Entries for the weeks after the one in which the timer was started."""
+    """Entries for the weeks, and the rates, after the one in which the timer was started."""
     if entry.ended_at is None or entry.ended_at >= end:
         return []
     rest = Work(entry.ended_at, end, entry.task_kind, entry.note, None, entry.kind)

@@ -3,6 +3,7 @@ so it has 167 or 169 hours when the clocks change."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -62,11 +63,13 @@ def to_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def split(start: datetime, end: datetime, zone: str) -> list[tuple[datetime, datetime]]:
-    """[start, end) cut where weeks begin, so that each piece lies in one week."""
-    pieces = []
+def split(
+    start: datetime, end: datetime, zone: str, cuts: Iterable[datetime] = ()
+) -> list[tuple[datetime, datetime]]:
+    """[start, end) cut where weeks begin and at `cuts`, so that each piece lies in one week, at one rate."""
+    pieces, also = [], list(cuts)
     while start < end:
-        cut = min(end, week_of(start, zone).end)
+        cut = min(end, week_of(start, zone).end, *(each for each in also if each > start))
         pieces.append((start, cut))
         start = cut
     return pieces

@@ -66,6 +66,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "contracts.made": OF_THE_PROJECT,
     "contracts.new_offer": OF_THE_PROJECT,
     "contracts.offer": ("contracts.work", *OF_THE_PROJECT),
+    "contracts.new_rate": ("contracts.index",),
+    "contracts.rate": OF_THE_WORK,
     "contracts.results": ("gigs.tests",),
     "contracts.sitting": ("contracts.work", "gigs.tests", "accounts.organizations"),
     "contracts.timesheet": ("contracts.waiting", *OF_THE_WORK),

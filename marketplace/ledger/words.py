@@ -21,6 +21,7 @@ def _known() -> dict[str, str]:
         "failed": _("Came back from the bank"),
         "opened": _("Opening balance"),
         "paid": _("Paid by the client"),
+        "raised": _("Reserved for a higher rate"),
         "refused": _("Refused by Stripe, and owed again"),
         "released": _("Released to be sent"),
         "reserved": _("Reserved for a week's work"),

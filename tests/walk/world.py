@@ -16,6 +16,8 @@ from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
+from marketplace.contracts.rates.models import RateProposal
+from marketplace.contracts.rates.proposing import RateDraft, earliest, propose_rate
 from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.models import Sitting
@@ -155,6 +157,7 @@ class World:
             "offer_id": Offer, "timesheet_id": Timesheet, "approval_id": Approval,
             "entry_id": TimeEntry, "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
+            "proposal_id": RateProposal,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -198,6 +201,7 @@ def made(house: House) -> World:
     _second_factor(house, ana)
     _tested(house)
     _written(house)
+    _lower_rate(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
@@ -226,6 +230,13 @@ def _tested(house: House) -> None:
     offer = ask(session, carla, an_application(session, house.ben, gig).public_id, fee_bps=FEE_BPS)
     sitting = begin(session, house.ben, offer.public_id, house.ben.name)
     hand_in(session, house.ben, sitting.public_id, ANSWERS, 0)
+
+
+def _lower_rate(house: House) -> None:
+    """Carla asks Ana to work for a little less."""
+    contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
+    draft = RateDraft(contract.rate - 5_00, earliest(contract), "The second phase is simpler.")
+    propose_rate(house.session, house.carla, contract.public_id, draft)
 
 
 def _second_factor(house: House, ana: Actor) -> None:

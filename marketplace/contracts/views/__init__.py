@@ -108,6 +108,6 @@ sources.register("approval", _approval_link)
 sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
-from marketplace.contracts.views import deals, guidelines, sittings, timesheets, work  # noqa: E402
+from marketplace.contracts.views import deals, guidelines, rates, sittings, timesheets, work  # noqa: E402
 
-__all__ = ["bp", "deals", "guidelines", "sittings", "timesheets", "work"]
+__all__ = ["bp", "deals", "guidelines", "rates", "sittings", "timesheets", "work"]

@@ -7,12 +7,10 @@ from typing import Any
 
 from flask_wtf.file import MultipleFileField
 from wtforms import HiddenField, TextAreaField
-from wtforms.validators import Length
 
 from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
-from marketplace.messages.sending import LONGEST
 from marketplace.storage import Upload
 from marketplace.web import Form
 
@@ -21,7 +19,7 @@ class MessageForm(Form):
     """A text and files. `key` is random, so that a second click sends nothing."""
 
     key = HiddenField()
-    text = TextAreaField(lazy("Your message"), [Length(max=LONGEST)])
+    text = TextAreaField(lazy("Your message"))
     files = MultipleFileField(lazy("Files"))
 
     def __init__(self, **values: Any) -> None:

@@ -21,7 +21,7 @@ from marketplace.messages.kinds import Parties, Side, Subject, kinds
 from marketplace.messages.models import Addressee, Attachment, Message, ReadMark, Thread
 from marketplace.messages.reading import new_messages
 from marketplace.messages.threads import Standing
-from marketplace.messages.words import who
+from marketplace.messages.words import name, who
 from marketplace.storage import Document
 
 
@@ -124,7 +124,7 @@ def read_by(session: Session, standing: Standing, subject: Subject) -> ReadBy | 
         .order_by(ReadMark.person_id, ReadMark.at)
     )
     first = {mark.person_id: mark for mark in reversed(marks.all())}
-    people = [(who(mark.person, mark.side, subject), mark.at) for mark in first.values()]
+    people = [(name(mark.person, mark.side, subject), mark.at) for mark in first.values()]
     return ReadBy(newest, sorted(people, key=lambda each: each[1]))
 
 

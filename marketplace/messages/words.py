@@ -8,12 +8,17 @@ from marketplace.messages.kinds import Side, Subject
 
 
 def who(person: Person, side: Side, subject: Subject) -> str:
-    """The writer as the reader knows them: before a contract an expert has no name."""
+    """The writer as the reader knows them, with whom they speak for."""
     if side is Side.EXPERT:
-        return subject.expert or person.full_name
+        return name(person, side, subject)
     if side is Side.OPERATOR:
         return _("%(name)s, operator of this site", name=person.full_name)
     return _("%(name)s, %(company)s", name=person.full_name, company=subject.client)
+
+
+def name(person: Person, side: Side, subject: Subject) -> str:
+    """What the reader calls them: before a contract an expert has no name."""
+    return subject.expert if side is Side.EXPERT and subject.expert else person.full_name
 
 
 def size(octets: int) -> str:

@@ -17,7 +17,7 @@ from marketplace.contracts import approvals, records, rolling, timesheets
 from marketplace.credentials.tasks import expire as expire_credentials
 from marketplace.db import new_session
 from marketplace.demo import world
-from marketplace.demo.history import money, people, projects, testing, weeks
+from marketplace.demo.history import letters, money, people, projects, testing, weeks
 from marketplace.demo.history.stage import SEED, WEEKS, Stage, first_monday
 from marketplace.payments.gateway import connect
 from marketplace.proofs import failing
@@ -48,6 +48,7 @@ def steps(stage: Stage) -> Iterator[Step]:
             yield "fees are swept", partial(money.sweep, stage, week)
             yield "statements come in", partial(money.reconcile, stage, week)
     yield "the last weeks come in", partial(weeks.come_late, stage)
+    yield "people write to each other", partial(letters.exchange, stage)
     yield "the present begins", partial(catch_up, stage)
     yield "everything is proven", partial(prove, stage)
 

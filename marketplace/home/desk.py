@@ -15,6 +15,7 @@ from marketplace.accounts.models import Organization, OrganizationKind, Person
 from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts import queries as contract_queries
 from marketplace.contracts import timer
+from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.sittings.queries import to_grade
 from marketplace.contracts.states import ContractState, OfferState, TimesheetState
@@ -109,6 +110,7 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("Set up payouts"),
             "payments.get_paid",
         )
+    yield from _disputes(session, actor)
     if back := contract_queries.returned(session, actor, Contract.person_id == actor.id):
         yield Task(
             ngettext(
@@ -188,6 +190,15 @@ def _to_grade(session: Session, actor: Actor) -> Iterator[Task]:
         )
 
 
+def _disputes(session: Session, actor: Actor) -> Iterator[Task]:
+    if n := how_many(session, disputes.waiting_for(actor)):
+        yield Task(
+            ngettext("A questioned line waits for you.", "%(n)s questioned lines wait for you.", n),
+            _("See what is asked"),
+            "contracts.disputes",
+        )
+
+
 def _client(session: Session, actor: Actor, currency: str) -> Desk:
     own = Project.organization_id.in_(actor.organizations(*CLIENT))
     projects = session.scalars(sa.select(Project).where(own, Project.state != ProjectState.CLOSED)).all()
@@ -213,6 +224,8 @@ def _client_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             _("Look at the hours"),
             "contracts.waiting",
         )
+    if not actor.has(Role.EXPERT):
+        yield from _disputes(session, actor)
     yield from _standing_still(session, actor)
     if not actor.has(Role.EXPERT):
         yield from _to_grade(session, actor)
@@ -336,6 +349,7 @@ def _operator(session: Session, actor: Actor, currency: str) -> Desk:
     if appeals:
         sentence = ngettext("An appeal waits for a decision.", "%(n)s appeals wait for a decision.", appeals)
         tasks.append(Task(sentence, _("Decide"), "reasons.queue"))
+    tasks += [] if actor.has(Role.EXPERT, *CLIENT) else list(_disputes(session, actor))
     companies = _count(session, Organization, Organization.kind == OrganizationKind.CLIENT)
     figures = (
         (_("Experts"), _count(session, ExpertProfile)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import sqlalchemy as sa
@@ -14,8 +14,11 @@ from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts import queries as work
 from marketplace.contracts import rounding
-from marketplace.contracts.models import Contract, Timesheet
-from marketplace.contracts.states import TimeKind, TimesheetState
+from marketplace.contracts.disputes import queries as disputes
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.disputes.settling import part_of
+from marketplace.contracts.models import Approval, Contract, Timesheet
+from marketplace.contracts.states import DisputeState, TimeKind, TimesheetState
 from marketplace.gigs.find import there
 from marketplace.money import Money
 from marketplace.payments import batches, promises, words
@@ -33,7 +36,10 @@ from marketplace.payments.states import ItemState
 
 @dataclass(frozen=True)
 class EarnedWeek:
-    """A week of one contract with the one state its hours are in, and when their pay is expected."""
+    """Hours of a week of one contract that are in one state, and when their pay is expected.
+
+    A week has several where lines of it were questioned; `dispute` names the line (public id).
+    """
 
     sheet: Timesheet
     minutes: int
@@ -42,6 +48,7 @@ class EarnedWeek:
     says: str
     expected: date | None
     deposit: uuid.UUID | None
+    dispute: uuid.UUID | None = None
 
     @property
     def arrived(self) -> bool:
@@ -84,21 +91,26 @@ def weeks_of(actor: Actor) -> sa.Select[Timesheet]:
                 joinedload(Contract.gig), joinedload(Contract.organization), selectinload(Contract.rates)
             ),
             selectinload(Timesheet.all_entries),
-            selectinload(Timesheet.approvals),
+            selectinload(Timesheet.approvals).selectinload(Approval.lines),
         )
     )
 
 
 def earned(session: Session, sheets: Iterable[Timesheet]) -> list[EarnedWeek]:
-    """Each week with its one state. Two queries, however many weeks."""
+    """The hours of each week by the state they are in. Three queries, however many weeks."""
     sheets = list(sheets)
-    items = _items_paying(session, [sheet.approval.id for sheet in sheets if sheet.approval])
+    items = _items_paying(session, [each.id for sheet in sheets for each in sheet.approvals])
     payouts = _payouts_of(session, {item.id for item in items.values()})
-    return [_earned(sheet, items, payouts) for sheet in sheets]
+    questioned = disputes.of_sheets(session, sheets)
+    return [
+        row
+        for sheet in sheets
+        for row in (*_earned(sheet, items, payouts), *_questioned(sheet, questioned.get(sheet.id, ())))
+    ]
 
 
 def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
-    """The expert's money by where it is: `submitted`, `approved`, `run`, `way`, `paid`."""
+    """The expert's money by where it is: `submitted`, `disputed`, `approved`, `run`, `way`, `paid`."""
     submitted = session.scalars(weeks_of(actor).where(Timesheet.state == TimesheetState.SUBMITTED)).unique()
     approved = session.execute(batches.unpaid(currency).where(Contract.person_id == actor.id))
     rows = session.execute(
@@ -109,6 +121,7 @@ def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
     by_state = {state: int(amount) for state, amount in rows}
     amounts = {
         "submitted": sum(work.amounts(sheet)[0].amount for sheet in submitted),
+        "disputed": disputes.apart_from(session, actor, currency),
         "approved": sum(approval.expert_amount for approval, _person in approved),
         "run": sum(by_state.get(state, 0) for state in IN_A_RUN),
         "way": by_state.get(ItemState.SENT, 0) + by_state.get(ItemState.RETURNED, 0),
@@ -157,30 +170,47 @@ def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, Connecte
 
 def _earned(
     sheet: Timesheet, items: Mapping[int, PayoutItem], payouts: Mapping[int, ConnectedPayout]
-) -> EarnedWeek:
-    minutes = sum(entry.minutes for entry in sheet.entries if entry.kind is TimeKind.PAID)
-    pay = work.amounts(sheet)[0]
-    item = items.get(sheet.approval.id) if sheet.approval else None
+) -> Iterator[EarnedWeek]:
+    if not sheet.approvals:
+        minutes = sum(entry.minutes for entry in sheet.entries if entry.kind is TimeKind.PAID)
+        yield _week(sheet, minutes, work.amounts(sheet)[0], *_before_approval(sheet))
+    for approval in sheet.approvals:
+        minutes = sum(line.minutes for line in approval.lines)
+        if minutes:
+            pay = Money(approval.expert_amount, sheet.contract.currency)
+            yield _week(sheet, minutes, pay, *_approved(approval, items.get(approval.id), payouts))
+
+
+def _week(
+    sheet: Timesheet, minutes: int, pay: Money, state: str, expected: date | None,
+    deposit: uuid.UUID | None = None,
+) -> EarnedWeek:  # fmt: skip
+    return EarnedWeek(sheet, minutes, pay, state, words.hours(state), expected, deposit)
+
+
+def _questioned(sheet: Timesheet, lines: Iterable[TimeDispute]) -> Iterator[EarnedWeek]:
+    """What of its questioned lines nobody has approved: it waits, or is not paid in the end."""
+    for dispute in lines:
+        had = part_of(dispute, dispute.awarded_minutes or 0)
+        minutes, pay = dispute.minutes - had.minutes, dispute.expert_amount - had.pay
+        if minutes:
+            state = "not_paid" if dispute.state is DisputeState.SETTLED else "disputed"
+            row = _week(sheet, minutes, Money(pay, sheet.contract.currency), state, None)
+            yield replace(row, dispute=dispute.public_id)
+
+
+def _approved(
+    approval: Approval, item: PayoutItem | None, payouts: Mapping[int, ConnectedPayout]
+) -> tuple[str, date | None, uuid.UUID | None]:
     if item is None:
-        state, expected = _before_a_run(sheet)
-        return EarnedWeek(sheet, minutes, pay, state, words.hours(state), expected, None)
+        due = max(approval.at, clock.now())
+        return "approved", promises.arrives(promises.pay_day(due)), None
     payout = payouts.get(item.id)
     state = "batch" if item.state in IN_A_RUN else item.state.value
-    return EarnedWeek(
-        sheet,
-        minutes,
-        pay,
-        state,
-        words.hours(state),
-        _expected(item, payout),
-        payout.public_id if payout else None,
-    )
+    return state, _expected(item, payout), payout.public_id if payout else None
 
 
-def _before_a_run(sheet: Timesheet) -> tuple[str, date | None]:
-    if sheet.approval is not None:
-        due = max(sheet.approval.at, clock.now())
-        return "approved", promises.arrives(promises.pay_day(due))
+def _before_approval(sheet: Timesheet) -> tuple[str, date | None]:
     if sheet.state == TimesheetState.SUBMITTED and sheet.approve_by is not None:
         return "submitted", promises.arrives(promises.pay_day(sheet.approve_by))
     return ("sent_back" if sheet.state == TimesheetState.RETURNED else "worked"), None

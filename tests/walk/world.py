@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,10 @@ from marketplace.accounts.factors import enrol_totp
 from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
+from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.disputes.opening import Question
+from marketplace.contracts.entries import Work, add_entries
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.contracts.rates.models import RateProposal
 from marketplace.contracts.rates.proposing import RateDraft, earliest, propose_rate
@@ -22,6 +27,7 @@ from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.sittings.taking import begin, hand_in
+from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.credentials.models import Credential
 from marketplace.gigs.finding.models import Cadence, SavedSearch
 from marketplace.gigs.finding.saved import save_search
@@ -53,6 +59,7 @@ from tests.factories.sittings import ANSWERS, DRAFT
 from tests.stories import acts
 from tests.stories.house import House
 
+HOUR = timedelta(hours=1)
 TOKEN = "a-token-that-opens-nothing"
 # What a `public_id` names, by the view that takes it, or by the slice where all its views mean the same.
 PUBLIC = {
@@ -155,7 +162,8 @@ class World:
         }
         kinds = {
             "offer_id": Offer, "timesheet_id": Timesheet, "approval_id": Approval,
-            "entry_id": TimeEntry, "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
+            "entry_id": TimeEntry, "dispute_id": TimeDispute,
+            "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
             "proposal_id": RateProposal,
         }  # fmt: skip
@@ -201,6 +209,7 @@ def made(house: House) -> World:
     _second_factor(house, ana)
     _tested(house)
     _written(house)
+    _questioned(house)
     _lower_rate(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
@@ -218,6 +227,18 @@ def _written(house: House) -> None:
     send(session, ana, *about, uuid.uuid4(), "Here is the case that I was in doubt about.", [PDF])
     send(session, carla, *about, uuid.uuid4(), "I look at it today.")
     send(session, carla, *project, uuid.uuid4(), "From Monday on the second guideline holds.")
+
+
+def _questioned(house: House) -> None:
+    """Carla questions one of two hours of Ana's next week."""
+    session, ana = house.session, house.ana
+    contract = session.scalars(sa.select(Contract).filter_by(person_id=ana.id)).one()
+    begun = house.at(8, 9)
+    works = [Work(begun, begun + HOUR, "review"), Work(begun + HOUR, begun + 2 * HOUR, "review")]
+    sheet = add_entries(session, ana, contract.public_id, works)[0].timesheet
+    submit_timesheet(session, ana, sheet.public_id, sheet.version)
+    question = Question(sheet.entries[0].public_id, "time_too_long", "A report takes half of that.", 30)
+    approve_timesheet(session, house.carla, sheet.public_id, sheet.version, [question])
 
 
 def _tested(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import find
 from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.disputes.settling import part_of
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import DisputeState
 from marketplace.gigs.find import visible
@@ -28,6 +30,23 @@ def of_sheet(session: Session, sheet: Timesheet) -> dict[int, TimeDispute]:
     """The disputes about a week's lines, by the internal ids of their entries."""
     query = sa.select(TimeDispute).filter_by(timesheet_id=sheet.id)
     return {each.time_entry_id: each for each in session.scalars(query)}
+
+
+def of_sheets(session: Session, sheets: Sequence[Timesheet]) -> dict[int, list[TimeDispute]]:
+    """The disputes about lines of these weeks, by the internal ids of the weeks."""
+    query = sa.select(TimeDispute).where(TimeDispute.timesheet_id.in_([sheet.id for sheet in sheets]))
+    found: dict[int, list[TimeDispute]] = {}
+    for each in session.scalars(query.options(joinedload(TimeDispute.contract)).order_by(TimeDispute.id)):
+        found.setdefault(each.timesheet_id, []).append(each)
+    return found
+
+
+def apart_from(session: Session, actor: Actor, currency: str) -> int:
+    """Pay, in minor units of `currency`, that this expert entered and that waits apart."""
+    mine = (Contract.person_id == actor.id, Contract.currency == currency)
+    query = sa.select(TimeDispute).join(TimeDispute.contract).where(*mine)
+    waiting = session.scalars(query.where(TimeDispute.state != DisputeState.SETTLED))
+    return sum(each.expert_amount - part_of(each, each.awarded_minutes or 0).pay for each in waiting)
 
 
 def disputes_for(actor: Actor) -> sa.Select[TimeDispute]:

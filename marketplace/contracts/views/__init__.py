@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Blueprint, current_app, url_for
 from sqlalchemy.orm import joinedload
 
-from marketplace.contracts import limits, offers, queries
+from marketplace.contracts import limits, offers, queries, states
 from marketplace.contracts import tasks as tasks
 from marketplace.contracts.models import Contract
 from marketplace.contracts.sittings import graders
@@ -38,6 +38,7 @@ def _words() -> dict[str, object]:
         "on_clock": _on_clock,
         "amounts": queries.amounts,
         "stands": offers.stands,
+        "state_said": states.word,
     }
 
 
@@ -92,6 +93,10 @@ def _approval_link(rest: str) -> Link:
     return Link(_("Approved week"), url_for("contracts.approval", approval_id=rest))
 
 
+def _dispute_link(rest: str) -> Link:
+    return Link(_("Questioned line"), url_for("contracts.dispute", dispute_id=rest))
+
+
 def _reservation_link(rest: str) -> Link:
     contract, _colon, _monday = rest.partition(":")
     return Link(_("Contract"), url_for("contracts.show", contract_id=contract))
@@ -105,9 +110,18 @@ def _project_link(rest: str) -> Link:
 
 
 sources.register("approval", _approval_link)
+sources.register("time_dispute", _dispute_link)
 sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
-from marketplace.contracts.views import deals, guidelines, rates, sittings, timesheets, work  # noqa: E402
+from marketplace.contracts.views import (  # noqa: E402
+    deals,
+    disputes,
+    guidelines,
+    rates,
+    sittings,
+    timesheets,
+    work,
+)
 
-__all__ = ["bp", "deals", "guidelines", "rates", "sittings", "timesheets", "work"]
+__all__ = ["bp", "deals", "disputes", "guidelines", "rates", "sittings", "timesheets", "work"]

@@ -11,6 +11,7 @@ from marketplace import reasons
 from marketplace.actor import CLIENT, Role
 from marketplace.contracts import approvals, find, queries, rounding
 from marketplace.contracts import timesheets as use
+from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.forms import ReasonForm
 from marketplace.contracts.lines import lines_of
 from marketplace.contracts.models import Timesheet
@@ -58,7 +59,7 @@ def approval(approval_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def submit(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     """Hand a week to the client."""
-    use.submit_timesheet(db_session(), actor(), timesheet_id, _seen())
+    use.submit_timesheet(db_session(), actor(), timesheet_id, seen_version())
     flash(_("The week is with the client, who has five days to answer."), "success")
     return redirect(url_for("contracts.timesheet", timesheet_id=timesheet_id), 303)
 
@@ -67,7 +68,7 @@ def submit(timesheet_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*CLIENT)
 def approve(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     """Approve a week."""
-    approvals.approve_timesheet(db_session(), actor(), timesheet_id, _seen())
+    approvals.approve_timesheet(db_session(), actor(), timesheet_id, seen_version())
     flash(_("The week is approved, and the expert is owed for it."), "success")
     return redirect(url_for("contracts.waiting"), 303)
 
@@ -85,7 +86,12 @@ def give_back(timesheet_id: uuid.UUID) -> ResponseReturnValue:
 
 def _give_back(form: ReasonForm, timesheet_id: uuid.UUID) -> Timesheet:
     return use.return_timesheet(
-        db_session(), actor(), timesheet_id, _seen(), form.reason_code.data, form.explanation.data or ""
+        db_session(),
+        actor(),
+        timesheet_id,
+        seen_version(),
+        form.reason_code.data,
+        form.explanation.data or "",
     )
 
 
@@ -106,9 +112,10 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
         writable=mine and sheet.state in (TimesheetState.OPEN, TimesheetState.RETURNED),
         decides=decides and sheet.state is TimesheetState.SUBMITTED,
         statement=reasons.about(db_session(), "timesheet", sheet.public_id),
+        disputes=disputes.of_sheet(db_session(), sheet),
     )
 
 
-def _seen() -> int:
+def seen_version() -> int:
     """The version that was on the page."""
     return request.form.get("version", 0, type=int)

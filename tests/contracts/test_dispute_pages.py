@@ -1,0 +1,151 @@
+"""Questioned lines in the browser: asked, answered, offered, agreed and ruled by forms."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from marketplace import clock
+from marketplace.actor import Actor, Role
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.states import DisputeState, TimesheetState
+from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.contracts import MONDAY, Deal, a_deal
+from tests.factories.disputes import WEDNESDAY, a_week_of_lines, questioned
+from tests.factories.gigs import a_client, an_expert
+from tests.visitor import Visitor, words
+
+TEXT = "I read every one of the forty slices twice."
+
+
+@pytest.fixture
+def deal(session: Session) -> Deal:
+    with clock.at(MONDAY):
+        return a_deal(session)
+
+
+@pytest.fixture
+def dispute(session: Session, deal: Deal) -> TimeDispute:
+    return questioned(session, deal, a_week_of_lines(session, deal), 3, offered=10)[0]
+
+
+def day(number: int) -> datetime:
+    return WEDNESDAY + timedelta(days=number)
+
+
+def at_browser(app: Flask, session: Session, actor: Actor) -> Visitor:
+    return Visitor(enter(app.test_client(), session, actor))
+
+
+def test_two_of_ten_lines_are_questioned_by_form(app: Flask, session: Session, deal: Deal) -> None:
+    sheet = a_week_of_lines(session, deal)
+    path = f"/timesheets/{sheet.public_id}/lines"
+    with clock.at(WEDNESDAY):
+        client = at_browser(app, session, deal.client)
+        assert path in client.get(f"/timesheets/{sheet.public_id}").text
+        assert "line 7" in words(client.get(path))
+        wrong = client.post(path, version=sheet.version, reason_3="time_too_long", explanation_8="Why this?")
+        assert "Explain in a sentence" in words(wrong)
+        assert "Choose why you question this line" in words(wrong)
+        assert "Why this?" in wrong.text
+        assert sheet.state is TimesheetState.SUBMITTED
+        done = client.post(
+            path, version=sheet.version,
+            reason_3="time_too_long", explanation_3="A report like this takes ten minutes.", minutes_3="10",
+            reason_8="work_not_found", explanation_8="The tool shows nothing at that time.", minutes_8="",
+        )  # fmt: skip
+        assert "2 lines wait for the expert’s answer; 8 are approved." in words(done)
+        assert words(done).count("Questioned: waiting for the expert") == 2
+    disputes = session.scalars(sa.select(TimeDispute).order_by(TimeDispute.id)).all()
+    assert [(each.entry.note, each.offered_minutes) for each in disputes] == [("line 2", 10), ("line 7", 0)]
+
+
+def test_without_a_question_the_whole_week_is_approved(app: Flask, session: Session, deal: Deal) -> None:
+    sheet = a_week_of_lines(session, deal, lines=2)
+    path = f"/timesheets/{sheet.public_id}/lines"
+    with clock.at(WEDNESDAY):
+        client = at_browser(app, session, deal.approver)
+        client.get(path)
+        assert "The week is approved" in words(client.post(path, version=sheet.version))
+        assert "does not wait for an answer" in words(client.get(path))
+        assert "already approved" in words(client.post(path, version=sheet.version))
+
+
+def test_both_sides_see_whose_turn_it_is_and_take_it(
+    app: Flask, session: Session, deal: Deal, dispute: TimeDispute
+) -> None:
+    path = f"/disputes/{dispute.public_id}"
+    with clock.at(day(1)):
+        expert, client = at_browser(app, session, deal.expert), at_browser(app, session, deal.client)
+        assert "A questioned line waits for you." in words(expert.get("/"))
+        assert "A questioned line waits for you." not in words(client.get("/"))
+        assert "It is your turn" in words(expert.get("/disputes"))
+        page = words(expert.get(path))
+        assert "Agree on 0 h 10 min, $25.00" in page
+        assert "More time is entered than this work usually takes." in page
+        assert "Your turn" not in words(client.get(path))
+        assert "Give a number of minutes" in words(expert.post(f"{path}/answer", text=TEXT, minutes="-1"))
+        refused = expert.post(f"{path}/answer", text=TEXT, minutes="5")
+        assert "Ask for more than the 0 h 10 min" in words(refused)
+        assert TEXT in refused.text
+        assert "five days" in words(expert.post(f"{path}/answer", text=TEXT, minutes="25"))
+        assert "A questioned line waits for you." in words(client.get("/"))
+        assert "Agree on 0 h 25 min, $62.50" in words(client.get(path))
+        assert "with the expert" in words(client.post(f"{path}/offer", text=TEXT, minutes="20"))
+        stale = expert.post(f"{path}/agreement", version="10")
+        assert "another number meanwhile" in words(stale)
+        expert.get(path)
+        done = words(expert.post(f"{path}/agreement", version="20"))
+        assert "0 h 20 min of 0 h 30 min are paid: $50.00." in done
+    assert dispute.state is DisputeState.SETTLED
+
+
+def test_a_ruling_by_form(app: Flask, session: Session, deal: Deal, dispute: TimeDispute) -> None:
+    path = f"/disputes/{dispute.public_id}"
+    opa = an_actor(session, a_person(session, "Opa Operator", Role.OPERATOR))
+    with clock.at(day(1)):
+        expert, operator = at_browser(app, session, deal.expert), at_browser(app, session, opa)
+        assert "Rule on it" not in words(operator.get(path))
+        short = expert.post(f"{path}/request", text="No.")
+        assert "Say in a sentence or two" in words(short)
+        assert "fourteen days" in words(expert.post(f"{path}/request", text=TEXT))
+        assert "A questioned line waits for you." in words(operator.get("/"))
+        assert "Rule on it" in words(operator.get(path))
+        assert "Choose one of the reasons" in words(operator.post(f"{path}/ruling", minutes="20"))
+        done = operator.post(
+            f"{path}/ruling", minutes="20", reason_code="partly_shown", explanation="The log shows twenty."
+        )
+        assert "The ruling stands" in words(done)
+        page = words(expert.get(path))
+        assert "0 h 20 min of 0 h 30 min are paid, by a ruling" in page
+        assert "appeal if you disagree" in page
+
+
+def test_strangers_find_nothing(app: Flask, session: Session, deal: Deal, dispute: TimeDispute) -> None:
+    path = f"/disputes/{dispute.public_id}"
+    with clock.at(day(1)):
+        for stranger in (an_expert(session, "Zed Stranger"), a_client(session, "Elsewhere")[0]):
+            browser = at_browser(app, session, stranger)
+            browser.get("/disputes")
+            assert browser.get(path).status_code == 404
+            assert "No line is questioned" in words(browser.get("/disputes"))
+            for act in ("answer", "offer", "agreement", "request", "ruling"):
+                assert browser.post(f"{path}/{act}", text=TEXT, minutes="20").status_code in (403, 404)
+            assert browser.get(f"/timesheets/{dispute.timesheet.public_id}/lines").status_code in (403, 404)
+
+
+def test_the_decision_leads_to_the_dispute(
+    app: Flask, session: Session, deal: Deal, dispute: TimeDispute
+) -> None:
+    with clock.at(day(1)):
+        expert = at_browser(app, session, deal.expert)
+        listed = expert.get("/decisions")
+        assert "Line of a timesheet withheld" in words(listed)
+        [path] = {each for each in listed.text.split('"') if each.startswith("/decisions/")}
+        page = expert.get(path)
+        assert f"/disputes/{dispute.public_id}" in page.text
+        assert 'name="text"' not in page.text

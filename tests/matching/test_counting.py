@@ -39,7 +39,7 @@ def relaxed(gig: GigFacts, gain: Gain) -> GigFacts:
         "level": {"requirements": asking_less(gig, gain, lambda each: replace(each, level=each.level - 1))},
         "age": {"requirements": asking_less(gig, gain, lambda each: replace(each, max_age_days=None))},
     }
-    return replace(gig, **without[gain.code])  # type: ignore[arg-type]
+    return replace(gig, **without[gain.code])
 
 
 def asking_less(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from marketplace.accounts.models import Organization, Person
 from marketplace.actor import Actor, Role
+from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.models import Contract
 from marketplace.contracts.states import ContractState
 from marketplace.gigs.models import Application, ExpertProfile, Gig, Project, label_of
@@ -39,6 +40,16 @@ def sides_of_contracts(session: Session, actor: Actor, ids: Ids) -> dict[uuid.UU
     """The two that signed it."""
     query = sa.select(Contract.public_id, Contract.person_id, Contract.organization_id)
     return _parties(session, query.where(Contract.visible_to(actor)), Contract.public_id, ids)
+
+
+def sides_of_disputes(session: Session, actor: Actor, ids: Ids) -> dict[uuid.UUID, Parties]:
+    """The two between whom the line is in question."""
+    query = (
+        sa.select(TimeDispute.public_id, Contract.person_id, Contract.organization_id)
+        .join(TimeDispute.contract)
+        .where(TimeDispute.visible_to(actor))
+    )
+    return _parties(session, query, TimeDispute.public_id, ids)
 
 
 def sides_of_projects(session: Session, actor: Actor, ids: Ids) -> dict[uuid.UUID, Parties]:
@@ -80,6 +91,22 @@ def contracts(session: Session, _side: Side, ids: Ids) -> Mapping[uuid.UUID, Sub
     )
     return {
         public_id: Subject(title, f"/contracts/{public_id}", name, client)
+        for public_id, title, name, client in session.execute(query)
+    }
+
+
+def disputes(session: Session, _side: Side, ids: Ids) -> Mapping[uuid.UUID, Subject]:
+    """All who may see it see its page, and the names of both sides."""
+    query = (
+        sa.select(TimeDispute.public_id, Gig.title, Person.full_name, Organization.name)
+        .join(TimeDispute.contract)
+        .join(Contract.gig)
+        .join(Contract.person)
+        .join(Contract.organization)
+        .where(TimeDispute.public_id.in_(ids))
+    )
+    return {
+        public_id: Subject(title, f"/disputes/{public_id}", name, client)
         for public_id, title, name, client in session.execute(query)
     }
 
@@ -148,6 +175,7 @@ def _path_of_project(project: Project, side: Side) -> str:
 KINDS = {
     "application": Kind(lazy("Application"), sides_of_applications, applications, told=ADMINS),
     "contract": Kind(lazy("Contract"), sides_of_contracts, contracts),
+    "time_dispute": Kind(lazy("Questioned line"), sides_of_disputes, disputes, operators_write=True),
     "project": Kind(
         lazy("Announcements"), sides_of_projects, projects, writers=ADMINS, told=frozenset(), audience=at_work
     ),

@@ -26,7 +26,7 @@ LINKS = (
     (CLIENT, "gigs.tests", lazy("Tests"), "clipboard-list"),
     (CLIENT, "contracts.waiting", lazy("Timesheets"), "clipboard-check"),
     (CLIENT, "contracts.index", lazy("Contracts"), "handshake"),
-    (EXPERT | CLIENT, "messages.index", lazy("Messages"), "mail"),
+    (EXPERT | CLIENT | OPERATOR, "messages.index", lazy("Messages"), "mail"),
     (ADMIN, "accounts.my_team", lazy("Team"), "users"),
     (FINANCE, "payments.batches", lazy("Payouts"), "send"),
     (FINANCE, "reconciliation.index", lazy("Reconciliation"), "scale"),

@@ -44,7 +44,7 @@ def _for_other_pages() -> dict[str, object]:
 
 
 @bp.get("/messages")
-@guard(Role.EXPERT, *CLIENT)
+@guard(Role.EXPERT, Role.OPERATOR, *CLIENT)
 def index() -> ResponseReturnValue:
     """One's threads, the one with the newest message first."""
     found = paged(db_session(), queries.threads_of(actor()), by=NEWEST)

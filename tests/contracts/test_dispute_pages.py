@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,8 +14,11 @@ from marketplace import clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.states import DisputeState, TimesheetState
+from marketplace.errors import NotFound
+from marketplace.messages.sending import send
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import MONDAY, Deal, a_deal
+from tests.factories.credentials import PDF
 from tests.factories.disputes import WEDNESDAY, a_week_of_lines, questioned
 from tests.factories.gigs import a_client, an_expert
 from tests.visitor import Visitor, words
@@ -123,6 +127,25 @@ def test_a_ruling_by_form(app: Flask, session: Session, deal: Deal, dispute: Tim
         page = words(expert.get(path))
         assert "0 h 20 min of 0 h 30 min are paid, by a ruling" in page
         assert "appeal if you disagree" in page
+
+
+def test_papers_go_into_the_messages_of_the_line(
+    app: Flask, session: Session, deal: Deal, dispute: TimeDispute
+) -> None:
+    opa = an_actor(session, a_person(session, "Opa Operator", Role.OPERATOR))
+    about = ("time_dispute", dispute.public_id)
+    with clock.at(day(1)):
+        send(session, deal.expert, *about, uuid.uuid4(), "Here is the log of that day.", [PDF])
+        send(session, opa, *about, uuid.uuid4(), "Which of these lines are the ten items?")
+        for who in (deal.expert, deal.client, opa):
+            browser = at_browser(app, session, who)
+            path = f"/messages/time_dispute/{dispute.public_id}"
+            assert path in browser.get(f"/disputes/{dispute.public_id}").text
+            page = words(browser.get(path))
+            assert "Here is the log" in page
+            assert "Which of these lines" in page
+        with pytest.raises(NotFound):
+            send(session, an_expert(session, "Zed Stranger"), *about, uuid.uuid4(), "Let me in.")
 
 
 def test_strangers_find_nothing(app: Flask, session: Session, deal: Deal, dispute: TimeDispute) -> None:

@@ -110,7 +110,7 @@ OPEN = {
     "ledger.months": "fin gil",
     "ledger.trial_balance": "fin gil",
     "messages.attachment": "ana carla dev opa",
-    "messages.index": "ana ben carla dev rival",
+    "messages.index": "ana ben carla dev opa rival",
     "messages.thread": "ana carla dev opa",
     "notifications.index": SIGNED_IN,
     "payments.batch": "fin gil",

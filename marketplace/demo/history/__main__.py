@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from marketplace import embedded, jobs, logs, settings, tasks
 from marketplace.contracts import approvals, records, rolling, timesheets
+from marketplace.contracts.disputes import turns
 from marketplace.credentials.tasks import expire as expire_credentials
 from marketplace.db import new_session
 from marketplace.demo import world
-from marketplace.demo.history import letters, money, people, projects, testing, weeks
+from marketplace.demo.history import letters, money, people, projects, questions, testing, weeks
 from marketplace.demo.history.stage import SEED, WEEKS, Stage, first_monday
 from marketplace.payments.gateway import connect
 from marketplace.proofs import failing
@@ -35,6 +36,7 @@ def steps(stage: Stage) -> Iterator[Step]:
         yield "a week begins", partial(weeks.roll, stage, week)
         if week:
             yield "hours are approved", partial(weeks.approve, stage, week - 1)
+            yield "questions are answered", partial(questions.go_on, stage, week)
         yield "gigs find their experts", partial(projects.publish_gigs, stage, week)
         if week == world.TESTED_IN:
             # Before pay day, so that what the test pays is in a batch too.
@@ -48,6 +50,7 @@ def steps(stage: Stage) -> Iterator[Step]:
             yield "fees are swept", partial(money.sweep, stage, week)
             yield "statements come in", partial(money.reconcile, stage, week)
     yield "the last weeks come in", partial(weeks.come_late, stage)
+    yield "a line is questioned", partial(questions.leave_one, stage)
     yield "people write to each other", partial(letters.exchange, stage)
     yield "the present begins", partial(catch_up, stage)
     yield "everything is proven", partial(prove, stage)
@@ -62,6 +65,7 @@ def catch_up(stage: Stage) -> None:
         rolling.roll_weeks,
         approvals.approve_overdue,
         timesheets.submit_forgotten,
+        turns.settle_overdue,
         records.refresh_records,
     ):
         act(stage.session)

@@ -10,11 +10,11 @@ from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import DisputeState, TimeKind, TimesheetState
-from marketplace.demo import cast
 from marketplace.demo.history.stage import WEEKS, Stage, trying
-from marketplace.gigs.models import Project
 from marketplace.demo.world import LUMEN_PROJECT
+from marketplace.gigs.models import Project
 
+APPROVER, OPERATOR = "dev@demo.example", "opa@demo.example"
 WHY = "The tool shows a third of these items on that day. Which others did you work on?"
 BECAUSE = "The others came as a file by mail, and are in the folder of that Tuesday."
 FOUND = "The folder holds about two thirds of the items that were entered."
@@ -39,7 +39,7 @@ def go_on(stage: Stage, week: int) -> None:
         turns.settle_overdue(stage.session)
 
 
-def leave_one(stage: Stage, approver_id: int) -> None:
+def leave_one(stage: Stage) -> None:
     """At the end a line of the cast's own company is questioned, and its expert has not answered yet."""
     with stage.at(WEEKS, 6, 23):
         waiting = (
@@ -49,8 +49,17 @@ def leave_one(stage: Stage, approver_id: int) -> None:
             .where(Project.name == LUMEN_PROJECT, Timesheet.state == TimesheetState.SUBMITTED)
             .order_by(Timesheet.id)
         )
+        if stage.session.scalar(_lumens().limit(1)) is not None:
+            return
         for sheet_id in stage.session.scalars(waiting).all()[1:2]:
-            question(stage, sheet_id, approver_id)
+            question(stage, sheet_id, stage.by_email(APPROVER).id)
+
+
+def _lumens() -> sa.Select[int]:
+    """Those of the cast's own company to which nobody has answered."""
+    unanswered = sa.select(TimeDispute.id).filter_by(state=DisputeState.ASKED)
+    ours = sa.select(Contract.id).join(Contract.project).where(Project.name == LUMEN_PROJECT)
+    return unanswered.where(TimeDispute.contract_id.in_(ours))
 
 
 def _unsettled(stage: Stage) -> list[int]:
@@ -76,7 +85,7 @@ def _take_turn(stage: Stage, dispute_id: int) -> None:
         case DisputeState.ANSWERED if draw < 0.9:
             trying(session, lambda: turns.ask_for_ruling(session, client, public_id, WHY))
         case DisputeState.RULING:
-            operator = stage.actor_of(cast.OPERATOR)
+            operator = stage.by_email(OPERATOR)
             award = minutes * 2 // 3
             trying(session, lambda: ruling.rule(session, operator, public_id, award, "partly_shown", FOUND))
         case _:

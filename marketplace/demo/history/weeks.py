@@ -18,6 +18,7 @@ from marketplace.contracts.entries import Work, add_entries
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.timesheets import return_timesheet, submit_forgotten, submit_timesheet
+from marketplace.demo.history import questions
 from marketplace.demo.history.stage import WEEKS, Stage, trying
 from marketplace.demo.world import LUMEN_PROJECT
 
@@ -59,7 +60,7 @@ def come_late(stage: Stage) -> None:
 
 
 def approve(stage: Stage, week: int) -> None:
-    """Most weeks are approved on Monday, one in forty is sent back; the rest pass by their deadline."""
+    """Most weeks are approved on Monday, a few are sent back or questioned, others pass by their deadline."""
     with stage.at(week + 1, 0, 15):
         stage.each(_answer, _submitted(stage))
     with stage.at(week + 1, 6, 4):
@@ -72,6 +73,8 @@ def _answer(stage: Stage, sheet_id: int) -> None:
     draw = stage.chance("answer", sheet.week_start_at, sheet.contract.person.email).random()
     if draw < 0.025:
         _send_back(stage, sheet_id)
+    elif draw < 0.045:
+        questions.question(stage, sheet_id, _approver(stage, sheet.contract.organization_id))
     elif draw < 0.9:
         _approve(stage, sheet_id)
 

@@ -44,6 +44,11 @@ class Standing:
         return self.may_write or self.side is not Side.OPERATOR
 
     @property
+    def with_operators(self) -> bool:
+        """Do operators write here too?"""
+        return kinds[self.kind].operators_write
+
+    @property
     def announces(self) -> bool:
         """Is it a thread of announcements?"""
         return kinds[self.kind].audience is not None

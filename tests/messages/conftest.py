@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, tasks
 from marketplace.actor import Actor
+from marketplace.contracts.models import Offer
+from marketplace.contracts.offers import OfferDraft, make_offer
 from marketplace.gigs.models import Application
 from marketplace.messages.models import Message
 from marketplace.messages.sending import send
 from marketplace.storage import Upload
 from tests.cast import Cast
-from tests.factories.contracts import MONDAY, Deal, a_deal
+from tests.factories.contracts import FEE_BPS, MONDAY, Deal, a_deal
 from tests.factories.gigs import an_application, an_expert
 
 STRANGERS = ("zed", "ben", "rev", "fin", "gil")
@@ -48,6 +50,12 @@ class Desk:
         self, actor: Actor, about: tuple[str, uuid.UUID], text: str = "Good morning.", *files: Upload
     ) -> Message:
         return send(self.session, actor, *about, uuid.uuid4(), text, files)
+
+
+def offer_to(desk: Desk) -> Offer:
+    """What the applicant signs to work there too."""
+    draft = OfferDraft(rate=150_00, hours_per_week=5, starts_on=clock.today("America/New_York"))
+    return make_offer(desk.session, desk.deal.client, desk.application.public_id, draft, fee_bps=FEE_BPS)
 
 
 @pytest.fixture

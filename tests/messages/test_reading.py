@@ -15,7 +15,7 @@ from marketplace.messages import queries, reading, threads
 from marketplace.messages.models import ReadMark
 from marketplace.notifications.models import Notification
 from tests.factories.contracts import MONDAY, sign
-from tests.messages.conftest import Desk
+from tests.messages.conftest import Desk, offer_to
 
 
 def opens(desk: Desk, actor: Actor, about: tuple[str, uuid.UUID]) -> int:
@@ -90,13 +90,6 @@ def test_whoever_signed_is_known_by_name(desk: Desk) -> None:
     sign(desk.session, desk.applicant, offer_to(desk))
     standing = threads.stand(desk.session, desk.deal.client, *desk.applied)
     assert queries.subject_of(desk.session, standing).expert == "Ines Applicant"
-
-
-def offer_to(desk: Desk):
-    from marketplace.contracts.offers import OfferDraft, make_offer
-
-    draft = OfferDraft(rate=150_00, hours_per_week=5, starts_on=clock.today("America/New_York"))
-    return make_offer(desk.session, desk.deal.client, desk.application.public_id, draft, fee_bps=2_000)
 
 
 def test_the_newest_that_was_read_says_by_whom_and_when_first(desk: Desk) -> None:

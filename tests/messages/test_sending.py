@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -14,13 +15,14 @@ from marketplace.accounts import limits
 from marketplace.audit.models import AuditEvent
 from marketplace.contracts.ending import end_contract
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused, TooMany
-from marketplace.messages import queries, reading, threads
+from marketplace.messages import kinds, queries, reading, threads
 from marketplace.messages.models import Addressee, Attachment, Message, ReadMark, Thread
 from marketplace.messages.sending import LONGEST, MOST_FILES, send
 from marketplace.storage import DocumentView, Upload
+from tests.factories.contracts import sign
 from tests.factories.credentials import PDF, PNG
 from tests.factories.gigs import a_client
-from tests.messages.conftest import STRANGERS, Desk
+from tests.messages.conftest import STRANGERS, Desk, offer_to
 
 
 def texts(desk: Desk, actor: object, about: tuple[str, uuid.UUID]) -> list[str]:
@@ -188,6 +190,31 @@ def test_announcements_go_to_all_who_work_then(desk: Desk) -> None:
     # Who has only applied was told nothing.
     with pytest.raises(NotFound):
         threads.stand(desk.session, desk.applicant, *desk.project)
+
+
+def test_a_file_of_an_announcement_is_for_those_to_whom_it_went(desk: Desk) -> None:
+    first = desk.write(desk.deal.client, desk.project, "With a picture.", PNG)
+    sign(desk.session, desk.applicant, offer_to(desk))
+    desk.write(desk.deal.client, desk.project, "To both.")
+    attachment = first.attachments[0].public_id
+    assert queries.open_attachment(desk.session, desk.deal.expert, attachment)[1] == PNG.data
+    with pytest.raises(NotFound):
+        queries.open_attachment(desk.session, desk.applicant, attachment)
+
+
+def test_where_operators_take_part_they_write_and_hear_the_answers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(kinds, "contract", replace(kinds["contract"], operators_write=True))
+    opa, expert = desk.cast.opa, desk.deal.expert
+    desk.write(opa, desk.contract, "What does the log say?")
+    desk.write(expert, desk.contract, "It says noon.")
+    assert reading.unread_count(desk.session, opa) == 1
+    assert len(desk.session.scalars(queries.threads_of(opa)).all()) == 1
+    row = queries.rows(desk.session, expert, desk.session.scalars(queries.threads_of(expert)))[0]
+    assert (row.by, row.new) == ("You", 1)
+    reading.read(desk.session, opa, threads.stand(desk.session, opa, *desk.contract))
+    assert desk.session.scalars(sa.select(ReadMark.side)).all() == ["operator"]
 
 
 def test_who_stops_keeps_what_was_announced_and_hears_no_more(desk: Desk, session: Session) -> None:

@@ -129,7 +129,7 @@ def timer_end(session: Session, entry: TimeEntry) -> tuple[datetime, str]:
     """When a timer has to stop, and why: after twelve hours; a paid one also where the reserved time is
     used up, or a required credential ends."""
     start, contract = entry.started_at, entry.contract
-    ends = [(start + LONGEST, _("A timer runs for twelve hours at most. Enter by hand what came after."))]
+    ends = [(start + LONGEST, _("A timer runs for twelve hours at most. Enter by hand what comes after."))]
     if contract.test is not None:
         ends.append((start + timedelta(minutes=contract.test.minutes), _("The time of the test was over.")))
     if entry.kind is TimeKind.PAID:
@@ -151,5 +151,5 @@ def _reserved_end(session: Session, contract: Contract, start: datetime) -> tupl
     while True:
         left = timedelta(minutes=reservations.minutes_left(session, contract, week))
         if start + left < week.end:
-            return start + left, _("The reserved hours of the week were used up.")
+            return start + left, _("That is where the reserved hours of the week end.")
         week, start = week.next, week.end

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from marketplace import jobs
 from marketplace.contracts import (
     approvals,
+    ending_soon,
     figures,
     notices,
     offers,
@@ -54,6 +55,12 @@ def stop_spent_timers(session: Session) -> None:
     timer.stop_spent_timers(session)
 
 
+@jobs.task("contracts.warn_of_ends")
+def warn_of_ends(session: Session) -> None:
+    """Tell experts whose timer stops soon."""
+    ending_soon.warn_of_ends(session)
+
+
 @jobs.task("contracts.expire_offers")
 def expire_offers(session: Session) -> None:
     """Close offers that nobody answered."""
@@ -98,6 +105,7 @@ jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
 jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)
 jobs.periodic("35 */5 * * * *", "contracts.remind_returned", by_the_clock=True)
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
+jobs.periodic("25 * * * * *", "contracts.warn_of_ends", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.settle_disputes", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.expire_rates", by_the_clock=True)

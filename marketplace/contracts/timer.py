@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor
-from marketplace.contracts import entries, find, limits
+from marketplace.contracts import entries, find, gaps, limits
 from marketplace.contracts.entries import Work
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import Source, TimeKind
@@ -74,19 +74,9 @@ def start_on(
         task_kind=line(task_kind),
         note=paragraph(note),
         version=1,
-        heartbeat_at=clock.now(),
     )
     entries.write(session, [entry])
     audit.record(session, actor, "timer.started", "time_entry", entry.public_id)
-    return entry
-
-
-@use_case
-def heartbeat(session: Session, actor: Actor) -> TimeEntry | None:
-    """The browser is still there. A missing heartbeat ends nothing: it is only shown."""
-    entry = running(session, actor.id)
-    if entry is not None:
-        entry.heartbeat_at = clock.now()
     return entry
 
 
@@ -160,6 +150,7 @@ def _stop(session: Session, actor: Actor, entry: TimeEntry, moment: datetime) ->
         entry.removed_at = clock.now()
         session.flush()
         return Stopped([], why)
+    gaps.note(session, actor, entry, end)
     entry.ended_at = pieces[0][1]
     entry.timesheet.version += 1
     session.flush()

@@ -11,6 +11,18 @@ function show(timer) {
   const text = `${Math.floor(seconds / 3600)}:${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}`;
   const place = timer.querySelector("time") ?? timer;
   if (place.textContent !== text) place.textContent = text;
+  if (stopAt) warn(Date.parse(stopAt) - Date.now() - skew);
+}
+
+// [data-ends-within="30"] is shown in the last 30 minutes before the timer stops, and read out then.
+function warn(left) {
+  const near = [...document.querySelectorAll("[data-ends-within]")]
+    .filter((each) => left > 0 && left <= each.dataset.endsWithin * 60_000)
+    .sort((one, other) => one.dataset.endsWithin - other.dataset.endsWithin)[0];
+  for (const each of document.querySelectorAll("[data-ends-within]")) {
+    const text = each === near ? each.dataset.text : "";
+    if (each.textContent !== text) each.textContent = text;
+  }
 }
 
 function tick() {

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts.entries import Work, add_entries, add_entry, change_entry, remove_entry
+from marketplace.contracts.gaps import heartbeat
 from marketplace.contracts.models import TimeEntry
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.rolling import roll_weeks
 from marketplace.contracts.states import Source, TimeKind
-from marketplace.contracts.timer import heartbeat, start_timer, stop_spent_timers, stop_timer
+from marketplace.contracts.timer import start_timer, stop_spent_timers, stop_timer
 from marketplace.credentials.claims import submit_credential
 from marketplace.credentials.reviews import attest, claim_review
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused

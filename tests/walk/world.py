@@ -20,6 +20,7 @@ from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
 from marketplace.contracts.entries import Work, add_entries
+from marketplace.contracts.gaps import TimerGap
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.contracts.rates.models import RateProposal
 from marketplace.contracts.rates.proposing import RateDraft, earliest, propose_rate
@@ -162,7 +163,7 @@ class World:
         }
         kinds = {
             "offer_id": Offer, "timesheet_id": Timesheet, "approval_id": Approval,
-            "entry_id": TimeEntry, "dispute_id": TimeDispute,
+            "entry_id": TimeEntry, "dispute_id": TimeDispute, "gap_id": TimerGap,
             "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
             "proposal_id": RateProposal,
@@ -230,11 +231,12 @@ def _written(house: House) -> None:
 
 
 def _questioned(house: House) -> None:
-    """Carla questions one of two hours of Ana's next week."""
+    """Carla questions one of two hours of Ana's next week, whose timer was not heard of for a while."""
     session, ana = house.session, house.ana
     contract = session.scalars(sa.select(Contract).filter_by(person_id=ana.id)).one()
     begun = house.at(8, 9)
     works = [Work(begun, begun + HOUR, "review"), Work(begun + HOUR, begun + 2 * HOUR, "review")]
+    session.add(TimerGap(contract_id=contract.id, from_at=begun, to_at=begun + HOUR))
     sheet = add_entries(session, ana, contract.public_id, works)[0].timesheet
     submit_timesheet(session, ana, sheet.public_id, sheet.version)
     question = Question(sheet.entries[0].public_id, "time_too_long", "A report takes half of that.", 30)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import clock
 from marketplace.actor import Role
-from marketplace.contracts import entries, find, guidelines, limits, queries, timer
+from marketplace.contracts import entries, find, gaps, guidelines, limits, queries, timer
 from marketplace.contracts.forms import EntryForm, StartForm
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.sittings import queries as sittings
@@ -77,9 +77,23 @@ def stop() -> ResponseReturnValue:
 @bp.post("/work/timer/heartbeat")
 @guard(Role.EXPERT)
 def heartbeat() -> ResponseReturnValue:
-    """The page with the running timer is still open."""
-    timer.heartbeat(db_session(), actor())
-    return "", 204
+    """The page with the running timer is still open. When nothing was heard of it for a while, it is shown
+    anew, and asks."""
+    gap = gaps.heartbeat(db_session(), actor())
+    return "", 204, {"HX-Refresh": "true"} if gap else {}
+
+
+@bp.post("/work/gaps/<uuid:gap_id>")
+@guard(Role.EXPERT)
+def answer_gap(gap_id: uuid.UUID) -> ResponseReturnValue:
+    """Say whether time in which nothing was heard of the timer was worked."""
+    worked = request.form.get("worked") == "yes"
+    gap = gaps.answer_gap(db_session(), actor(), gap_id, worked=worked)
+    flash(
+        _("It counts.") if worked else _("It is taken out. What was there before is kept below."), "success"
+    )
+    monday = week_of(gap.from_at, gap.contract.time_zone).monday
+    return redirect(url_for("contracts.week", contract_id=gap.contract.public_id, week=monday), 303)
 
 
 @bp.post("/work/<uuid:contract_id>/entries")
@@ -145,6 +159,7 @@ def _week(
         entry_form=entry_form or EntryForm.on(contract, day),
         opened=entry_form is not None,
         gap=gap,
+        away=gaps.unanswered(db_session(), contract),
         guided=newest_guidelines(db_session(), contract.gig_id) is not None,
         to_read=guidelines.unread(db_session(), [contract]).get(contract.id),
         is_present=shown.week == week_of(clock.now(), contract.time_zone),

@@ -237,6 +237,7 @@ def _questioned(house: House) -> None:
     begun = house.at(8, 9)
     works = [Work(begun, begun + HOUR, "review"), Work(begun + HOUR, begun + 2 * HOUR, "review")]
     session.add(TimerGap(contract_id=contract.id, from_at=begun, to_at=begun + HOUR))
+    session.commit()
     sheet = add_entries(session, ana, contract.public_id, works)[0].timesheet
     submit_timesheet(session, ana, sheet.public_id, sheet.version)
     question = Question(sheet.entries[0].public_id, "time_too_long", "A report takes half of that.", 30)

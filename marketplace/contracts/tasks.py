@@ -20,6 +20,7 @@ from marketplace.contracts import (
 from marketplace.contracts.disputes import turns
 from marketplace.contracts.rates import answering
 from marketplace.contracts.sittings import asking, grading, taking
+from marketplace.contracts.usage import importing
 from marketplace.gigs import applications, funnel, rates
 from marketplace.messages import kinds
 from marketplace.reasons import hooks
@@ -73,6 +74,12 @@ def expire_rates(session: Session) -> None:
     answering.expire_rates(session)
 
 
+@jobs.task("contracts.forget_usage")
+def forget_usage(session: Session) -> None:
+    """Forget the tools' files that were only looked at."""
+    importing.forget_untaken(session)
+
+
 @jobs.task("contracts.refresh_records")
 def refresh_records(session: Session) -> None:
     """Tell matching of last day's work."""
@@ -100,6 +107,7 @@ def settle_disputes(session: Session) -> None:
 jobs.periodic("10 * * * * *", "contracts.end_sittings", by_the_clock=True)
 jobs.periodic("45 */5 * * * *", "contracts.remind_graders", by_the_clock=True)
 jobs.periodic("20 3 * * *", "contracts.refresh_records")
+jobs.periodic("25 3 * * *", "contracts.forget_usage")
 jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
 jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
 jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)

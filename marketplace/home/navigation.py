@@ -75,6 +75,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "contracts.sitting": ("contracts.work", "gigs.tests", "accounts.organizations"),
     "contracts.timesheet": ("contracts.waiting", *OF_THE_WORK),
     "contracts.timesheets": ("contracts.waiting", *OF_THE_WORK),
+    "contracts.usage": ("contracts.waiting", "accounts.organizations"),
+    "contracts.usage_import": ("contracts.waiting", "accounts.organizations"),
     "credentials.expiring": ("credentials.queue", "accounts.people"),
     "credentials.lapse": ("credentials.queue",),
     "credentials.review": ("credentials.queue",),

@@ -21,7 +21,7 @@ from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.offers import decline_offer, withdraw_offer
 from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.timesheets import submit_timesheet
-from marketplace.contracts.views import deals, timesheets
+from marketplace.contracts.views import deals, waiting
 from marketplace.gigs.models import Application, ExpertProfile
 from marketplace.gigs.states import TaskKind
 from marketplace.ledger.sources import link_for
@@ -279,7 +279,7 @@ def test_an_offer_that_is_over_says_so_and_cannot_be_signed(app: Flask, session:
 def test_every_offer_and_every_waiting_week_is_reached(
     app: Flask, session: Session, deal: Deal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for views in (deals, timesheets):
+    for views in (deals, waiting):
         monkeypatch.setattr(views, "paged", partial(paged, size=1))
     with clock.at(WEDNESDAY):
         a_submitted_week(session, deal, TUESDAY)

@@ -49,6 +49,8 @@ OPEN = {
     "contracts.sitting": "ana ben carla dev opa",
     "contracts.timesheet": "ana carla dev fin gil opa",
     "contracts.timesheets": SIGNED_IN,
+    "contracts.usage": "carla dev opa rival",
+    "contracts.usage_import": "carla",
     "contracts.waiting": "carla dev rival",
     "contracts.week": "ana",
     "contracts.work": "ana ben",

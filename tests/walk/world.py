@@ -29,6 +29,8 @@ from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.sittings.taking import begin, hand_in
 from marketplace.contracts.timesheets import submit_timesheet
+from marketplace.contracts.usage.importing import bring_usage
+from marketplace.contracts.usage.models import UsageImport
 from marketplace.credentials.models import Credential
 from marketplace.gigs.finding.models import Cadence, SavedSearch
 from marketplace.gigs.finding.saved import save_search
@@ -166,7 +168,7 @@ class World:
             "entry_id": TimeEntry, "dispute_id": TimeDispute, "gap_id": TimerGap,
             "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
-            "proposal_id": RateProposal,
+            "proposal_id": RateProposal, "import_id": UsageImport,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -179,7 +181,7 @@ class World:
         """The first of its kind; Ana's own where persons have them."""
         query = sa.select(kind.public_id).order_by(kind.id).limit(1)
         ana = self.house.cast.ana.id
-        if hasattr(kind, "person_id") and kind is not Approval:
+        if hasattr(kind, "person_id") and kind not in (Approval, UsageImport):
             query = query.where(kind.person_id == ana)
         found = self.house.session.scalars(query).one_or_none()
         assert found is not None, kind
@@ -212,6 +214,7 @@ def made(house: House) -> World:
     _written(house)
     _questioned(house)
     _lower_rate(house)
+    _counted(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
@@ -261,6 +264,14 @@ def _lower_rate(house: House) -> None:
     contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
     draft = RateDraft(contract.rate - 5_00, earliest(contract), "The second phase is simpler.")
     propose_rate(house.session, house.carla, contract.public_id, draft)
+
+
+def _counted(house: House) -> None:
+    """Carla looks at a file of her tool."""
+    contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
+    day = clock.today(contract.time_zone)
+    rows = f"contract,date,minutes,items\n{contract.public_id},{day},55,12\nnobody,{day},1,\n"
+    bring_usage(house.session, house.carla, "tool.csv", rows.encode())
 
 
 def _second_factor(house: House, ana: Actor) -> None:

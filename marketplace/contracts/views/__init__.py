@@ -121,7 +121,20 @@ from marketplace.contracts.views import (  # noqa: E402
     rates,
     sittings,
     timesheets,
+    usage,
+    waiting,
     work,
 )
 
-__all__ = ["bp", "deals", "disputes", "guidelines", "rates", "sittings", "timesheets", "work"]
+__all__ = [
+    "bp",
+    "deals",
+    "disputes",
+    "guidelines",
+    "rates",
+    "sittings",
+    "timesheets",
+    "usage",
+    "waiting",
+    "work",
+]

@@ -31,15 +31,6 @@ def timesheets() -> ResponseReturnValue:
     )
 
 
-@bp.get("/timesheets/waiting")
-@guard(*CLIENT)
-def waiting() -> ResponseReturnValue:
-    """The weeks that wait for this client, the next deadline first."""
-    by_deadline = (Timesheet.approve_by, Timesheet.id)
-    found = paged(db_session(), queries.waiting_for_approval(actor()), by=by_deadline, rising=True)
-    return page("contracts/waiting.html", sheets=found)
-
-
 @bp.get("/timesheets/<uuid:timesheet_id>")
 @guard()
 def timesheet(timesheet_id: uuid.UUID) -> ResponseReturnValue:

@@ -104,7 +104,7 @@ def test_both_sides_see_whose_turn_it_is_and_take_it(
         assert "another number meanwhile" in words(stale)
         expert.get(path)
         done = words(expert.post(f"{path}/agreement", version="20"))
-        assert "0 h 20 min of 0 h 30 min are paid: $50.00." in done
+        assert "0 h 20 min of 0 h 30 min are paid: $50.00. This is how it ended." in done
     assert dispute.state is DisputeState.SETTLED
 
 

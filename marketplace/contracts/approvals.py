@@ -27,6 +27,9 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.money import Money
 
+# Minor units by which the pay and the fee of a line can exceed what was reserved for it.
+ROUNDED = 2
+
 
 @use_case
 def approve_timesheet(
@@ -68,7 +71,7 @@ def settle(session: Session, sheet: Timesheet) -> None:
 def _approve_if_overdue(session: Session, timesheet_id: int) -> bool:
     sheet = session.get_one(Timesheet, timesheet_id)
     find.hold(session, sheet.contract_id)
-    session.refresh(sheet, with_for_update=True)
+    session.refresh(sheet, with_for_update={"of": Timesheet})
     late = sheet.approve_by is not None and sheet.approve_by <= clock.now()
     if sheet.state is not TimesheetState.SUBMITTED or not late:
         return False
@@ -124,6 +127,13 @@ def _post(
     if spent == 0:
         raise Refused(_("These entries come to nothing, so there is nothing to approve."))
     taken = min(spent, reservation.amount)
+    if spent - taken > ROUNDED * (len(approval.lines) + len(disputes)):
+        raise Refused(
+            _(
+                "More time is entered for this week than is reserved for it. Ask an operator to look at it: "
+                "nothing of it is lost."
+            )
+        )
     entry = NewEntry(
         source=f"approval:{approval.public_id}",
         event="approved",

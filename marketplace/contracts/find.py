@@ -32,7 +32,7 @@ def timesheet(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: boo
     found = visible(session, actor, Timesheet, public_id)
     if lock:
         hold(session, found.contract_id)
-        session.refresh(found, with_for_update=True)
+        session.refresh(found, with_for_update={"of": Timesheet})
     return found
 
 
@@ -78,5 +78,5 @@ def timesheet_of_appeal(session: Session, public_id: uuid.UUID) -> Timesheet:
     """A timesheet for the site itself, locked together with its contract."""
     found = session.scalars(sa.select(Timesheet).filter_by(public_id=public_id)).one()
     hold(session, found.contract_id)
-    session.refresh(found, with_for_update=True)
+    session.refresh(found, with_for_update={"of": Timesheet})
     return found

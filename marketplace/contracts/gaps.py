@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -14,8 +15,8 @@ from marketplace import audit, clock
 from marketplace.actor import Actor
 from marketplace.contracts import entries, find, limits
 from marketplace.contracts.entries import Work
-from marketplace.contracts.models import Contract, TimeEntry
-from marketplace.contracts.weeks import to_minute, week_of
+from marketplace.contracts.models import Contract, GuidelinesReading, TimeEntry
+from marketplace.contracts.weeks import split, to_minute, week_of
 from marketplace.db import Base, Key, Public, use_case
 from marketplace.errors import Refused
 from marketplace.gigs.find import there
@@ -43,6 +44,7 @@ class TimerGap(Public, Base):
     contract: Mapped[Contract] = relationship()
 
     __table_args__ = (
+        sa.UniqueConstraint("contract_id", "from_at"),
         sa.Index("ix_timer_gaps_contract_id", "contract_id", postgresql_where=sa.text("answered_at IS NULL")),
     )
 
@@ -73,11 +75,14 @@ def note(session: Session, actor: Actor, entry: TimeEntry, until: datetime) -> T
     last = entry.heartbeat_at
     if last is None or until - last < AWAY or entry.contract.test_id is not None:
         return None
-    gap = TimerGap(contract_id=entry.contract_id, from_at=to_minute(last), to_at=to_minute(until))
-    session.add(gap)
+    # As entries are, so that each is in one week, of which it can be answered.
+    pieces = split(to_minute(last), to_minute(until), entry.contract.time_zone)
+    gaps = [TimerGap(contract_id=entry.contract_id, from_at=start, to_at=end) for start, end in pieces]
+    session.add_all(gaps)
     session.flush()
-    audit.record(session, actor, "timer.gap", "timer_gap", gap.public_id, minutes=gap.minutes)
-    return gap
+    for gap in gaps:
+        audit.record(session, actor, "timer.gap", "timer_gap", gap.public_id, minutes=gap.minutes)
+    return gaps[-1]
 
 
 @use_case
@@ -94,7 +99,7 @@ def answer_gap(session: Session, actor: Actor, gap_public_id: uuid.UUID, *, work
     )
     gap = there(session.scalars(query).one_or_none())
     find.hold(session, gap.contract_id)
-    session.refresh(gap, with_for_update=True)
+    session.refresh(gap, with_for_update={"of": TimerGap})
     if gap.answered_at is not None:
         raise Refused(_("You have answered this already. Nothing was changed."))
     if not worked:
@@ -133,32 +138,38 @@ def _writable(entry: TimeEntry) -> bool:
 def _take_out(session: Session, entry: TimeEntry, gap: TimerGap) -> None:
     entries.require_writable(entry.timesheet)
     limits.require_by_hand(entry.contract)
-    before = _part(entry, entry.started_at, gap.from_at)
-    after = _part(entry, gap.to_at, entry.ended_at) if entry.ended_at is not None else None
-    running = entry.ended_at is None
+    running, limit = entry.ended_at is None, _limit(session, entry)
+    before = _part(entry, entry.started_at, min(gap.from_at, limit))
+    after = None if entry.ended_at is None else _part(entry, gap.to_at, entry.ended_at)
     entry.removed_at = clock.now()
     entry.timesheet.version += 1
     session.flush()
+    parts = [part for part in (before, after) if part is not None]
+    if parts:
+        # How many pieces were done in which part nobody knows; they stay with the first that there is.
+        parts[0] = replace(parts[0], items=entry.items)
     kept = [
         new
-        for work in (before, after)
-        if work is not None
-        for new in entries.place(session, entry.contract, work, entry.source, entry.version + 1)
+        for part in parts
+        for new in entries.place(session, entry.contract, part, entry.source, entry.version + 1)
     ]
-    if running:
+    if running and gap.from_at < limit:
         kept.append(_runs_on(session, entry, gap.to_at))
     if kept:
         entry.replaced_by_id = kept[0].id
-        session.flush()
+    session.flush()
+
+
+def _limit(session: Session, entry: TimeEntry) -> datetime:
+    """Where a running timer has to stop, though it was not stopped there yet."""
+    return limits.timer_end(session, entry)[0] if entry.ended_at is None else entry.ended_at
 
 
 def _part(entry: TimeEntry, start: datetime, end: datetime) -> Work | None:
     """The work of an entry from one moment to another; nothing when that is no time."""
     if start >= end:
         return None
-    # How many pieces were done in which part nobody knows; they stay with the first.
-    items = entry.items if start == entry.started_at else None
-    return Work(start, end, entry.task_kind, entry.note, items, entry.kind)
+    return Work(start, end, entry.task_kind, entry.note, None, entry.kind)
 
 
 def _runs_on(session: Session, entry: TimeEntry, since: datetime) -> TimeEntry:
@@ -177,4 +188,7 @@ def _runs_on(session: Session, entry: TimeEntry, since: datetime) -> TimeEntry:
         heartbeat_at=clock.now(),
     )
     entries.write(session, [new])
+    # What the timer was started for goes on with it.
+    readings = sa.update(GuidelinesReading).where(GuidelinesReading.time_entry_id == entry.id)
+    session.execute(readings.values(time_entry_id=new.id))
     return new

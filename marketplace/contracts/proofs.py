@@ -52,6 +52,8 @@ def never_more_than_funded(session: Session) -> Iterator[Drift]:
         reserved = -_balance(session, chart.project_reserved(project).key)
         spent = _balance(session, chart.project_reserved(project).key, Posting.entry_id.in_(_APPROVING))
         spent += _balance(session, chart.project_funds(project).key, Posting.entry_id.in_(_GIVING_BACK))
+        if spent < 0:
+            yield Drift(f"project {project} spent", "at least 0", str(spent))
         if spent + reserved > funded:
             yield Drift(f"project {project} spent and reserved", f"at most {funded}", str(spent + reserved))
 
@@ -160,6 +162,25 @@ def rates_are_locked(session: Session) -> Iterator[Drift]:
         yield Drift(f"time entry {public_id} rate", str(agreed), str(paid))
 
 
+def only_roundings_are_ours(session: Session) -> Iterator[Drift]:
+    """What an approval puts on 5080 is at most a minor unit for the pay and one for the fee of each line."""
+    lines = (
+        sa.select(sa.func.count()).select_from(ApprovedLine).where(ApprovedLine.approval_id == Approval.id)
+    )
+    asked = sa.select(sa.func.count()).select_from(TimeDispute)
+    asked = asked.where(TimeDispute.timesheet_id == Approval.timesheet_id)
+    rows = session.execute(
+        sa.select(Approval.public_id, Posting.amount, 2 * (lines.scalar_subquery() + asked.scalar_subquery()))
+        .join(JournalEntry, JournalEntry.source == sa.func.concat("approval:", Approval.public_id))
+        .join(Posting, Posting.entry_id == JournalEntry.id)
+        .join(Posting.account)
+        .where(LedgerAccount.key == chart.rounding().key)
+    )
+    for approval, amount, most in rows:
+        if amount > most:
+            yield Drift(f"approval {approval} rounding", f"at most {most}", str(amount))
+
+
 # What a dispute gives back is money of before, and not paid in anew.
 _RESERVING = sa.select(JournalEntry.id).where(
     sa.or_(JournalEntry.source.startswith("reservation:"), JournalEntry.source.startswith("time_dispute:"))
@@ -197,5 +218,6 @@ PROOFS = [
     Proof("C5", "Weeks begin on Monday where the expert lives", weeks_are_right),
     Proof("C6", "Disputed money is what open disputes hold", disputed_is_held),
     Proof("C7", "Of a questioned line is approved what was awarded", disputes_add_up),
+    Proof("C9", "The site bears no more than roundings", only_roundings_are_ours),
     Proof("C8", "An approved hour keeps the rate of its day", rates_are_locked),
 ]

@@ -17,7 +17,7 @@ from marketplace.contracts import (
     timer,
     timesheets,
 )
-from marketplace.contracts.disputes import turns
+from marketplace.contracts.disputes import ruling, turns
 from marketplace.contracts.rates import answering
 from marketplace.contracts.sittings import asking, grading, taking
 from marketplace.contracts.usage import importing
@@ -121,6 +121,7 @@ hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
 hooks.on_upheld["time_dispute"] = hooks.nothing
 hooks.on_upheld["ruling"] = turns.win_appeal
+hooks.barred["ruling"] = ruling.is_side
 hooks.elsewhere["time_dispute"] = "/disputes/{}".format
 hooks.on_upheld["sitting"] = grading.passes_after_all
 applications.over.append(asking.take_back)

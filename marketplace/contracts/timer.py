@@ -92,7 +92,7 @@ def stop_timer(session: Session, actor: Actor) -> Stopped:
     if entry.contract.test_id is not None:
         raise Refused(_("A test is running. Hand it in, and its time ends."))
     find.hold(session, entry.contract_id)
-    session.refresh(entry)
+    session.refresh(entry, with_for_update={"of": TimeEntry})
     return _stop(session, actor, entry, clock.now())
 
 
@@ -112,7 +112,7 @@ def running(session: Session, person_id: int) -> TimeEntry | None:
 def stop_at(session: Session, actor: Actor, contract_id: int, moment: datetime) -> None:
     """Stop the contract's timer, if one runs. Needs the contract's lock."""
     query = sa.select(TimeEntry).where(_RUNNING, TimeEntry.contract_id == contract_id)
-    entry = session.scalars(query).one_or_none()
+    entry = session.scalars(query.with_for_update(of=TimeEntry)).one_or_none()
     if entry is not None:
         _stop(session, actor, entry, moment)
 
@@ -121,7 +121,7 @@ def stop_at(session: Session, actor: Actor, contract_id: int, moment: datetime) 
 def _stop_spent(session: Session, entry_id: int) -> bool:
     entry = session.get_one(TimeEntry, entry_id)
     contract = find.hold(session, entry.contract_id)
-    session.refresh(entry)
+    session.refresh(entry, with_for_update={"of": TimeEntry})
     if entry.ended_at is not None or entry.removed_at is not None:
         return False
     if limits.timer_end(session, entry)[0] > clock.now():

@@ -126,7 +126,7 @@ def resubmit(session: Session, actor: Actor, public_id: uuid.UUID) -> None:
 def _submit_forgotten(session: Session, timesheet_id: int) -> bool:
     sheet = session.get_one(Timesheet, timesheet_id)
     find.hold(session, sheet.contract_id)
-    session.refresh(sheet, with_for_update=True)
+    session.refresh(sheet, with_for_update={"of": Timesheet})
     if sheet.state is not TimesheetState.OPEN:
         return False
     require_stopped(sheet)

@@ -16,7 +16,7 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import moment, reading
 from marketplace.notifications import notify
 from marketplace.reasons import codes
-from marketplace.reasons.hooks import elsewhere, on_upheld
+from marketplace.reasons.hooks import barred, elsewhere, on_upheld
 from marketplace.reasons.models import Appeal, Outcome, Statement
 from marketplace.reasons.statements import about
 from marketplace.text import paragraph
@@ -81,11 +81,19 @@ def decide(
     """
     actor.require(Role.OPERATOR)
     opened = _open_appeal(session, appeal_public_id)
-    if actor.id in (opened.statement.decided_by, opened.statement.person_id):
+    if not may_decide(session, actor, opened.statement):
         raise Refused(_("Somebody else has to decide this appeal, because the decision was yours."))
     said = _said(answer, "answer", _("Answer in a sentence or two what you found when you looked again."))
     _close(session, actor, opened, Outcome(outcome), said)
     return opened
+
+
+def may_decide(session: Session, actor: Actor, statement: Statement) -> bool:
+    """Did this operator neither take the decision, nor is it about them or a side that they belong to?"""
+    if actor.id in (statement.decided_by, statement.person_id):
+        return False
+    is_side = barred.get(statement.subject_kind)
+    return is_side is None or not is_side(session, actor, statement.subject_id)
 
 
 @jobs.task("reasons.default_overdue")
@@ -148,10 +156,15 @@ def _locked(public_id: uuid.UUID) -> sa.Select[Appeal]:
     return sa.select(Appeal).filter_by(public_id=public_id).with_for_update(of=Appeal)
 
 
-def _require_appealable(session: Session, statement: Statement) -> None:
-    # Two tabs: the second waits here, and then sees the first one's appeal.
+def hold(session: Session, statement: Statement) -> None:
+    """Wait for whoever appeals against it at this moment, and let nobody else until the transaction ends."""
     key = sa.func.hashtextextended(f"appeal:{statement.public_id}", 0)
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def _require_appealable(session: Session, statement: Statement) -> None:
+    # Two tabs: the second waits here, and then sees the first one's appeal.
+    hold(session, statement)
     if session.scalar(sa.select(sa.exists().where(Appeal.statement_id == statement.id))):
         raise Refused(_("You have already appealed against this decision."))
     if clock.now() >= statement.appeal_until:

@@ -21,6 +21,9 @@ has moved on; then it does nothing. Every kind has one: `nothing` where what was
 elsewhere: dict[str, Callable[[uuid.UUID], str]] = {}
 """By subject kind: the page on which a decision is answered, in place of an appeal."""
 
+barred: dict[str, Callable[[Session, Actor, uuid.UUID], bool]] = {}
+"""By subject kind: is this operator a side of that subject, so that they decide no appeal about it?"""
+
 
 def nothing(session: Session, actor: Actor, subject_id: uuid.UUID) -> None:
     """The decision was wrong, and the person has that in writing; what it ended does not begin again."""

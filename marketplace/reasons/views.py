@@ -70,7 +70,7 @@ def appeal(public_id: uuid.UUID) -> ResponseReturnValue:
         flash(_("The appeal is decided, and the person is told."), "success")
         return redirect(url_for("reasons.queue"), 303)
     found = queries.one_appeal(db_session(), actor(), public_id)
-    may_decide = actor().id not in (found.statement.decided_by, found.statement.person_id)
+    may_decide = use.may_decide(db_session(), actor(), found.statement)
     return page(
         "reasons/appeal.html", form=form, appeal=found, title=title, sentence=_sentence, may_decide=may_decide
     )

@@ -74,7 +74,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_time_disputes_timesheet_id", "time_disputes", ["timesheet_id"])
     op.create_index("ix_time_disputes_contract_id", "time_disputes", ["contract_id"])
-    op.create_index("ix_time_disputes_due_at", "time_disputes", ["due_at"], postgresql_where="state <> 'settled'")
+    op.create_index(
+        "ix_time_disputes_due_at", "time_disputes", ["due_at"], postgresql_where="state <> 'settled'"
+    )
     op.create_table(
         "time_dispute_turns",
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
@@ -109,7 +111,11 @@ def upgrade() -> None:
     op.add_column("approvals", sa.Column("dispute_id", sa.BigInteger, sa.ForeignKey("time_disputes.id")))
     op.drop_constraint("uq_approvals_timesheet_id", "approvals")
     op.create_index(
-        "uq_approvals_of_week", "approvals", ["timesheet_id"], unique=True, postgresql_where="dispute_id IS NULL"
+        "uq_approvals_of_week",
+        "approvals",
+        ["timesheet_id"],
+        unique=True,
+        postgresql_where="dispute_id IS NULL",
     )
     op.create_index("ix_approvals_timesheet_id", "approvals", ["timesheet_id"])
     op.create_index(

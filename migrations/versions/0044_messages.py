@@ -82,6 +82,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("""
+        DO $$ BEGIN IF EXISTS (SELECT FROM messages) THEN
+            RAISE EXCEPTION 'people have written messages, which are kept';
+        END IF; END $$
+    """)
     for table in ("unread_threads", "read_marks", "addressees", "message_attachments", "messages", "threads"):
         op.drop_table(table)
 

@@ -105,6 +105,11 @@ def _let_reservations_grow() -> None:
 
 
 def downgrade() -> None:
+    op.execute("""
+        DO $$ BEGIN IF EXISTS (SELECT FROM rate_proposals WHERE signed_name IS NOT NULL) THEN
+            RAISE EXCEPTION 'experts have signed lower rates, which is kept';
+        END IF; END $$
+    """)
     op.execute("DROP TRIGGER reservations_keep ON reservations")
     op.execute("DROP FUNCTION keep_reserved()")
     op.execute("REVOKE UPDATE (amount) ON reservations FROM marketplace_app")

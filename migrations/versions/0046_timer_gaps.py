@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("to_at", moment, nullable=False),
         sa.Column("answered_at", moment),
         sa.Column("worked", sa.Boolean),
+        sa.UniqueConstraint("contract_id", "from_at"),
         sa.CheckConstraint("to_at > from_at", name="order"),
         sa.CheckConstraint("(answered_at IS NULL) = (worked IS NULL)", name="answered"),
     )
@@ -30,4 +31,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("""
+        DO $$ BEGIN IF EXISTS (SELECT FROM timer_gaps WHERE answered_at IS NOT NULL) THEN
+            RAISE EXCEPTION 'experts have said what of their time counts, which is kept';
+        END IF; END $$
+    """)
     op.drop_table("timer_gaps")

@@ -56,5 +56,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("""
+        DO $$ BEGIN IF EXISTS (SELECT FROM usage_imports) THEN
+            RAISE EXCEPTION 'usage was imported, and weeks were approved by it';
+        END IF; END $$
+    """)
     op.drop_table("usage_days")
     op.drop_table("usage_imports")

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
 from marketplace.accounts.grants import give
+from marketplace.accounts.models import RoleGrant
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts import queries, tasks
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
+from marketplace.contracts.disputes import queries as of_disputes
 from marketplace.contracts.disputes import turns
 from marketplace.contracts.disputes.models import TimeDispute, Turn
 from marketplace.contracts.disputes.opening import Question
@@ -280,7 +282,7 @@ def test_a_ruling_for_all_of_it_needs_no_reason_and_one_for_nothing_does(
         with pytest.raises(Invalid):
             rule(session, opa, second.public_id, 0)
         for cannot in (-1, 31):
-            with pytest.raises(Invalid, match="between none and all"):
+            with pytest.raises(Invalid, match="Award at least"):
                 rule(session, opa, second.public_id, cannot, "not_shown", TEXT)
         rule(session, opa, second.public_id, 0, "not_shown", "The tool knows nothing of this time.")
         with pytest.raises(Refused, match="any more"):
@@ -373,3 +375,61 @@ def test_each_step_is_written_down(session: Session, deal: Deal, dispute: TimeDi
         ("questioned", deal.client.id), ("ran_out", SITE.person_id),
     ]  # fmt: skip
     assert session.scalar(sa.select(sa.func.count()).select_from(Approval)) == 1
+
+
+def test_what_a_page_has_loaded_before_does_not_hinder_the_lock(session: Session, deal: Deal) -> None:
+    """A list loads a week with all that stands around it, and a row of those cannot be locked with it."""
+    sheet = a_week_of_lines(session, deal)
+    shown = session.scalars(queries.waiting_for_approval(deal.client)).unique().all()
+    assert shown == [sheet]
+    [dispute] = questioned(session, deal, sheet, 3)
+    assert session.scalars(of_disputes.disputes_for(deal.expert)).all() == [dispute]
+    with clock.at(days(1)):
+        turns.agree(session, deal.client, dispute.public_id, 30)
+    assert dispute.state is DisputeState.SETTLED
+
+
+def test_a_ruling_never_falls_below_what_the_client_offered_and_the_client_hears_of_it(
+    session: Session, deal: Deal, opa: Actor, dispute: TimeDispute
+) -> None:
+    to_ruling(session, deal, dispute)
+    with clock.at(days(2)), pytest.raises(Invalid, match="at least the 0 h 10 min"):
+        rule(session, opa, dispute.public_id, 9, "partly_shown", TEXT)
+    ruled(session, opa, dispute, 10)
+    told = sa.select(Notification.title).filter_by(person_id=deal.client.id, kind="dispute.settled")
+    assert session.scalars(told).all() == ["There is a ruling about a questioned line"]
+
+
+def test_whoever_was_ever_a_side_neither_rules_nor_decides_the_appeal(
+    session: Session, deal: Deal, opa: Actor, dispute: TimeDispute
+) -> None:
+    to_ruling(session, deal, dispute)
+    colleague = person_of(session, deal.approver)
+    grant = session.scalars(sa.select(RoleGrant).filter_by(person_id=colleague.id)).one()
+    grant.ended_at = clock.now()
+    give(session, SITE, colleague, Role.OPERATOR)
+    former = an_actor(session, colleague)
+    with clock.at(days(2)), pytest.raises(NotAllowed, match="neither side"):
+        rule(session, former, dispute.public_id, 20, "partly_shown", TEXT)
+    ruled(session, opa, dispute, 20)
+    statement = session.scalars(sa.select(Statement).filter_by(subject_kind="ruling")).one()
+    with clock.at(days(3)):
+        opened = appeals.appeal(session, deal.expert, statement.public_id, TEXT)
+        with pytest.raises(Refused, match="Somebody else"):
+            appeals.decide(session, former, opened.public_id, Outcome.DISMISSED, TEXT)
+
+
+def test_what_the_site_bore_by_rounding_comes_back_to_it(session: Session) -> None:
+    """Twenty lines, each rounded up, together exceed what was reserved by some cents that are the site's."""
+    with clock.at(MONDAY):
+        deal = a_deal(session, rate=150_01)
+    disputes = questioned(session, deal, a_week_of_lines(session, deal, lines=20), *range(20))
+    assert ledger.balance(session, chart.rounding(), "USD") > 0
+    no_drift(session)
+    with clock.at(days(1)):
+        for each in disputes:
+            turns.agree(session, deal.expert, each.public_id, 0)
+    assert ledger.balance(session, chart.rounding(), "USD") == 0
+    found = queries.burn_down(session, deal.project)
+    assert (found.spent.amount, found.funded.amount) == (0, 10_000_00)
+    no_drift(session)

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from marketplace import clock
-from marketplace.contracts import gaps
+from marketplace.contracts import gaps, guidelines
+from marketplace.contracts.entries import Work, add_entry, change_entry
 from marketplace.contracts.gaps import TimerGap, answer_gap, heartbeat
 from marketplace.contracts.models import TimeEntry, Timesheet
 from marketplace.contracts.proofs import PROOFS
@@ -18,7 +20,7 @@ from marketplace.contracts.timer import running, start_timer, stop_spent_timers,
 from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.errors import NotFound, Refused
 from tests.factories.accounts import enter
-from tests.factories.contracts import MONDAY, Deal, a_deal
+from tests.factories.contracts import MONDAY, Deal, a_deal, work
 from tests.factories.gigs import an_expert
 from tests.visitor import Visitor, words
 
@@ -177,3 +179,78 @@ def test_the_page_asks(app: Flask, session: Session, deal: Deal) -> None:
         assert "It is taken out." in done
         assert "Nothing was heard" not in done
     assert entered(session) == [(0, 62), (122, None)]
+
+
+def test_taking_out_leaves_no_more_than_is_reserved(session: Session, deal: Deal) -> None:
+    """Time entered by hand while the timer ran has used up what the timer counted on."""
+    [gap] = beat(session, deal, 500, 520)
+    with clock.at(at(520)):
+        add_entry(session, deal.expert, deal.contract.public_id, work(MONDAY + timedelta(minutes=30), 600))
+        answer_gap(session, deal.expert, gap.public_id, worked=False)
+        stop_spent_timers(session)
+    sheet = session.scalars(sa.select(Timesheet)).one()
+    assert sheet.paid_minutes == 600
+    assert running(session, deal.expert.id) is None
+    no_drift(session)
+
+
+def test_nor_more_than_a_timer_may_run(session: Session, deal: Deal) -> None:
+    """Nobody stopped it where it had to stop."""
+    beat(session, deal, 0, 5)
+    with clock.at(at(790)):
+        gap = heartbeat(session, deal.expert)
+        assert gap is not None
+        answer_gap(session, deal.expert, gap.public_id, worked=False)
+    assert entered(session)[0] == (0, 5)
+    assert session.scalars(sa.select(Timesheet)).one().paid_minutes == 5
+    no_drift(session)
+
+
+def test_reading_the_guidelines_still_ends_the_timer_that_was_started_for_it(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+        contract = deal.contract.public_id
+    with clock.at(TUESDAY):
+        guidelines.begin_reading(session, deal.expert, contract)
+    [gap] = beat(session, deal, 5, 20)
+    with clock.at(at(20)):
+        answer_gap(session, deal.expert, gap.public_id, worked=False)
+    with clock.at(at(25)):
+        guidelines.finish_reading(session, deal.expert, contract, 1)
+    assert entered(session) == [(0, 5), (20, 25)]
+
+
+def test_pieces_that_were_finished_stay_with_what_is_left(session: Session, deal: Deal) -> None:
+    [gap] = beat(session, deal, 0, 20)
+    with clock.at(at(60)):
+        [entry] = stop_timer(session, deal.expert).entries
+        done = Work(entry.started_at, entry.ended_at or at(60), "review", "Chest studies", 40)
+        change_entry(session, deal.expert, entry.public_id, entry.version, done)
+        answer_gap(session, deal.expert, gap.public_id, worked=False)
+    [left] = session.scalars(sa.select(TimeEntry).filter_by(removed_at=None))
+    assert (left.minutes, left.items) == (40, 40)
+
+
+def test_a_gap_over_the_end_of_a_week_is_asked_of_each(session: Session) -> None:
+    midnight = MONDAY + timedelta(days=6, hours=12)
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+    with clock.at(midnight - timedelta(hours=1)):
+        start_timer(session, deal.expert, deal.contract.public_id, "review")
+        heartbeat(session, deal.expert)
+    with clock.at(midnight + timedelta(hours=1)):
+        heartbeat(session, deal.expert)
+        first = stop_timer(session, deal.expert).entries[0].timesheet
+        one, other = gaps.unanswered(session, deal.contract)
+        assert (one.to_at, other.from_at) == (midnight, midnight)
+        submit_timesheet(session, deal.expert, first.public_id, first.version)
+        assert gaps.unanswered(session, deal.contract) == [other]
+        answer_gap(session, deal.expert, other.public_id, worked=False)
+        assert gaps.unanswered(session, deal.contract) == []
+
+
+def test_the_same_silence_is_written_down_once(session: Session, deal: Deal) -> None:
+    beat(session, deal, 0, 30)
+    session.add(TimerGap(contract_id=deal.contract.id, from_at=at(0), to_at=at(40)))
+    with pytest.raises(DBAPIError, match="uq_timer_gaps"):
+        session.flush()

@@ -22,7 +22,7 @@ def dispute(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool 
     found = visible(session, actor, TimeDispute, public_id)
     if lock:
         find.hold(session, found.contract_id)
-        session.refresh(found, with_for_update=True)
+        session.refresh(found, with_for_update={"of": TimeDispute})
     return found
 
 

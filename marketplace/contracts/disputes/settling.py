@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger, money
@@ -32,6 +33,7 @@ def award(session: Session, actor: Actor, dispute: TimeDispute, minutes: int, ap
     dispute.awarded_minutes, dispute.settled_by = minutes, SettledBy.RULING
     _move(session, actor, dispute, DisputeState.RULED, appeal_until)
     _pay(session, actor, dispute, part_of(dispute, minutes))
+    _tell(session, dispute)
 
 
 def finish(session: Session, actor: Actor, dispute: TimeDispute) -> None:
@@ -102,12 +104,28 @@ def _pay(session: Session, actor: Actor, dispute: TimeDispute, line: Line, part:
 def _give_back(session: Session, actor: Actor, dispute: TimeDispute) -> None:
     """What was not awarded is the project's again. Both sides are told."""
     if rest := withheld(dispute):
-        ledger.post_many(session, actor, [_returning(dispute, rest)])
+        ours = min(rest, _rounding(session, dispute))
+        ledger.post_many(session, actor, [_returning(dispute, rest, ours)])
         projection.push_project(session, dispute.contract.project_id)
     _tell(session, dispute)
 
 
-def _returning(dispute: TimeDispute, amount: int) -> NewEntry:
+def _rounding(session: Session, dispute: TimeDispute) -> int:
+    """What of the week is still on 5080, in minor units: the site bore it when the week was approved, so what
+    comes back is the site's first."""
+    sheet = dispute.timesheet
+    others = sa.select(TimeDispute.public_id).filter_by(timesheet_id=sheet.id)
+    sources = [f"approval:{each.public_id}" for each in sheet.approvals]
+    sources += [f"time_dispute:{each}" for each in session.scalars(others)]
+    return sum(
+        posting.amount
+        for entry in ledger.entries_of(session, sources)
+        for posting in entry.postings
+        if posting.account.key == chart.rounding().key
+    )
+
+
+def _returning(dispute: TimeDispute, amount: int, ours: int) -> NewEntry:
     contract = dispute.contract
     return NewEntry(
         source=f"time_dispute:{dispute.public_id}",
@@ -115,7 +133,8 @@ def _returning(dispute: TimeDispute, amount: int) -> NewEntry:
         currency=contract.currency,
         lines=[
             (chart.disputed(contract.project.public_id), amount),
-            (chart.project_funds(contract.project.public_id), -amount),
+            (chart.rounding(), -ours),
+            (chart.project_funds(contract.project.public_id), ours - amount),
         ],
         occurred_at=clock.now(),
         memo=_("Questioned time that is not paid, returned"),
@@ -128,7 +147,9 @@ def _tell(session: Session, dispute: TimeDispute) -> None:
 
     def say() -> tuple[str, str]:
         return (
-            _("A questioned line is settled"),
+            _("A questioned line is settled")
+            if dispute.state is DisputeState.SETTLED
+            else _("There is a ruling about a questioned line"),
             _(
                 "%(gig)s: %(awarded)s of %(entered)s are paid, %(pay)s.",
                 gig=contract.gig.title,

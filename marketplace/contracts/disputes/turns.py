@@ -14,16 +14,19 @@ from marketplace import audit, clock, jobs
 from marketplace.accounts.models import RoleGrant
 from marketplace.actor import CLIENT, SITE, Actor, Role
 from marketplace.contracts import find
-from marketplace.contracts.disputes import queries, settling
+from marketplace.contracts.disputes import queries, ruling, settling
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import ANSWER_WITHIN, SUBJECT, take_turn
 from marketplace.contracts.limits import spell
 from marketplace.contracts.states import DISPUTE_MOVES, DisputeState, SettledBy, TurnAct, move
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
+from marketplace.gigs.find import there
 from marketplace.gigs.members import tell, tell_client
 from marketplace.i18n import gettext as _
-from marketplace.reasons.models import Appeal, Outcome, Statement
+from marketplace.reasons import appeals
+from marketplace.reasons.models import Appeal, Outcome
+from marketplace.reasons.statements import about
 from marketplace.text import paragraph
 
 REPLY_WITHIN = timedelta(days=5)
@@ -159,7 +162,7 @@ def win_appeal(session: Session, actor: Actor, subject_id: uuid.UUID) -> None:
     """An appeal against a ruling was upheld: the whole line is paid."""
     dispute = session.scalars(sa.select(TimeDispute).filter_by(public_id=subject_id)).one()
     find.hold(session, dispute.contract_id)
-    session.refresh(dispute, with_for_update=True)
+    session.refresh(dispute, with_for_update={"of": TimeDispute})
     if dispute.state is not DisputeState.RULED:
         return
     take_turn(session, actor, dispute, TurnAct.UPHELD, "", dispute.minutes)
@@ -170,7 +173,7 @@ def win_appeal(session: Session, actor: Actor, subject_id: uuid.UUID) -> None:
 def _run_out(session: Session, dispute_id: int) -> bool:
     dispute = session.get_one(TimeDispute, dispute_id)
     find.hold(session, dispute.contract_id)
-    session.refresh(dispute, with_for_update=True)
+    session.refresh(dispute, with_for_update={"of": TimeDispute})
     if dispute.due_at is None or dispute.due_at > clock.now():
         return False
     match dispute.state:
@@ -189,12 +192,12 @@ def _run_out(session: Session, dispute_id: int) -> bool:
 
 
 def _appealed(session: Session, dispute: TimeDispute) -> bool:
-    """Is an appeal against the ruling still to be decided?"""
-    query = sa.select(Appeal.id).join(Appeal.statement).where(
-        Statement.subject_kind == "ruling",
-        Statement.subject_id == dispute.public_id,
-        Appeal.outcome.is_distinct_from(Outcome.DISMISSED),
-    )  # fmt: skip
+    """Is an appeal against the ruling still to be decided? Waits for one that is sent at this moment."""
+    statement = there(about(session, ruling.SUBJECT, dispute.public_id))
+    appeals.hold(session, statement)
+    query = sa.select(Appeal.id).where(
+        Appeal.statement_id == statement.id, Appeal.outcome.is_distinct_from(Outcome.DISMISSED)
+    )
     return session.scalars(query.limit(1)).first() is not None
 
 

@@ -61,7 +61,7 @@ def expire_rates(session: Session) -> int:
 def _expire(session: Session, proposal_id: int) -> bool:
     proposal = session.get_one(RateProposal, proposal_id)
     find.hold(session, proposal.contract_id)
-    session.refresh(proposal, with_for_update=True)
+    session.refresh(proposal, with_for_update={"of": RateProposal})
     if proposal.state is not OfferState.MADE or proposal.expires_at > clock.now():
         return False
     deciding.expire(session, proposal)

@@ -49,7 +49,7 @@ def proposal(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool
     found = visible(session, actor, RateProposal, public_id)
     if lock:
         find.hold(session, found.contract_id)
-        session.refresh(found, with_for_update=True)
+        session.refresh(found, with_for_update={"of": RateProposal})
     return found
 
 

@@ -172,7 +172,7 @@ def _side(who: Actor, found: TimeDispute) -> str:
         return "expert"
     if who.has(*CLIENT, organization_id=found.contract.organization_id):
         return "client"
-    return "neither" if who.has(Role.OPERATOR) and ruling.is_neither_side(who, found) else ""
+    return "neither" if who.has(Role.OPERATOR) and ruling.is_neither_side(db_session(), who, found) else ""
 
 
 def _form_of(found: TimeDispute, side: str) -> Form:

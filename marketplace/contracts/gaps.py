@@ -141,6 +141,9 @@ def _take_out(session: Session, entry: TimeEntry, gap: TimerGap) -> None:
     running, limit = entry.ended_at is None, _limit(session, entry)
     before = _part(entry, entry.started_at, min(gap.from_at, limit))
     after = None if entry.ended_at is None else _part(entry, gap.to_at, entry.ended_at)
+    if running:
+        # So that what was there before is seen among the earlier versions.
+        entry.ended_at = gap.to_at
     entry.removed_at = clock.now()
     entry.timesheet.version += 1
     session.flush()

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session, joinedload
 from marketplace.accounts.models import Organization, Person
 from marketplace.actor import Actor, Role
 from marketplace.contracts.disputes.models import TimeDispute
-from marketplace.contracts.models import Contract
+from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import ContractState
 from marketplace.gigs.models import Application, ExpertProfile, Gig, Project, label_of
 from marketplace.gigs.states import GigState
 from marketplace.gigs.words import country
 from marketplace.i18n import gettext as _
-from marketplace.i18n import lazy
+from marketplace.i18n import lazy, zoned
 from marketplace.messages import Kind, Parties, Side, Subject
 
 Ids = Sequence[uuid.UUID]
@@ -98,7 +98,15 @@ def contracts(session: Session, _side: Side, ids: Ids) -> Mapping[uuid.UUID, Sub
 def disputes(session: Session, _side: Side, ids: Ids) -> Mapping[uuid.UUID, Subject]:
     """All who may see it see its page, and the names of both sides."""
     query = (
-        sa.select(TimeDispute.public_id, Gig.title, Person.full_name, Organization.name)
+        sa.select(
+            TimeDispute.public_id,
+            Gig.title,
+            TimeEntry.started_at,
+            Contract.time_zone,
+            Person.full_name,
+            Organization.name,
+        )
+        .join(TimeDispute.entry)
         .join(TimeDispute.contract)
         .join(Contract.gig)
         .join(Contract.person)
@@ -106,8 +114,8 @@ def disputes(session: Session, _side: Side, ids: Ids) -> Mapping[uuid.UUID, Subj
         .where(TimeDispute.public_id.in_(ids))
     )
     return {
-        public_id: Subject(title, f"/disputes/{public_id}", name, client)
-        for public_id, title, name, client in session.execute(query)
+        public_id: Subject(f"{title}, {zoned(started_at, zone)}", f"/disputes/{public_id}", name, client)
+        for public_id, title, started_at, zone, name, client in session.execute(query)
     }
 
 

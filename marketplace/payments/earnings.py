@@ -38,7 +38,7 @@ from marketplace.payments.states import ItemState
 class EarnedWeek:
     """Hours of a week of one contract that are in one state, and when their pay is expected.
 
-    A week has several where lines of it were questioned; `dispute` names the line (public id).
+    A week has several where lines of it were questioned; `dispute` is that about the line.
     """
 
     sheet: Timesheet
@@ -48,7 +48,7 @@ class EarnedWeek:
     says: str
     expected: date | None
     deposit: uuid.UUID | None
-    dispute: uuid.UUID | None = None
+    dispute: TimeDispute | None = None
 
     @property
     def arrived(self) -> bool:
@@ -105,7 +105,10 @@ def earned(session: Session, sheets: Iterable[Timesheet]) -> list[EarnedWeek]:
     return [
         row
         for sheet in sheets
-        for row in (*_earned(sheet, items, payouts), *_questioned(sheet, questioned.get(sheet.id, ())))
+        for row in (
+            *_earned(sheet, items, payouts, questioned.get(sheet.id, ())),
+            *_questioned(sheet, questioned.get(sheet.id, ())),
+        )
     ]
 
 
@@ -169,8 +172,12 @@ def _payouts_of(session: Session, item_ids: Iterable[int]) -> dict[int, Connecte
 
 
 def _earned(
-    sheet: Timesheet, items: Mapping[int, PayoutItem], payouts: Mapping[int, ConnectedPayout]
+    sheet: Timesheet,
+    items: Mapping[int, PayoutItem],
+    payouts: Mapping[int, ConnectedPayout],
+    lines: Iterable[TimeDispute],
 ) -> Iterator[EarnedWeek]:
+    about = {each.id: each for each in lines}
     if not sheet.approvals:
         minutes = sum(entry.minutes for entry in sheet.entries if entry.kind is TimeKind.PAID)
         yield _week(sheet, minutes, work.amounts(sheet)[0], *_before_approval(sheet))
@@ -178,7 +185,8 @@ def _earned(
         minutes = sum(line.minutes for line in approval.lines)
         if minutes:
             pay = Money(approval.expert_amount, sheet.contract.currency)
-            yield _week(sheet, minutes, pay, *_approved(approval, items.get(approval.id), payouts))
+            row = _week(sheet, minutes, pay, *_approved(approval, items.get(approval.id), payouts))
+            yield replace(row, dispute=about.get(approval.dispute_id or 0))
 
 
 def _week(
@@ -196,7 +204,7 @@ def _questioned(sheet: Timesheet, lines: Iterable[TimeDispute]) -> Iterator[Earn
         if minutes:
             state = "not_paid" if dispute.state is DisputeState.SETTLED else "disputed"
             row = _week(sheet, minutes, Money(pay, sheet.contract.currency), state, None)
-            yield replace(row, dispute=dispute.public_id)
+            yield replace(row, dispute=dispute)
 
 
 def _approved(

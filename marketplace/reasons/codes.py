@@ -11,7 +11,8 @@ RULE_VERSION = "2026-11"
 DECIDE_WITHIN = timedelta(days=14)
 APPEAL_WITHIN = timedelta(days=14)
 # Papers have to be asked for at boards and universities, which takes weeks.
-APPEAL_WITHIN_FOR = {"credential": timedelta(days=30)}
+# A questioned line is answered on a page of its own, and this is how long.
+APPEAL_WITHIN_FOR = {"credential": timedelta(days=30), "time_dispute": timedelta(days=7)}
 
 
 def reasons() -> dict[str, dict[str, str]]:

@@ -17,6 +17,7 @@ from marketplace.i18n import day, reading
 from marketplace.i18n import gettext as _
 from marketplace.notifications import notify
 from marketplace.reasons import codes
+from marketplace.reasons.hooks import elsewhere
 from marketplace.reasons.models import Decision, Statement
 from marketplace.text import paragraph
 
@@ -110,6 +111,12 @@ def _tell(session: Session, statement: Statement, by_mail: bool) -> None:
             "statement",
             _("A decision was made that concerns you"),
             _(
+                "%(why)s The page says what was decided, on what evidence, and how to answer until %(day)s.",
+                why=codes.sentence(statement.subject_kind, statement.reason_code),
+                day=day(statement.appeal_until.date()),
+            )
+            if statement.subject_kind in elsewhere
+            else _(
                 "%(why)s The page says what was decided, on what evidence, and how to appeal until %(day)s.",
                 why=codes.sentence(statement.subject_kind, statement.reason_code),
                 day=day(statement.appeal_until.date()),

@@ -27,7 +27,14 @@ URGENT = (Appeal.decide_by, Appeal.id)
 def index() -> ResponseReturnValue:
     """What was decided against this person."""
     found = paged(db_session(), queries.statements(actor()), by=Statement.id)
-    return page("reasons/index.html", statements=found, title=title, sentence=_sentence, now=clock.now())
+    return page(
+        "reasons/index.html",
+        statements=found,
+        title=title,
+        sentence=_sentence,
+        now=clock.now(),
+        answered_at=_answered_at,
+    )
 
 
 @bp.route("/decisions/<uuid:public_id>", methods=["GET", "POST"])

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.actor import Actor, Role
+from marketplace.contracts.disputes import turns
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.states import DisputeState, TimesheetState
 from marketplace.errors import NotFound
@@ -23,6 +24,7 @@ from tests.factories.disputes import WEDNESDAY, a_week_of_lines, questioned
 from tests.factories.gigs import a_client, an_expert
 from tests.visitor import Visitor, words
 
+QUESTION = {"reason": "time_too_long", "explanation": "A report like this takes ten minutes."}
 TEXT = "I read every one of the forty slices twice."
 
 
@@ -68,15 +70,39 @@ def test_two_of_ten_lines_are_questioned_by_form(app: Flask, session: Session, d
     assert [(each.entry.note, each.offered_minutes) for each in disputes] == [("line 2", 10), ("line 7", 0)]
 
 
-def test_without_a_question_the_whole_week_is_approved(app: Flask, session: Session, deal: Deal) -> None:
+def test_without_a_question_nothing_is_approved_by_accident(app: Flask, session: Session, deal: Deal) -> None:
     sheet = a_week_of_lines(session, deal, lines=2)
     path = f"/timesheets/{sheet.public_id}/lines"
     with clock.at(WEDNESDAY):
         client = at_browser(app, session, deal.approver)
         client.get(path)
-        assert "The week is approved" in words(client.post(path, version=sheet.version))
-        assert "does not wait for an answer" in words(client.get(path))
-        assert "already approved" in words(client.post(path, version=sheet.version))
+        assert "You have questioned nothing." in words(client.post(path, version=sheet.version))
+        half = client.post(
+            path, version=sheet.version, minutes_2="10", reason_1="time_too_long", explanation_1=TEXT
+        )
+        assert "Choose why you question this line, or put 0 here." in words(half)
+        assert sheet.state is TimesheetState.SUBMITTED
+        both = {f"{name}_{n}": text for n in (1, 2) for name, text in QUESTION.items()}
+        assert "nothing is approved yet" in words(client.post(path, version=sheet.version, **both))
+        late = client.get(path)
+        assert "does not wait for an answer" in words(late)
+        assert 'name="reason_1"' not in late.text
+        assert "already approved" in words(client.post(path, version=sheet.version, **both))
+
+
+def test_the_button_says_what_the_client_pays(
+    app: Flask, session: Session, deal: Deal, dispute: TimeDispute
+) -> None:
+    path = f"/disputes/{dispute.public_id}"
+    with clock.at(day(1)):
+        client = at_browser(app, session, deal.client)
+        assert "Pay the whole line after all" in words(client.get(path))
+        turns.answer(session, deal.expert, dispute.public_id, TEXT, 24)
+        turns.offer(session, deal.client, dispute.public_id, TEXT, 20)
+        page = words(client.get(path))
+        assert "Pay the whole line" not in page
+        assert "Pay $60.00 for 0 h 24 min of this line?" in page
+        assert "0 h 24 min of 0 h 30 min are paid" in words(client.post(f"{path}/agreement", version="24"))
 
 
 def test_both_sides_see_whose_turn_it_is_and_take_it(

@@ -96,6 +96,8 @@ def test_what_was_not_is_taken_out_while_the_timer_goes_on(session: Session, dea
     assert entered(session) == [(0, 2), (62, 90)]
     sheet = session.scalars(sa.select(Timesheet)).one()
     assert sheet.paid_minutes == 30
+    [before] = sheet.earlier_versions
+    assert (before.started_at, before.ended_at) == (at(0), at(62))
     notes = {(each.note, each.task_kind) for each in sheet.all_entries}
     assert notes == {("Chest studies", "review")}
     no_drift(session)

@@ -32,11 +32,14 @@ def of_sheet(session: Session, sheet: Timesheet) -> dict[int, TimeDispute]:
     return {each.time_entry_id: each for each in session.scalars(query)}
 
 
+WITH_LINE = (joinedload(TimeDispute.contract), joinedload(TimeDispute.entry))
+
+
 def of_sheets(session: Session, sheets: Sequence[Timesheet]) -> dict[int, list[TimeDispute]]:
     """The disputes about lines of these weeks, by the internal ids of the weeks."""
     query = sa.select(TimeDispute).where(TimeDispute.timesheet_id.in_([sheet.id for sheet in sheets]))
     found: dict[int, list[TimeDispute]] = {}
-    for each in session.scalars(query.options(joinedload(TimeDispute.contract)).order_by(TimeDispute.id)):
+    for each in session.scalars(query.options(*WITH_LINE).order_by(TimeDispute.id)):
         found.setdefault(each.timesheet_id, []).append(each)
     return found
 

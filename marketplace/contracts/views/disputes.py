@@ -12,9 +12,10 @@ from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import approvals, find, timesheets
 from marketplace.contracts.disputes import queries, ruling, turns
 from marketplace.contracts.disputes.models import TimeDispute
-from marketplace.contracts.disputes.opening import SUBJECT
+from marketplace.contracts.disputes.opening import SUBJECT, Question
 from marketplace.contracts.disputes.settling import part_of
 from marketplace.contracts.lines import lines_of
+from marketplace.contracts.models import Approval
 from marketplace.contracts.states import DisputeState
 from marketplace.contracts.views import bp
 from marketplace.contracts.views.forms_disputes import (
@@ -25,6 +26,7 @@ from marketplace.contracts.views.forms_disputes import (
     questions,
 )
 from marketplace.contracts.views.timesheets import seen_version
+from marketplace.errors import Refused
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.reasons import codes
@@ -40,10 +42,7 @@ def approve_lines(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     lines = lines_of(sheet)
     form = lines_form(lines)
     asked = questions(form, lines)
-    if try_form(
-        form,
-        lambda: approvals.approve_timesheet(db_session(), actor(), timesheet_id, seen_version(), asked),
-    ):
+    if try_form(form, lambda: _approve(timesheet_id, asked)):
         flash(_decided(len(asked), len(lines)), "success")
         return redirect(url_for("contracts.timesheet", timesheet_id=timesheet_id), 303)
     return page("contracts/approve_lines.html", form=form, sheet=sheet, contract=sheet.contract, lines=lines)
@@ -129,6 +128,12 @@ def rule_dispute(dispute_id: uuid.UUID) -> ResponseReturnValue:
     return _dispute(dispute_id, form)
 
 
+def _approve(timesheet_id: uuid.UUID, asked: list[Question]) -> Approval:
+    if not asked:
+        raise Refused(_("You have questioned nothing. Choose why you question a line, or approve the week."))
+    return approvals.approve_timesheet(db_session(), actor(), timesheet_id, seen_version(), asked)
+
+
 def _rule(form: RuleForm, dispute_id: uuid.UUID) -> TimeDispute:
     return ruling.rule(
         db_session(),
@@ -183,9 +188,9 @@ def _form_of(found: TimeDispute, side: str) -> Form:
 
 
 def _decided(asked: int, lines: int) -> str:
-    if not asked:
-        return _("The week is approved, and the expert is owed for it.")
     paid = lines - asked
+    if not paid:
+        return _("All of its lines wait for the expert’s answer; nothing is approved yet.")
     return ngettext(
         "One line waits for the expert’s answer; %(paid)s are approved.",
         "%(n)s lines wait for the expert’s answer; %(paid)s are approved.",

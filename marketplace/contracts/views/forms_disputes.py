@@ -32,7 +32,7 @@ def lines_form(lines: Sequence[Line]) -> Any:
         fields[f"explanation_{n}"] = TextAreaField(_("Explain it"), [PARAGRAPH, _explained(f"reason_{n}")])
         less = NumberRange(0, line.minutes - 1, _("Give fewer minutes than the line has, 0 for none."))
         fields[f"minutes_{n}"] = IntegerField(
-            _("Minutes that you would pay for"), [Optional(), less], default=0
+            _("Minutes that you would pay for"), [Optional(), less, _meant(f"reason_{n}")], default=0
         )
     form: Any = type("LinesForm", (Form,), fields)()
     for n in range(1, len(lines) + 1):
@@ -95,6 +95,16 @@ class RuleForm(Form):
 
 def _reasons() -> list[tuple[str, str]]:
     return [("", _("Nothing, approve it")), *codes.reasons()[SUBJECT].items()]
+
+
+def _meant(reason: str) -> Any:
+    """A check that minutes are named for a questioned line only."""
+
+    def check(form: Any, field: Any) -> None:
+        if field.data and not form[reason].data:
+            raise ValidationError(_("Choose why you question this line, or put 0 here."))
+
+    return check
 
 
 def _explained(reason: str) -> Any:

@@ -11,6 +11,7 @@ from marketplace import reasons
 from marketplace.actor import CLIENT, Role
 from marketplace.contracts import approvals, find, queries, rounding
 from marketplace.contracts import timesheets as use
+from marketplace.contracts.disputes import parts
 from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.forms import ReasonForm
 from marketplace.contracts.lines import lines_of
@@ -91,6 +92,7 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
     mine = sheet.contract.person_id == actor().person_id
     decides = actor().has(*CLIENT, organization_id=sheet.contract.organization_id) and not mine
     lines = lines_of(sheet)
+    questioned = disputes.of_sheet(db_session(), sheet)
     priced = ((line.minutes, line.rate, line.pay) for line in lines)
     return page(
         "contracts/timesheet.html",
@@ -103,7 +105,9 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
         writable=mine and sheet.state in (TimesheetState.OPEN, TimesheetState.RETURNED),
         decides=decides and sheet.state is TimesheetState.SUBMITTED,
         statement=reasons.about(db_session(), "timesheet", sheet.public_id),
-        disputes=disputes.of_sheet(db_session(), sheet),
+        disputes=questioned,
+        parts=parts.parts_of(sheet, questioned.values()),
+        entered=parts.entered(sheet),
     )
 
 

@@ -90,7 +90,8 @@ def answer_gap(gap_id: uuid.UUID) -> ResponseReturnValue:
     worked = request.form.get("worked") == "yes"
     gap = gaps.answer_gap(db_session(), actor(), gap_id, worked=worked)
     flash(
-        _("It counts.") if worked else _("It is taken out. What was there before is kept below."), "success"
+        _("It counts.") if worked else _("It is taken out. The timesheet keeps what was there before."),
+        "success",
     )
     monday = week_of(gap.from_at, gap.contract.time_zone).monday
     return redirect(url_for("contracts.week", contract_id=gap.contract.public_id, week=monday), 303)

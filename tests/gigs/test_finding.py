@@ -31,6 +31,7 @@ from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.states import TaskKind
 from marketplace.matching import bits, domains, openings, ranking
 from marketplace.matching.openings import Openings
+from tests.bench.bare import LIST
 from tests.conftest import Committed
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.credentials import a_claim, a_verified_credential, in_days
@@ -412,3 +413,16 @@ def test_after_very_many_changes_all_is_read_once(
         for _look in range(5):
             assert len(openings.current(session)) == 1
         assert read == [0, 1]
+
+
+def test_the_bare_view_of_the_benchmark_shows_the_same_list(app: Flask, session: Session) -> None:
+    """It draws the cards of the search page, so a change of them must not break it in silence."""
+    client, organization = a_client(session)
+    made = a_project(session, client, organization)
+    fund(session, made.public_id, 1_000_000_00)
+    gig = a_gig(session, client, made)
+    with app.test_request_context():
+        page = app.jinja_env.from_string(LIST)
+        for words_of in app.template_context_processors["gigs"]:
+            page.globals.update(words_of())
+        assert gig.title in page.render(rows=[lists.Suited(gig, None)])

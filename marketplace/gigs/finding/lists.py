@@ -41,7 +41,7 @@ class Suited:
 
     gig: Gig
     score: int | None
-    application: ApplicationState | None
+    application: ApplicationState | None = None
 
 
 @dataclass(frozen=True)

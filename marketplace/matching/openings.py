@@ -7,6 +7,7 @@ database, so that nothing is shown which is not open any more.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from threading import Lock, Thread
 from typing import Any
 
@@ -24,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from marketplace.matching import domains
+from marketplace.matching.facts import RequirementFact
 
 Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int16]
@@ -38,7 +41,8 @@ MOST_CHANGES = 2_000
 
 ROWS = """
     SELECT gig_id, open, client, domain, rate_min, rate_max, currency, hours_per_week, language_bits,
-        credential_bits, countries, skills, use_bits, task_kind, facts ->> 'time_zone' AS zone,
+        facts ->> 'requirements' AS requirements, countries, skills, use_bits, task_kind,
+        facts ->> 'time_zone' AS zone,
         coalesce((extract(epoch FROM published_at) * 1000000)::bigint, 0) AS published
     FROM match_gigs
 """
@@ -53,9 +57,9 @@ class Openings:
     """Columns of equal length, the newest gig first. Rates are minor units of `currencies` for an hour.
 
     `domain`, `task`, `currency`, `languages`, `credentials` and `countries` are places in the tuples of what
-    there is; languages, credentials and `uses` are sets of bits as in `bits` and `uses`. `skills` has a row
-    of numbers for each gig, filled up with zeros. `published` counts microseconds. `zoned` says that hours
-    must be shared with a time zone.
+    there is; languages and `uses` are sets of bits as in `bits` and `uses`. `skills` has a row of numbers for
+    each gig, filled up with zeros. `published` counts microseconds. `zoned` says that hours must be shared
+    with a time zone.
     """
 
     ids: Ints
@@ -77,7 +81,7 @@ class Openings:
     currencies: tuple[str, ...]
     tasks: tuple[str | None, ...]
     language_sets: tuple[int, ...]
-    credential_sets: tuple[int, ...]
+    credential_sets: tuple[tuple[RequirementFact, ...], ...]
     country_sets: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
@@ -194,7 +198,7 @@ def _columns(rows: Sequence[Any]) -> Openings:
     domain, known_domains = _places([row.domain for row in rows], domains.codes())
     currency, currencies = _places([row.currency for row in rows])
     languages, language_sets = _places([row.language_bits for row in rows])
-    credentials, credential_sets = _places([row.credential_bits for row in rows])
+    credentials, credential_sets = _places([_required(row.requirements) for row in rows])
     countries, country_sets = _places([tuple(row.countries) for row in rows])
     task, tasks = _places([row.task_kind for row in rows])
     return _newest_first(
@@ -222,6 +226,12 @@ def _columns(rows: Sequence[Any]) -> Openings:
             country_sets=country_sets,
         )
     )
+
+
+@lru_cache(maxsize=10_000)
+def _required(kept: str) -> tuple[RequirementFact, ...]:
+    """What is asked for, as it stands in the facts of a gig. Many gigs ask for the same."""
+    return tuple(RequirementFact(**each) for each in json.loads(kept))
 
 
 def _places(values: Sequence[Any], known: Sequence[Any] = ()) -> tuple[Places, tuple[Any, ...]]:

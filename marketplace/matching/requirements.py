@@ -49,6 +49,20 @@ def lack(asked: RequirementFact, held: CredentialFact, day: date) -> str:
     return next((name for name, lacks in lacking.items() if lacks), "")
 
 
+def held_by(asked: Iterable[RequirementFact], credentials: Iterable[CredentialFact]) -> bool:
+    """Are these credentials, whatever the day, of the kind, the place and the level of all that is asked?"""
+    held = tuple(credentials)
+    return all(
+        any(
+            each.type == need.type
+            and need.jurisdiction in (None, each.jurisdiction)
+            and each.level >= max(need.level, CHECKED)
+            for each in held
+        )
+        for need in asked
+    )
+
+
 def shown(asked: RequirementFact, day: date) -> CredentialFact:
     """The least credential that meets the requirement on `day`."""
     return CredentialFact(asked.type, asked.jurisdiction, max(asked.level, CHECKED), day, None, day)

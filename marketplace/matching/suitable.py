@@ -16,6 +16,7 @@ from marketplace.matching.candidates import draw, near_expert
 from marketplace.matching.criteria import base_points
 from marketplace.matching.facts import ExpertFacts
 from marketplace.matching.openings import Ints, Mask, Openings
+from marketplace.matching.requirements import held_by
 
 NOT_NEAR = -1
 
@@ -50,7 +51,7 @@ class Suitable:
         common, a rare language."""
         o = self._openings
         exact = np.array([not each >> len(bits.LANGUAGES) for each in o.language_sets], np.bool_)
-        asked = np.array([each != 0 for each in o.credential_sets], np.bool_)
+        asked = np.array([bool(each) for each in o.credential_sets], np.bool_)
         return o.zoned[places] | ~exact[o.languages[places]] | asked[o.credentials[places]]
 
     @cached_property
@@ -68,11 +69,11 @@ class Suitable:
     def _hard(self) -> Iterator[Callable[[Ints], Mask]]:
         """Each hard criterion: of some places, where it is met."""
         o, expert = self._openings, self._expert
-        held, spoken = bits.held(expert.credentials), bits.languages(expert.languages)
+        spoken = bits.languages(expert.languages)
         refused = uses.bits(expert.refusals)
         here = np.array([each == expert.currency for each in o.currencies], np.bool_)
         speaks = np.array([each & ~spoken == 0 for each in o.language_sets], np.bool_)
-        holds = np.array([each & ~held == 0 for each in o.credential_sets], np.bool_)
+        holds = np.array([held_by(each, expert.credentials) for each in o.credential_sets], np.bool_)
         lives = np.array([not each or expert.country in each for each in o.country_sets], np.bool_)
         yield lambda at: here[o.currency[at]]
         yield lambda at: (o.rate[at] >= expert.min_rate) & (o.hours[at] <= 2 * expert.hours_per_week)

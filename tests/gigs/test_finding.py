@@ -6,7 +6,8 @@ import math
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from random import Random
 
 import numpy as np
@@ -30,6 +31,7 @@ from marketplace.gigs.models import Project
 from marketplace.gigs.publishing import close_gig, pause_gig, publish_gig
 from marketplace.gigs.states import TaskKind
 from marketplace.matching import bits, domains, openings, ranking
+from marketplace.matching.facts import CredentialFact, RequirementFact
 from marketplace.matching.openings import Openings
 from tests.bench.bare import LIST
 from tests.conftest import Committed
@@ -52,7 +54,10 @@ DICE = Random(5)
 CODES = ("medicine", RADIOLOGY, "29-1051", "law", "23-1011")
 TASKS = tuple(kind.value for kind in TaskKind)
 LANGUAGES = ((), ("en",), ("en", "de"), ("fr",))
-SETS = (0, 5, 9, 18)
+BAR, LICENCE, DEGREE = (
+    RequirementFact(each, None, 2, None) for each in ("us_bar", "us_medical_license", "degree")
+)
+SETS = ((), (BAR,), (LICENCE,), (BAR, LICENCE), (DEGREE, BAR), (replace(BAR, jurisdiction="US-TX"),))
 
 
 def some_openings(number: int) -> Openings:
@@ -101,11 +106,17 @@ def a_search() -> Search:
     )
 
 
-def by_hand_held(asked: int, reader: Reader) -> str:
-    lacking = asked & ~reader.held
-    if not asked or not lacking:
-        return "held" if asked else "none"
-    return "lacking" if lacking & ~reader.reviewed else "review"
+def holding(type: str, level: int = 4) -> CredentialFact:
+    return CredentialFact(type, "US-NY", level, date(2026, 1, 1), None, date(2026, 1, 1))
+
+
+def by_hand_held(asked: Sequence[RequirementFact], reader: Reader) -> str:
+    """Where places are asked for they are Texas, which nobody here has."""
+    held, will = ({each.type for each in some} for some in (reader.held, reader.held + reader.reviewed))
+    needed = {each.type if each.jurisdiction is None else "texas" for each in asked}
+    if not needed:
+        return "none"
+    return "held" if needed <= held else "review" if needed <= will else "lacking"
 
 
 def fits(found: Openings, place: int, search: Search, reader: Reader) -> bool:
@@ -134,7 +145,7 @@ def some(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 
 def test_every_count_is_what_the_choice_would_leave() -> None:
     """Of a kind in which one can choose several, what the choice alone would leave beside all others."""
-    found, reader = some_openings(300), Reader("USD", held=5, reviewed=8, hidden=(7, 8))
+    found, reader = some_openings(300), Reader("USD", (holding("us_bar"),), (holding("degree"),), (7, 8))
     for _round in range(40):
         search = a_search()
         sieve = Sieve(found, search, reader, None)
@@ -308,6 +319,23 @@ def test_one_in_review_is_waited_for_and_a_lapsed_one_is_lacking(
     assert counted(lapsed) == ["held"]
     with clock.at(clock.now() + timedelta(days=5)):
         assert counted(lapsed) == ["lacking"]
+
+
+def test_two_credentials_with_one_bit_are_told_apart(
+    session: Session, client: Actor, project: Project
+) -> None:
+    """In the index a licence of New York and the admission to any bar share a bit."""
+    bar = Requirement("us_bar", None, 4, None)
+    facts = (
+        RequirementFact("us_medical_license", "US-NY", 4, None),
+        RequirementFact("us_bar", None, 4, None),
+    )
+    assert bits.asked(facts[:1]) == bits.asked(facts[1:])
+    a_gig(session, client, project, title="For lawyers", requirements=(bar,))
+    ana = an_expert(session)
+    a_claim(session, ana, jurisdiction="US-NY")
+    assert titles(session, ana, Search(credential=("review",))) == []
+    assert titles(session, ana, Search(credential=("lacking",))) == ["For lawyers"]
 
 
 def test_a_gig_is_found_by_its_company(session: Session, client: Actor, project: Project) -> None:

@@ -15,7 +15,9 @@ from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.matching import bits, domains
+from marketplace.matching.facts import CredentialFact, RequirementFact
 from marketplace.matching.openings import Ints, Mask, Openings, Places
+from marketplace.matching.requirements import held_by
 from marketplace.money import Money, exponent
 
 MOST_LANGUAGES = 12
@@ -24,12 +26,12 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Reader:
-    """Who looks: the currency that they ask for, the bits of what they hold and of what they will hold once
-    it is reviewed (see `matching.bits`), and the gigs (internal ids) that they have hidden."""
+    """Who looks: the currency that they ask for, the credentials that they hold and those that they will hold
+    once they are reviewed, and the gigs (internal ids) that they have hidden."""
 
     currency: str
-    held: int
-    reviewed: int = 0
+    held: tuple[CredentialFact, ...] = ()
+    reviewed: tuple[CredentialFact, ...] = ()
     hidden: tuple[int, ...] = ()
 
 
@@ -211,9 +213,9 @@ def _in_currency(openings: Openings, currency: str) -> Mask:
     return _any_of(openings.currency, [each == currency for each in openings.currencies])
 
 
-def _how_held(asked: int, reader: Reader) -> str:
+def _how_held(asked: tuple[RequirementFact, ...], reader: Reader) -> str:
     if not asked:
         return choices.NO_CREDENTIAL
-    if not asked & ~reader.held:
+    if held_by(asked, reader.held):
         return choices.HELD
-    return choices.LACKING if asked & ~(reader.held | reader.reviewed) else choices.REVIEWED
+    return choices.REVIEWED if held_by(asked, reader.held + reader.reviewed) else choices.LACKING

@@ -16,7 +16,7 @@ from marketplace.gigs.finding.hiding import hidden_ids
 from marketplace.gigs.finding.search import MATCH, RATE, Search
 from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.states import OVER, ApplicationState, GigState
-from marketplace.matching import bits, domains, openings, ranking, requirements
+from marketplace.matching import domains, openings, ranking, requirements
 from marketplace.matching.candidates import draw
 from marketplace.matching.facts import ExpertFacts
 from marketplace.matching.openings import Ints, Mask, Openings, Small
@@ -101,11 +101,11 @@ def _likeness(among: Openings, gig: Gig) -> Small:
 def reader_of(expert: ExpertFacts | None, hidden: Collection[int]) -> Reader:
     """What of an expert decides how gigs are counted for them."""
     if expert is None:
-        return Reader(BOOKS, held=0, hidden=tuple(hidden))
+        return Reader(BOOKS, hidden=tuple(hidden))
     today = clock.today("UTC")
-    count = [each for each in expert.credentials if requirements.in_force(each, today)]
-    reviewed = [replace(each, level=SEEN_AT_SOURCE) for each in count if each.level < CHECKED]
-    return Reader(expert.currency, bits.held(count), bits.held(reviewed), tuple(hidden))
+    count = tuple(each for each in expert.credentials if requirements.in_force(each, today))
+    reviewed = tuple(replace(each, level=SEEN_AT_SOURCE) for each in count if each.level < CHECKED)
+    return Reader(expert.currency, count, reviewed, tuple(hidden))
 
 
 def _by_match(

@@ -172,8 +172,15 @@ def test_the_page_asks(app: Flask, session: Session, deal: Deal) -> None:
         assert "HX-Refresh" not in browser.post("/work/timer/heartbeat").headers
     with clock.at(at(122)):
         browser = Visitor(enter(app.test_client(), session, deal.expert))
-        browser.get(f"/work/{deal.contract.public_id}")
+        browser.get("/")
         assert browser.post("/work/timer/heartbeat").headers["HX-Refresh"] == "true"
+    with clock.at(at(182)):
+        browser = Visitor(enter(app.test_client(), session, deal.expert))
+        page = browser.get(f"/work/{deal.contract.public_id}")
+        assert words(page).count("Nothing was heard of your timer from") == 2
+        assert "HX-Refresh" not in browser.post("/work/timer/heartbeat").headers
+        _first, second = gaps.unanswered(session, deal.contract)
+        browser.post(f"/work/gaps/{second.public_id}", worked="yes")
         page = browser.get(f"/work/{deal.contract.public_id}")
         assert "Nothing was heard of your timer from" in words(page)
         [path] = {each for each in page.text.split('"') if each.startswith("/work/gaps/")}

@@ -42,6 +42,7 @@ def work() -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def week(contract_id: uuid.UUID) -> ResponseReturnValue:
     """A week of one contract, the present one when none is asked for."""
+    _back_at_the_timer()
     contract = find.contract(db_session(), actor(), contract_id)
     if contract.test_id is not None:
         return _to_test(contract)
@@ -129,6 +130,14 @@ def change(entry_id: uuid.UUID) -> ResponseReturnValue:
 def remove(entry_id: uuid.UUID) -> ResponseReturnValue:
     """Take an entry out of its week."""
     return _to_week_of(entries.remove_entry(db_session(), actor(), entry_id, _seen()))
+
+
+def _back_at_the_timer() -> None:
+    """Opening the page is a sign of life of a timer that was heard of before. What was missed is asked about
+    at once, and not by a page that reloads under somebody's finger."""
+    running = timer.running(db_session(), actor().id)
+    if running is not None and running.heartbeat_at is not None:
+        gaps.heartbeat(db_session(), actor())
 
 
 def _start(form: StartForm, contract_id: uuid.UUID) -> TimeEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -13,23 +14,35 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
-from marketplace.actor import Actor
+from marketplace.actor import Actor, Role
+from marketplace.contracts import gaps, tasks
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.disputes import turns
+from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.disputes.ruling import rule
 from marketplace.contracts.entries import add_entry
 from marketplace.contracts.models import Approval, Contract
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.signing import accept_offer
+from marketplace.contracts.states import DisputeState
+from marketplace.contracts.timer import start_timer, stop_timer
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.qualification.writing import retire_test
 from marketplace.ledger import chart
+from marketplace.reasons import appeals
+from marketplace.reasons.models import Appeal, Statement
 from tests.conftest import Committed
+from tests.factories.accounts import a_person, an_actor
 from tests.factories.contracts import MONDAY, RATE, a_deal, a_submitted_week, an_offer, work
+from tests.factories.disputes import a_week_of_lines, questioned
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
 from tests.factories.sittings import a_test
 
+assert tasks
 pytestmark = pytest.mark.committed
+TEXT = "I read every one of the forty slices twice."
 WEDNESDAY = MONDAY + timedelta(days=2)
 
 
@@ -168,3 +181,63 @@ def test_a_gig_never_ends_with_a_test_that_was_put_away(committed: Committed) ->
 
 def hurried(session: Session) -> None:
     session.execute(sa.text("SET LOCAL lock_timeout = '50ms'"))
+
+
+def test_an_appeal_in_the_last_second_is_not_lost_to_the_deadline(committed: Committed) -> None:
+    """The job waits for whoever appeals at this moment, and then leaves the money where it is."""
+    with committed.session() as session:
+        with clock.at(MONDAY):
+            deal = a_deal(session)
+        opa = an_actor(session, a_person(session, "Opa Operator", Role.OPERATOR))
+        session.commit()
+        [dispute] = questioned(session, deal, a_week_of_lines(session, deal), 3)
+        with clock.at(WEDNESDAY + timedelta(days=1)):
+            turns.ask_for_ruling(session, deal.expert, dispute.public_id, TEXT)
+        with clock.at(WEDNESDAY + timedelta(days=2)):
+            rule(session, opa, dispute.public_id, 5, "partly_shown", TEXT)
+        statement = session.scalars(sa.select(Statement).filter_by(subject_kind="ruling")).one()
+        until, about, expert = statement.appeal_until, statement.public_id, deal.expert
+    appealing = committed.session()
+    with clock.at(until - timedelta(seconds=1)):
+        # Held open by hand, as if it took its time to commit.
+        held = appealing.scalars(sa.select(Statement).filter_by(public_id=about)).one()
+        appeals.hold(appealing, held)
+        with ThreadPoolExecutor(1) as pool:
+            with clock.at(until + timedelta(seconds=1)):
+                job = pool.submit(copy_context().run, settled_by_job, committed)
+            appealing.add(
+                Appeal(
+                    statement_id=held.id,
+                    text=TEXT,
+                    opened_at=clock.now(),
+                    decide_by=until + timedelta(days=14),
+                )
+            )
+            appealing.commit()
+            assert job.result() == 0
+    appealing.close()
+    with committed.session() as session:
+        assert session.scalars(sa.select(TimeDispute)).one().state is DisputeState.RULED
+        assert session.scalars(sa.select(Appeal)).one().statement.person_id == expert.id
+
+
+def settled_by_job(committed: Committed) -> int:
+    with committed.session() as session:
+        return turns.settle_overdue(session)
+
+
+def test_a_silence_is_written_once_when_the_page_wakes_while_the_timer_is_stopped(
+    committed: Committed,
+) -> None:
+    with committed.session() as session:
+        with clock.at(MONDAY):
+            deal = a_deal(session)
+        with clock.at(WEDNESDAY - timedelta(hours=1)):
+            start_timer(session, deal.expert, deal.contract.public_id, "review")
+            gaps.heartbeat(session, deal.expert)
+        expert = deal.expert
+    acts = [lambda session: stop_timer(session, expert), lambda session: gaps.heartbeat(session, expert)]
+    assert at_once(committed, acts * 2).count("done") == 3
+    with committed.session() as session:
+        [gap] = session.scalars(sa.select(gaps.TimerGap)).all()
+        assert gap.minutes == 60

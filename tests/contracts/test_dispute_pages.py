@@ -134,6 +134,19 @@ def test_both_sides_see_whose_turn_it_is_and_take_it(
     assert dispute.state is DisputeState.SETTLED
 
 
+def test_the_week_says_where_each_part_of_it_is(app: Flask, session: Session, deal: Deal) -> None:
+    sheet = a_week_of_lines(session, deal)
+    first, _second = questioned(session, deal, sheet, 2, 7, offered=10)
+    with clock.at(day(1)):
+        turns.agree(session, deal.expert, first.public_id, 10)
+        for side in (deal.expert, deal.client):
+            page = words(at_browser(app, session, side).get(f"/timesheets/{sheet.public_id}"))
+            assert "Approved 4 h 10 min $625.00 $125.00" in page
+            assert "Questioned, waits apart 0 h 30 min $75.00 $15.00" in page
+            assert "Not paid 0 h 20 min $50.00 $10.00" in page
+            assert "Together, as entered 5 h 00 min $750.00 $150.00" in page
+
+
 def test_a_ruling_by_form(app: Flask, session: Session, deal: Deal, dispute: TimeDispute) -> None:
     path = f"/disputes/{dispute.public_id}"
     opa = an_actor(session, a_person(session, "Opa Operator", Role.OPERATOR))

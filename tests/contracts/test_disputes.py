@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,14 +25,14 @@ from marketplace.contracts.models import Approval, ApprovedLine
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.states import DisputeState, SettledBy, TimesheetState
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
-from marketplace.ledger import chart
+from marketplace.ledger import NewEntry, chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.notifications.models import Notification
 from marketplace.payments import batches
 from marketplace.reasons import appeals
 from marketplace.reasons.models import Outcome, Statement
 from tests.factories.accounts import a_person, an_actor
-from tests.factories.contracts import MONDAY, Deal, a_deal, person_of
+from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, person_of
 from tests.factories.disputes import WEDNESDAY, a_question, a_week_of_lines, questioned
 from tests.factories.gigs import a_client, an_expert
 
@@ -433,3 +434,52 @@ def test_what_the_site_bore_by_rounding_comes_back_to_it(session: Session) -> No
     found = queries.burn_down(session, deal.project)
     assert (found.spent.amount, found.funded.amount) == (0, 10_000_00)
     no_drift(session)
+
+
+def drifting(session: Session) -> set[str]:
+    return {proof.code for proof in PROOFS for _drift in proof.run(session)}
+
+
+@pytest.mark.parametrize(
+    ("source", "between", "code"),
+    [
+        ("manual:1", lambda project: (chart.suspense(), chart.disputed(project)), "C6"),
+        ("time_dispute:odd", lambda project: (chart.suspense(), chart.project_funds(project)), "C2"),
+        ("approval:{approval}", lambda _project: (chart.rounding(), chart.suspense()), "C9"),
+    ],
+)
+def test_money_that_is_elsewhere_than_it_should_be_is_drift(
+    session: Session, deal: Deal, dispute: TimeDispute, source: str, between: Callable[..., tuple], code: str
+) -> None:
+    approval = session.scalars(sa.select(Approval)).one().public_id
+    debit, credit = between(deal.project.public_id)
+    odd = NewEntry(
+        source=source.format(approval=approval), event="odd", currency="USD",
+        lines=[(debit, 5_000_00), (credit, -5_000_00)], occurred_at=WEDNESDAY, memo="Odd",
+    )  # fmt: skip
+    assert drifting(session) == set()
+    ledger.post_many(session, SITE, [odd])
+    assert code in drifting(session)
+
+
+def test_an_award_that_is_not_what_was_approved_is_drift(
+    session: Session, deal: Deal, dispute: TimeDispute
+) -> None:
+    with clock.at(days(1)):
+        turns.agree(session, deal.expert, dispute.public_id, 10)
+    assert drifting(session) == set()
+    session.execute(sa.update(TimeDispute).values(awarded_minutes=11))
+    assert "C7" in drifting(session)
+
+
+def test_time_beyond_what_is_reserved_is_not_approved_at_the_sites_cost(
+    session: Session, deal: Deal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it came to be entered: the site never bears more than roundings."""
+    monkeypatch.setattr("marketplace.contracts.limits.require_reserved", lambda *_: None)
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, WEDNESDAY - timedelta(days=1), 11 * 60)
+        with pytest.raises(Refused, match="More time is entered for this week than is reserved"):
+            approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+    assert sheet.state is TimesheetState.SUBMITTED
+    assert ledger.balance(session, chart.rounding(), "USD") == 0

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from marketplace import embedded
+from marketplace.cli import importing, matching
 from marketplace.settings import Settings, load
 
 
@@ -20,6 +22,19 @@ def empty() -> Iterator[Path]:
     """A folder that an unprivileged user may walk to, unlike pytest's own."""
     with _open_folder() as made:
         yield made
+
+
+@pytest.fixture
+def open_session(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The test's own session, which the commands that import and match open as theirs."""
+
+    @contextmanager
+    def same() -> Iterator[Session]:
+        yield session
+
+    for module in (importing, matching):
+        monkeypatch.setattr(module, "session_for_command", same)
+    return session
 
 
 @pytest.fixture(scope="session")

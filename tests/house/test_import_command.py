@@ -36,16 +36,6 @@ BEN = {**ANA, "external_id": "E-2", "name": "Ben Baker", "email": "ben@people.ex
 
 
 @pytest.fixture
-def open_session(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
-    @contextmanager
-    def same() -> Iterator[Session]:
-        yield session
-
-    monkeypatch.setattr(importing, "session_for_command", same)
-    return session
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "experts.csv"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -33,17 +31,6 @@ CHEST = {
     "starts": "2031-01-07", "ends": "",
 }  # fmt: skip
 HEAD = {**CHEST, "external_id": "G-2", "title": "Review head reports", "countries": ""}
-
-
-@pytest.fixture
-def open_session(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
-    @contextmanager
-    def same() -> Iterator[Session]:
-        yield session
-
-    for module in (importing, matching):
-        monkeypatch.setattr(module, "session_for_command", same)
-    return session
 
 
 @pytest.fixture

@@ -37,16 +37,6 @@ NUL = "A text holds a NUL character, which cannot be kept. Remove it."
 
 
 @pytest.fixture
-def open_session(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
-    @contextmanager
-    def same() -> Iterator[Session]:
-        yield session
-
-    monkeypatch.setattr(importing, "session_for_command", same)
-    return session
-
-
-@pytest.fixture
 def really(committed: Committed, monkeypatch: pytest.MonkeyPatch) -> Committed:
     """Two writers, on a database of their own."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from sqlalchemy.orm import Session
@@ -14,16 +12,6 @@ from marketplace.cli import matching
 from marketplace.errors import NotFound
 from marketplace.gigs.models import ExpertProfile
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
-
-
-@pytest.fixture
-def open_session(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
-    @contextmanager
-    def same() -> Iterator[Session]:
-        yield session
-
-    monkeypatch.setattr(matching, "session_for_command", same)
-    return session
 
 
 def asked(**values: object) -> argparse.Namespace:

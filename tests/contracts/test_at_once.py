@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -205,6 +206,8 @@ def test_an_appeal_in_the_last_second_is_not_lost_to_the_deadline(committed: Com
         with ThreadPoolExecutor(1) as pool:
             with clock.at(until + timedelta(seconds=1)):
                 job = pool.submit(copy_context().run, settled_by_job, committed)
+            while not (job.done() or somebody_waits(committed)):
+                time.sleep(0.02)
             appealing.add(
                 Appeal(
                     statement_id=held.id,
@@ -219,6 +222,13 @@ def test_an_appeal_in_the_last_second_is_not_lost_to_the_deadline(committed: Com
     with committed.session() as session:
         assert session.scalars(sa.select(TimeDispute)).one().state is DisputeState.RULED
         assert session.scalars(sa.select(Appeal)).one().statement.person_id == expert.id
+
+
+def somebody_waits(committed: Committed) -> bool:
+    """Does anybody stand before an advisory lock that another holds?"""
+    with committed.session() as session:
+        waits = sa.text("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return session.execute(waits).first() is not None
 
 
 def settled_by_job(committed: Committed) -> int:

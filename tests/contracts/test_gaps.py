@@ -215,6 +215,16 @@ def test_nor_more_than_a_timer_may_run(session: Session, deal: Deal) -> None:
     no_drift(session)
 
 
+def test_a_timer_that_was_over_before_the_gap_does_not_go_on(session: Session, deal: Deal) -> None:
+    """Ten hours are reserved, and nobody stopped it there."""
+    [gap] = beat(session, deal, *range(0, 612, 9), 700)
+    with clock.at(at(700)):
+        answer_gap(session, deal.expert, gap.public_id, worked=False)
+    assert entered(session) == [(0, 600)]
+    assert running(session, deal.expert.id) is None
+    no_drift(session)
+
+
 def test_reading_the_guidelines_still_ends_the_timer_that_was_started_for_it(session: Session) -> None:
     with clock.at(MONDAY):
         deal = a_deal(session)

@@ -19,6 +19,15 @@ def world(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield made
 
 
+@pytest.fixture(autouse=True)
+def at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No transaction of this world is left open while another test takes its time in a world of its own: the
+    database ends those that do nothing for a minute."""
+    yield
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").house.session.rollback()
+
+
 @pytest.fixture(scope="package")
 def site(world: World) -> Flask:
     return site_of(world)

@@ -14,7 +14,7 @@ from marketplace import clock, ledger
 from marketplace.accounts.grants import give
 from marketplace.accounts.models import RoleGrant
 from marketplace.actor import SITE, Actor, Role
-from marketplace.contracts import queries, tasks
+from marketplace.contracts import figures, queries, tasks
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.disputes import queries as of_disputes
 from marketplace.contracts.disputes import turns
@@ -25,6 +25,7 @@ from marketplace.contracts.models import Approval, ApprovedLine
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.states import DisputeState, SettledBy, TimesheetState
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.gigs.rates import Earned
 from marketplace.ledger import NewEntry, chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.notifications.models import Notification
@@ -483,3 +484,12 @@ def test_time_beyond_what_is_reserved_is_not_approved_at_the_sites_cost(
             approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
     assert sheet.state is TimesheetState.SUBMITTED
     assert ledger.balance(session, chart.rounding(), "USD") == 0
+
+
+def test_a_line_in_dispute_counts_in_the_effective_rate_once_it_is_settled(
+    session: Session, deal: Deal, dispute: TimeDispute
+) -> None:
+    assert figures.earned(session, [deal.gig.id]) == {deal.gig.id: Earned(1, 9 * 75_00, 9 * 30)}
+    with clock.at(days(1)):
+        turns.agree(session, deal.expert, dispute.public_id, 10)
+    assert figures.earned(session, [deal.gig.id]) == {deal.gig.id: Earned(1, 9 * 75_00 + 25_00, 300)}

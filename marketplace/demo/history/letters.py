@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts.models import Contract
+from marketplace.contracts.threads import at_work
 from marketplace.demo.history.people import scan
 from marketplace.demo.history.stage import WEEKS, Stage
 from marketplace.demo.world import BEN, CARLA, LUMEN_PROJECT
@@ -57,8 +58,8 @@ def _announced(stage: Stage) -> None:
         "From Monday on, name the clause in each critique: “7.2, subletting”. Nothing else changes, and what "
         "you have handed in already is fine as it is.",
     )  # fmt: skip
-    at_work = sa.select(Contract.person_id).join(Contract.project).where(Project.public_id == project)
-    for person_id in stage.session.scalars(at_work.order_by(Contract.person_id).distinct()).all()[:2]:
+    # Only those to whom it went can read it: whoever took a test there, or has left, does not.
+    for person_id in sorted(at_work(stage.session, project))[:2]:
         with _on(stage, 1, 19):
             _reads(stage, stage.actor(person_id), about)
 

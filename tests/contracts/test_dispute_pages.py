@@ -141,6 +141,7 @@ def test_the_week_says_where_each_part_of_it_is(app: Flask, session: Session, de
         turns.agree(session, deal.expert, first.public_id, 10)
         for side in (deal.expert, deal.client):
             page = words(at_browser(app, session, side).get(f"/timesheets/{sheet.public_id}"))
+            assert "Approved in part" in page
             assert "Approved 4 h 10 min $625.00 $125.00" in page
             assert "Questioned, waits apart 0 h 30 min $75.00 $15.00" in page
             assert "Not paid 0 h 20 min $50.00 $10.00" in page

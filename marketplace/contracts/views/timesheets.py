@@ -16,7 +16,7 @@ from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.forms import ReasonForm
 from marketplace.contracts.lines import lines_of
 from marketplace.contracts.models import Timesheet
-from marketplace.contracts.states import TimesheetState
+from marketplace.contracts.states import DisputeState, TimesheetState
 from marketplace.contracts.views import bp
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -106,6 +106,7 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
         decides=decides and sheet.state is TimesheetState.SUBMITTED,
         statement=reasons.about(db_session(), "timesheet", sheet.public_id),
         disputes=questioned,
+        waits_apart=any(each.state is not DisputeState.SETTLED for each in questioned.values()),
         parts=parts.parts_of(sheet, questioned.values()),
         entered=parts.entered(sheet),
     )

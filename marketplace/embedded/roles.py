@@ -50,6 +50,8 @@ def ensure_owner(connection: sa.Connection, password: str) -> None:
     _run(connection, sql.SQL("ALTER ROLE {} CREATEDB").format(owner))
     # Whoever drops a database has to disconnect the application's sessions in it first.
     _run(connection, sql.SQL("GRANT pg_signal_backend TO {}").format(owner))
+    # The bench lets what it loaded be written out before it measures.
+    _run(connection, sql.SQL("GRANT pg_checkpoint TO {}").format(owner))
 
 
 def has_timeouts(connection: sa.Connection) -> bool:

@@ -61,7 +61,9 @@ def rows() -> Iterator[Row]:
             _fill(session)
         plain = server.owner_url.replace("postgresql+psycopg", "postgresql")
         with sa.create_engine(plain.replace("postgresql", "postgresql+psycopg")).connect() as owner:
-            owner.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("VACUUM ANALYZE"))
+            upkeep = owner.execution_options(isolation_level="AUTOCOMMIT")
+            upkeep.execute(sa.text("VACUUM ANALYZE"))
+            upkeep.execute(sa.text("CHECKPOINT"))  # warm: what was loaded is not written out under a request
         with (
             _running("tests.bench.bare", "{port}") as bare,
             _running("marketplace.cli", "serve", "--bind", "127.0.0.1:{port}") as site,

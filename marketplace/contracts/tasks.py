@@ -17,6 +17,7 @@ from marketplace.contracts import (
     timer,
     timesheets,
 )
+from marketplace.contracts.approving import reminders
 from marketplace.contracts.disputes import ruling, turns
 from marketplace.contracts.rates import answering
 from marketplace.contracts.sittings import asking, grading, taking
@@ -48,6 +49,13 @@ def submit_forgotten(session: Session) -> None:
 def remind_returned(session: Session) -> None:
     """Remind experts of the weeks that were returned to them."""
     notices.remind_returned(session)
+
+
+@jobs.task("contracts.remind_of_weeks")
+def remind_of_weeks(session: Session) -> None:
+    """Remind experts of weeks they did not submit, and clients of those whose deadline is near."""
+    reminders.remind_to_submit(session)
+    reminders.remind_to_approve(session)
 
 
 @jobs.task("contracts.stop_spent_timers")
@@ -112,6 +120,7 @@ jobs.periodic("0 */5 * * * *", "contracts.roll_weeks", by_the_clock=True)
 jobs.periodic("20 */5 * * * *", "contracts.approve_overdue", by_the_clock=True)
 jobs.periodic("30 */5 * * * *", "contracts.submit_forgotten", by_the_clock=True)
 jobs.periodic("35 */5 * * * *", "contracts.remind_returned", by_the_clock=True)
+jobs.periodic("37 */5 * * * *", "contracts.remind_of_weeks", by_the_clock=True)
 jobs.periodic("40 * * * * *", "contracts.stop_spent_timers", by_the_clock=True)
 jobs.periodic("25 * * * * *", "contracts.warn_of_ends", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)

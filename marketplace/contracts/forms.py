@@ -90,11 +90,11 @@ class ReasonForm(Form):
 
 
 class StartForm(Form):
-    """What a timer is started for."""
+    """What a timer is started for. Its ids are others than those of the form by hand, on the same page."""
 
-    task_kind = SelectField(lazy("Task"), [FILL_IN])
-    note = StringField(lazy("Note"), [Optional(), LINE])
-    kind = RadioField(lazy("Kind of time"), default=TimeKind.PAID.value)
+    task_kind = SelectField(lazy("Task"), [FILL_IN], id="timer-task")
+    note = StringField(lazy("Note"), [Optional(), LINE], id="timer-note")
+    kind = RadioField(lazy("Kind of time"), default=TimeKind.PAID.value, id="timer-kind")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

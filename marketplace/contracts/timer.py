@@ -81,8 +81,9 @@ def start_on(
 
 
 @use_case
-def stop_timer(session: Session, actor: Actor) -> Stopped:
-    """Stop one's timer: at the present minute, or where reserved time or a credential ended before.
+def stop_timer(session: Session, actor: Actor, pressed_at: datetime | None = None) -> Stopped:
+    """Stop one's timer: at the present minute, or where reserved time or a credential ended before, or at
+    `pressed_at` (UTC), when Stop was pressed without a network, if the timer ran then.
 
     Less than a whole minute leaves no entry. Raises Refused when no timer runs.
     """
@@ -93,7 +94,7 @@ def stop_timer(session: Session, actor: Actor) -> Stopped:
         raise Refused(_("A test is running. Hand it in, and its time ends."))
     find.hold(session, entry.contract_id)
     session.refresh(entry, with_for_update={"of": TimeEntry})
-    return _stop(session, actor, entry, clock.now())
+    return _stop(session, actor, entry, _moment(entry, pressed_at))
 
 
 def stop_spent_timers(session: Session) -> int:
@@ -135,6 +136,12 @@ def _stop_spent(session: Session, entry_id: int) -> bool:
         lambda: (_("Your timer was stopped"), stopped.cut_because or contract.gig.title),
     )
     return True
+
+
+def _moment(entry: TimeEntry, pressed_at: datetime | None) -> datetime:
+    """Now, or when Stop was pressed on this timer, and not on the one before it."""
+    now = clock.now()
+    return pressed_at if pressed_at and entry.started_at <= pressed_at <= now else now
 
 
 def _stop(session: Session, actor: Actor, entry: TimeEntry, moment: datetime) -> Stopped:

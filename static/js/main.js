@@ -5,6 +5,7 @@ import "./copy.js";
 import "./dialog.js";
 import "./focus.js";
 import "./menu.js";
+import "./offline.js";
 import "./rows.js";
 import "./theme.js";
 import "./tick.js";

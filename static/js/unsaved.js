@@ -7,7 +7,8 @@ document.addEventListener("input", (event) => {
   if (form) changed.add(form);
 });
 
-document.addEventListener("submit", (event) => changed.delete(event.target));
+// One that offline.js has withheld is still here only.
+document.addEventListener("submit", (event) => event.defaultPrevented || changed.delete(event.target));
 // What autosave.js has kept on the server is not lost.
 document.addEventListener("autosaved", (event) => changed.delete(event.target));
 

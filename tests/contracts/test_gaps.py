@@ -273,3 +273,31 @@ def test_the_same_silence_is_written_down_once(session: Session, deal: Deal) -> 
     session.add(TimerGap(contract_id=deal.contract.id, from_at=at(0), to_at=at(40)))
     with pytest.raises(DBAPIError, match="uq_timer_gaps"):
         session.flush()
+
+
+def test_stop_pressed_without_a_network_ends_the_timer_when_it_was_pressed(
+    session: Session, deal: Deal, app: Flask
+) -> None:
+    beat(session, deal, 2, 62)
+    with clock.at(at(63)):
+        browser = Visitor(enter(app.test_client(), session, deal.expert))
+        browser.post("/work/timer/stop", pressed_at=at(40).isoformat())
+    assert entered(session) == [(0, 40)]
+    # The gap is still asked about, and taken out where it was entered.
+    [gap] = gaps.unanswered(session, deal.contract)
+    with clock.at(at(63)):
+        answer_gap(session, deal.expert, gap.public_id, worked=False)
+    assert entered(session) == [(0, 2)]
+    no_drift(session)
+
+
+@pytest.mark.parametrize(
+    "pressed", ["2026-06-02T15:00+00:00", "2199-01-01T00:00+00:00", "2026-06-02T16:40", "noon", ""]
+)
+def test_a_moment_at_which_this_timer_did_not_run_is_no_end_of_it(
+    session: Session, deal: Deal, app: Flask, pressed: str
+) -> None:
+    with clock.at(at(50)):
+        browser = Visitor(enter(app.test_client(), session, deal.expert))
+        browser.post("/work/timer/stop", pressed_at=pressed)
+    assert entered(session) == [(0, 50)]

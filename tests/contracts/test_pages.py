@@ -204,7 +204,7 @@ def test_work_says_when_a_credential_stands_in_the_way(app: Flask, session: Sess
         answer = at_browser(app, session, expert).get(path)
     assert "Paid time cannot be entered now" in words(answer)
     assert "the last check counted until Wed 3 Jun 2026, 03:00, New York time" in words(answer)
-    assert re.search(r'<input checked id="kind-1"[^>]*value="unpaid"', answer.text)
+    assert re.search(r'<input checked id="timer-kind-1"[^>]*value="unpaid"', answer.text)
 
 
 def test_work_after_a_week_was_submitted_early_says_what_comes_next(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
+from datetime import UTC, date, datetime
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -67,7 +67,7 @@ def stop() -> ResponseReturnValue:
     running = timer.running(db_session(), actor().id)
     if running is None:
         return redirect(url_for("contracts.work"), 303)
-    stopped = timer.stop_timer(db_session(), actor())
+    stopped = timer.stop_timer(db_session(), actor(), _pressed_at())
     if stopped.cut_because:
         flash(_("The timer ended earlier than now. %(why)s", why=stopped.cut_because), "info")
     elif not stopped.entries:
@@ -138,6 +138,15 @@ def _back_at_the_timer() -> None:
     running = timer.running(db_session(), actor().id)
     if running is not None and running.heartbeat_at is not None:
         gaps.heartbeat(db_session(), actor())
+
+
+def _pressed_at() -> datetime | None:
+    """When Stop was pressed without a network, as the page remembers it."""
+    try:
+        moment = datetime.fromisoformat(request.form.get("pressed_at", ""))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def _start(form: StartForm, contract_id: uuid.UUID) -> TimeEntry:

@@ -35,7 +35,8 @@ MANY_PAGES = ("home.index",)
 # Files; and what tests/design looks at more closely.
 NO_PAGE = (
     "design.index", "credentials.document", "ledger.account_export", "ledger.journal_export",
-    "messages.attachment", "static", "web.asset", "web.healthz", "web.readyz",
+    "messages.attachment", "payments.statement_csv", "payments.statement_pdf", "static", "web.asset",
+    "web.healthz", "web.readyz",
 )  # fmt: skip
 
 AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations.flatMap(

@@ -172,6 +172,7 @@ class World:
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
+            "period": "2026",
             "which": "platform", "version": "0", "filename": "css/base.css", "name": "nothing.js",
             "mark": "kept", "kind": "contract",
         }  # fmt: skip

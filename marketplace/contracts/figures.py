@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from marketplace.contracts.models import Offer
 from marketplace.gigs.rates import Earned
 
-# Every approved week of the gigs: what it paid, and all of its minutes that count, paid or not. A line in
-# dispute counts once it is said what it pays.
-EARNED = sa.text("""
-    SELECT c.gig_id, count(DISTINCT c.person_id) FILTER (WHERE lines.paid > 0) AS experts,
+# Every approved week: what it paid, and all of its minutes that count, paid or not. A line in dispute counts
+# once it is said what it pays.
+_EARNED = """
+    SELECT {by} AS subject_id, count(DISTINCT c.person_id) FILTER (WHERE lines.paid > 0) AS experts,
         CAST(sum(lines.paid) AS bigint) AS paid, CAST(sum(entries.minutes) AS bigint) AS minutes
     FROM contracts c
     JOIN timesheets t ON t.contract_id = c.id
@@ -26,9 +26,18 @@ EARNED = sa.text("""
             SELECT FROM time_disputes d WHERE d.time_entry_id = e.id AND d.awarded_minutes IS NULL
         )
     ) AS entries
-    WHERE c.gig_id = ANY (:ids) AND t.state = 'approved'
-    GROUP BY c.gig_id
-""").columns(gig_id=sa.BigInteger, experts=sa.BigInteger, paid=sa.BigInteger, minutes=sa.BigInteger)
+    WHERE {which} AND t.state = 'approved'
+    GROUP BY {by}
+"""
+
+
+def _earned_by(column: str, which: str) -> sa.TextualSelect:
+    kinds = dict.fromkeys(("subject_id", "experts", "paid", "minutes"), sa.BigInteger)
+    return sa.text(_EARNED.format(by=column, which=which)).columns(**kinds)
+
+
+ON_GIGS = _earned_by("c.gig_id", "c.gig_id = ANY (:ids)")
+BY_PERSON = _earned_by("c.id", "c.person_id = :person_id")
 
 
 def offers_made(session: Session, gig_id: int) -> int:
@@ -40,5 +49,11 @@ def offers_made(session: Session, gig_id: int) -> int:
 
 def earned(session: Session, gig_ids: Sequence[int]) -> dict[int, Earned]:
     """What was earned on these gigs (internal ids), of those on which a week was approved."""
-    rows = session.execute(EARNED, {"ids": list(gig_ids)})
-    return {row.gig_id: Earned(row.experts, row.paid, row.minutes) for row in rows}
+    rows = session.execute(ON_GIGS, {"ids": list(gig_ids)})
+    return {row.subject_id: Earned(row.experts, row.paid, row.minutes) for row in rows}
+
+
+def earned_by(session: Session, person_id: int) -> dict[int, Earned]:
+    """What an expert (internal id) earned, by the internal ids of the contracts."""
+    rows = session.execute(BY_PERSON, {"person_id": person_id})
+    return {row.subject_id: Earned(row.experts, row.paid, row.minutes) for row in rows}

@@ -11,6 +11,7 @@ from marketplace import clock
 from marketplace.actor import Role
 from marketplace.contracts.models import Timesheet
 from marketplace.payments import connected_accounts, earnings, promises
+from marketplace.payments.income import income
 from marketplace.payments.models import ConnectedPayout
 from marketplace.payments.tasks import gateway
 from marketplace.payments.views import address, bp
@@ -27,6 +28,7 @@ def money() -> ResponseReturnValue:
         "payments/money.html",
         account=earnings.account_of(db_session(), actor()),
         sums=earnings.sums_of(db_session(), actor(), current().books_currency),
+        income=income(db_session(), actor(), current().books_currency),
         weeks=earnings.earned(db_session(), weeks.rows),
         next_url=weeks.next_url,
         next_run=promises.pay_day(clock.now()),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts import find, reservations, timer
+from marketplace.contracts.consents import asking as consents
 from marketplace.contracts.models import Contract, Reservation
 from marketplace.contracts.rates import deciding
 from marketplace.contracts.states import CONTRACT_MOVES, ContractState, ReservationState, move
@@ -50,6 +51,7 @@ def end_contract(
     contract.ended_at = to_minute(clock.now())
     session.flush()
     deciding.close_at_end(session, contract)
+    consents.drop(session, contract)
     for reservation in _unused(session, contract):
         reservations.give_back(session, actor, reservation)
     applications.mark_ended(session, actor, contract.offer.application)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.contracts import reservations
+from marketplace.contracts.consents import asking as consents
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import ContractState, TimeKind
 from marketplace.contracts.weeks import Week, to_minute, week_of
@@ -102,6 +103,20 @@ def require_by_hand(contract: Contract) -> None:
         raise Refused(_("The time of a test is measured by the site, so nothing is entered by hand."))
 
 
+def require_consent(session: Session, contract: Contract, end: datetime) -> None:
+    """Raise Refused for time that ends after the days in which the expert had to agree to another use of the
+    work, as long as they have not answered."""
+    answer_by = consents.deadline(session, contract)
+    if answer_by is not None and end > answer_by:
+        raise Refused(
+            _(
+                "The use of your work has changed, and you had until %(when)s to answer. Agree on the "
+                "contract’s page, or stop. Time before that moment can still be entered.",
+                when=zoned(answer_by, contract.time_zone),
+            )
+        )
+
+
 def require_open(contract: Contract, now: datetime) -> None:
     """Raise Refused when work cannot be started on this contract at `now`."""
     if contract.state is ContractState.ENDED:
@@ -126,12 +141,15 @@ def require_reserved(session: Session, contract: Contract, week: Week, minutes: 
 
 
 def timer_end(session: Session, entry: TimeEntry) -> tuple[datetime, str]:
-    """When a timer has to stop, and why: after twelve hours; a paid one also where the reserved time is
-    used up, or a required credential ends."""
+    """When a timer has to stop, and why: after twelve hours, or when another use of the work was not agreed
+    to in time; a paid one also where the reserved time is used up, or a required credential ends."""
     start, contract = entry.started_at, entry.contract
     ends = [(start + LONGEST, _("A timer runs for twelve hours at most. Enter by hand what comes after."))]
     if contract.test is not None:
         ends.append((start + timedelta(minutes=contract.test.minutes), _("The time of the test was over.")))
+    answer_by = consents.deadline(session, contract)
+    if answer_by is not None:
+        ends.append((answer_by, _("The use of your work has changed, and you have not answered yet.")))
     if entry.kind is TimeKind.PAID:
         ends.append(_reserved_end(session, contract, start))
         for requirement in requirements(contract.gig):

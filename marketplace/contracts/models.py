@@ -21,7 +21,7 @@ from marketplace.contracts.states import (
     TimesheetState,
 )
 from marketplace.db import Base, Key, Public, Word
-from marketplace.gigs.models import Application, Gig, Guidelines, Project
+from marketplace.gigs.models import Application, DataUse, Gig, Guidelines, Project
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.money import Money, for_minutes
 
@@ -32,7 +32,8 @@ _RUNNING = sa.text("ended_at IS NULL AND removed_at IS NULL")
 class Offer(Public, Base):
     """What a client offers one applicant, with the whole text that would be signed. `rate` is for an hour.
 
-    With a `test` it is the paid test that is offered, and nothing else.
+    With a `test` it is the paid test that is offered, and nothing else. `data_use` is the version of the
+    statement on the use of the work that the text holds; None of a test, whose answers train nothing.
     """
 
     __tablename__ = "offers"
@@ -51,7 +52,7 @@ class Offer(Public, Base):
     starts_on: Mapped[date]
     terms_version: Mapped[str]
     terms: Mapped[str]
-    data_use: Mapped[str]
+    data_use_id: Mapped[int | None] = mapped_column(sa.ForeignKey("data_uses.id"))
     state: Mapped[OfferState] = mapped_column(Word(OfferState))
     expires_at: Mapped[datetime]
     made_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
@@ -63,6 +64,7 @@ class Offer(Public, Base):
     project: Mapped[Project] = relationship()
     gig: Mapped[Gig] = relationship()
     test: Mapped[QualificationTest | None] = relationship()
+    data_use: Mapped[DataUse | None] = relationship()
     person: Mapped[Person] = relationship(foreign_keys=[person_id])
 
     __table_args__ = (

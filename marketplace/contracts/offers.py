@@ -17,10 +17,11 @@ from marketplace.contracts.sittings import passes
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
-from marketplace.gigs import applications, words
+from marketplace.gigs import applications, data_use
 from marketplace.gigs import find as find_gig
+from marketplace.gigs.find import there
 from marketplace.gigs.members import tell, tell_client
-from marketplace.gigs.models import Application, ExpertProfile, Gig
+from marketplace.gigs.models import Application, DataUse, ExpertProfile, Gig
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.states import GigState
 from marketplace.i18n import gettext as _
@@ -55,7 +56,9 @@ def make_offer(
     _check_least(session, application, draft)
     passes.require(session, gig, application.person_id)
     applications.mark_offered(session, actor, application)
-    offer = put(session, actor, application, draft, _terms(application, draft), fee_bps=fee_bps)
+    statement = there(data_use.newest(session, gig.id))
+    text = _terms(application, draft, statement)
+    offer = put(session, actor, application, draft, text, fee_bps=fee_bps, statement=statement)
     client = gig.project.organization.name
     tell(
         session,
@@ -122,6 +125,7 @@ def put(
     *,
     fee_bps: int,
     test: QualificationTest | None = None,
+    statement: DataUse | None = None,
 ) -> Offer:
     """Write down what is offered, with the text that would be signed. Needs a running transaction."""
     gig, project = application.gig, application.gig.project
@@ -139,7 +143,7 @@ def put(
         starts_on=draft.starts_on,
         terms_version=terms.VERSION,
         terms=text,
-        data_use=gig.data_use,
+        data_use=statement,
         state=OfferState.MADE,
         expires_at=clock.now() + OPEN_FOR,
         made_by=actor.id,
@@ -238,7 +242,7 @@ def _check_least(session: Session, application: Application, draft: OfferDraft) 
         )
 
 
-def _terms(application: Application, draft: OfferDraft) -> str:
+def _terms(application: Application, draft: OfferDraft, statement: DataUse) -> str:
     gig, project = application.gig, application.gig.project
     return terms.write(
         terms.Terms(
@@ -249,6 +253,7 @@ def _terms(application: Application, draft: OfferDraft) -> str:
             rate=Money(draft.rate, project.currency),
             hours_per_week=draft.hours_per_week,
             starts_on=draft.starts_on,
-            data_use=" ".join([gig.data_use, words.said_uses(gig.uses or ())]),
+            data_use=statement,
+            secrecy=gig.secrecy,
         )
     )

@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock
 from marketplace.actor import Actor
 from marketplace.contracts import find, limits, offers, reservations, terms
+from marketplace.contracts.consents import asking as consents
 from marketplace.contracts.models import Contract, ContractRate, Offer
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.weeks import to_minute, week_of
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
-from marketplace.gigs import applications
+from marketplace.gigs import applications, data_use
 from marketplace.gigs import find as find_gig
+from marketplace.gigs.find import there
 from marketplace.gigs.members import tell_client
 from marketplace.gigs.states import GigState
 from marketplace.i18n import gettext as _
@@ -47,6 +49,8 @@ def accept_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID, sig
     session.flush()
     reservations.reserve(session, actor, contract, (first, first.next))
     applications.mark_hired(session, actor, offer.application)
+    # What was offered is signed as it stands; what has changed since is asked.
+    consents.ask(session, actor, contract, there(data_use.newest(session, gig.id)))
     audit.record(session, actor, "contract.signed", "contract", contract.public_id, offer=offer.public_id)
     tell_client(
         session,

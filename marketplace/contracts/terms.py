@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 
+from marketplace.gigs import data_use
+from marketplace.gigs.models import DataUse
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
 
-VERSION = "2026-11"
+VERSION = "2026-12"
 # California SB 988, New York FIFA and the Illinois FWPA want a pay date, at most 30 days after the work.
 PAID_WITHIN_DAYS = 30
 APPROVAL_DAYS = 5
@@ -28,7 +30,8 @@ class Terms:
     rate: Money
     hours_per_week: int
     starts_on: date
-    data_use: str
+    data_use: DataUse
+    secrecy: str
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,45 @@ def write(terms: Terms) -> str:
                 approval=APPROVAL_DAYS,
                 paid=PAID_WITHIN_DAYS,
             ),
-            _("5. Use of the work. %(data_use)s", data_use=terms.data_use),
+            *_use(terms.data_use),
+            *_secrecy(terms.secrecy),
             _(
-                "6. Ending. Either side may end this agreement at any time. What was worked until then is "
-                "paid."
+                "%(n)s. Ending. Either side may end this agreement at any time. What was worked until then "
+                "is paid.",
+                n=7 if terms.secrecy else 6,
             ),
         ]
     )
+
+
+def _use(statement: DataUse) -> list[str]:
+    return [
+        _("5. Use of the work, as the client states it (version %(n)s).", n=statement.version),
+        *(f"{each.label}: {each.text}" for each in data_use.said(statement)),
+        _(
+            "A change of this statement counts only for work after the expert has agreed to it. Whoever does "
+            "not agree may stop, and is paid for what was worked."
+        ),
+    ]
+
+
+def _secrecy(secrecy: str) -> list[str]:
+    """What has to stay secret, with what no such clause can forbid."""
+    if not secrecy:
+        return []
+    return [
+        _("6. What has to stay secret. %(secrecy)s", secrecy=secrecy),
+        # Defend Trade Secrets Act, 18 U.S.C. § 1833(b)(3): a contract about secrets has to say this. Of the
+        # same kind are Directive (EU) 2019/1937, article 24, and the right to speak of one's pay (29 U.S.C.
+        # § 157).
+        _(
+            "Nothing here keeps the expert from speaking to an authority, a court or their own lawyer, from "
+            "reporting what they believe to be against the law, or from speaking of their own pay and "
+            "working conditions. Nobody is held liable under the trade secret laws of the United States for "
+            "telling a secret in confidence to an official or a lawyer solely to report or investigate a "
+            "suspected violation of law, or in a filing under seal."
+        ),
+    ]
 
 
 def write_test(terms: PaidTest) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from marketplace.gigs.states import Kept, Owner
+
 US_STATES = ("US-CA", "US-NY", "US-TX", "US-FL", "US-IL", "US-PA", "US-MA", "US-WA")
 # By country: the type of a credential, and where it is issued.
 Issued = dict[str, tuple[str, tuple[str, ...]]]
@@ -41,16 +43,40 @@ GUIDELINES = {
     "judge": "Judge as for a shortlist: craft, originality, fitness for the brief. Two sentences each.",
 }
 
-DATA_USE = (
-    "Your work trains and tests one research model. It is kept for three years, is never sold, and is not "
-    "used to imitate you by name. Ownership passes to us on payment.",
-    "Your work is used to measure models before release, not to train them. It is kept for two years.",
-    "Your work trains models that professionals use under supervision. It may not replace licensed "
-    "judgement. It is kept for five years, and you may name the project in your record.",
-)
 
-# What of that some experts refuse.
-USED_FOR = {DATA_USE[2]: ("general_models",)}
+@dataclass(frozen=True)
+class Use:
+    """What a gig states about the use of the work; `uses` are those that some experts refuse."""
+
+    trains: str
+    used_in: str
+    owned_by: Owner
+    kept_for: Kept
+    uses: tuple[str, ...] = ()
+
+
+DATA_USE = (
+    Use(
+        "One research model, which is also tested with it.",
+        "Research at our own house. It is never sold, and not used to imitate you by name.",
+        Owner.CLIENT,
+        Kept.YEARS_3,
+    ),
+    Use(
+        "Nothing: models are measured with it before they are released.",
+        "Reports on how good our models are, without your name.",
+        Owner.CLIENT,
+        Kept.YEARS_2,
+    ),
+    Use(
+        "Models that professionals use under supervision.",
+        "Products for clinics, chambers and newsrooms. It may not replace licensed judgement, and you may "
+        "name the project in your record.",
+        Owner.CLIENT,
+        Kept.YEARS_5,
+        ("general_models",),
+    ),
+)
 
 GROUPS: dict[str, Work] = {
     "medicine": Work(

@@ -11,7 +11,7 @@ from stdnum import luhn
 from marketplace.credentials import checks, types
 from marketplace.demo.cast import LUMEN
 from marketplace.demo.names import CLIENTS, PLACES, WEIGHTS, a_name
-from marketplace.demo.templates import DATA_USE, GROUPS, GUIDELINES, Work
+from marketplace.demo.templates import DATA_USE, GROUPS, GUIDELINES, Use, Work
 from marketplace.matching import domains
 from marketplace.matching.tree import Domain, Wage
 
@@ -68,7 +68,7 @@ class GigPlan:
     task_kind: str
     description: str
     guidelines: str
-    data_use: str
+    data_use: Use
     rate_min: int
     rate_max: int
     hours_per_week: int

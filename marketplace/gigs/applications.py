@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.db import use_case
-from marketplace.errors import NotFound, Refused
+from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import find, fit, projection
 from marketplace.gigs.members import tell, tell_client
 from marketplace.gigs.models import Application, Gig
@@ -36,11 +37,19 @@ over: list[Callable[[Session, Actor, Application], None]] = []
 
 
 @use_case
-def apply(session: Session, actor: Actor, gig_public_id: uuid.UUID, note: str) -> Application:
-    """Apply for a published gig; the match of this moment is kept with the application.
+def apply(
+    session: Session,
+    actor: Actor,
+    gig_public_id: uuid.UUID,
+    note: str,
+    answers: Mapping[str, str] = MappingProxyType({}),
+) -> Application:
+    """Apply for a published gig, with an answer to each of its questions; the match of this moment is kept
+    with the application.
 
-    A credential that waits for its reviewer does not stand in the way. Raises Refused with the reason, and
-    the smallest change that would help, for everything else that a hard criterion refuses.
+    A credential that waits for its reviewer does not stand in the way. Raises Invalid when a question has no
+    answer; Refused with the reason, and the smallest change that would help, for everything else that a hard
+    criterion refuses.
     """
     actor.require(Role.EXPERT)
     gig = find.gig(session, actor, gig_public_id, lock=True)
@@ -51,6 +60,7 @@ def apply(session: Session, actor: Actor, gig_public_id: uuid.UUID, note: str) -
         gig=gig,
         person_id=actor.id,
         note=paragraph(note),
+        answers=_answered(gig, answers),
         state=ApplicationState.APPLIED,
         score=match.score,
         explanation=fit.kept(match),
@@ -204,6 +214,14 @@ def _check_open(session: Session, actor: Actor, gig: Gig) -> None:
         raise Refused(_("You have already applied for this gig."))
     if previous is not None and previous.state is ApplicationState.DECLINED:
         raise Refused(_("The client declined your application. The statement of reasons says why."))
+
+
+def _answered(gig: Gig, answers: Mapping[str, str]) -> list[dict[str, str]]:
+    """The questions as they are asked now, each with its answer."""
+    said = [(each, paragraph(answers.get(each, ""))) for each in gig.questions]
+    if not all(answer for _question, answer in said):
+        raise Invalid(_("Answer each question; the client asked them of everybody."), field="answers")
+    return [{"question": question, "answer": answer} for question, answer in said]
 
 
 def _accept_invitation(session: Session, actor: Actor, gig: Gig) -> None:

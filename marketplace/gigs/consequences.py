@@ -21,7 +21,7 @@ from marketplace.credentials import types
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Refused
-from marketplace.gigs import autosaves, drafts, find, fit, projection, queries, words
+from marketplace.gigs import autosaves, data_use, drafts, find, fit, projection, queries, words
 from marketplace.gigs.autosaves import Fields
 from marketplace.gigs.drafts import GigDraft
 from marketplace.gigs.members import tell
@@ -41,7 +41,9 @@ from marketplace.money import Money
 MILLISECONDS = 3_000
 WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
 # Who waits for an answer or holds an offer is told of a change of these.
-CONCERNS = ("rate", "hours", "dates", "test", "data_use", "uses")
+CONCERNS = (
+    "rate", "hours", "dates", "test", "trains", "used_in", "owned_by", "kept_for", "uses", "secrecy",
+)  # fmt: skip
 # So many applications are looked at one by one; of the rest it is said that they were not.
 MOST_LOOKED_AT = 500
 
@@ -80,6 +82,11 @@ class Consequences:
     invited: int
     test: QualificationTest | None
     requirements: tuple[Requirement, ...]
+
+    @property
+    def asks_again(self) -> bool:
+        """Does the statement on the use of the work change, so that whoever works is asked to agree?"""
+        return any(each.code in data_use.FIELDS for each in self.differences)
 
 
 @use_case
@@ -154,7 +161,7 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Dif
     ]
 
 
-LONG = ("description", "guidelines", "data_use")
+LONG = ("description", "guidelines", "trains", "used_in", "secrecy")
 # What matching takes from a gig as it is.
 PLAIN = ("domain", "rate_min", "rate_max", "hours_per_week", "starts_on", "time_zone", "shared_hours")
 
@@ -174,10 +181,15 @@ def _labels() -> dict[str, str]:
         "countries": _("Countries"),
         "zone": _("Working hours in common"),
         "skills": _("Skills that count"),
+        "trains": _("What the work trains"),
+        "used_in": _("What the work may be used in"),
+        "owned_by": _("Who owns the work"),
+        "kept_for": _("How long the work is kept"),
         "uses": _("Uses that some refuse"),
+        "secrecy": _("What has to stay secret"),
+        "questions": _("Questions to applicants"),
         "description": _("What is to be done"),
         "guidelines": _("Guidelines"),
-        "data_use": _("How the work may be used"),
     }
 
 
@@ -210,7 +222,10 @@ def _in_words(session: Session, said: Mapping[str, Any], requirements: Any, curr
         "countries": _listed(words.country(each) for each in said["countries"]),
         "zone": words.shared(said["time_zone"], said["shared_hours"]) or _("None"),
         "skills": ", ".join(said["skills"]) or _("None"),
+        "owned_by": data_use.owner(said["owned_by"]),
+        "kept_for": data_use.kept(said["kept_for"]),
         "uses": ", ".join(uses[each] for each in said["uses"] or ()) or _("None"),
+        "questions": " ".join(said["questions"]) or _("None"),
         **{name: said[name] for name in LONG},
     }
 

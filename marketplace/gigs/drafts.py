@@ -17,19 +17,21 @@ from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import Requirement
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
-from marketplace.gigs import autosaves, find, guidelines, projection, successors
+from marketplace.gigs import autosaves, data_use, find, guidelines, projection, successors
 from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Application, Gig, GigRequirement, Project
 from marketplace.gigs.publishing import missing
 from marketplace.gigs.qualification.models import QualificationTest
-from marketplace.gigs.states import ApplicationState, GigState, ProjectState, TaskKind
+from marketplace.gigs.states import ApplicationState, GigState, Kept, Owner, ProjectState, TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.matching import domains
+from marketplace.matching.uses import Use
 from marketplace.matching.zones import WORKING_HOURS
 from marketplace.text import line, once, paragraph
 
 MOST_REQUIREMENTS = 3
 MOST_SKILLS = 10
+MOST_QUESTIONS, LONGEST_QUESTION = 5, 200
 # With its mark, the copy's title still fits.
 LONGEST_COPIED = 180
 
@@ -48,8 +50,13 @@ class GigDraft:
     task_kind: TaskKind | None = None
     description: str = ""
     guidelines: str = ""
-    data_use: str = ""
+    trains: str = ""
+    used_in: str = ""
+    owned_by: Owner | None = None
+    kept_for: Kept | None = None
     uses: tuple[str, ...] | None = None
+    secrecy: str = ""
+    questions: tuple[str, ...] = ()
     rate_min: int | None = None
     rate_max: int | None = None
     hours_per_week: int | None = None
@@ -139,6 +146,7 @@ def edit_gig(
     autosaves.forget(session, actor, gig.project, gig)
     if gig.state is not GigState.DRAFT:
         guidelines.keep(session, actor, gig)
+        data_use.keep(session, actor, gig)
         texts.write(session, gig)
         successors.look(session, gig)
     projection.push_gig(session, gig)
@@ -181,8 +189,13 @@ def kept(draft: GigDraft) -> dict[str, Any]:
         "task_kind": draft.task_kind,
         "description": paragraph(draft.description),
         "guidelines": paragraph(draft.guidelines),
-        "data_use": paragraph(draft.data_use),
+        "trains": paragraph(draft.trains),
+        "used_in": paragraph(draft.used_in),
+        "owned_by": draft.owned_by,
+        "kept_for": draft.kept_for,
         "uses": None if draft.uses is None else sorted(set(draft.uses)),
+        "secrecy": paragraph(draft.secrecy),
+        "questions": once(draft.questions),
         "rate_min": draft.rate_min,
         "rate_max": draft.rate_max,
         "hours_per_week": draft.hours_per_week,
@@ -217,6 +230,8 @@ def check(draft: GigDraft) -> None:
     if len(once(draft.skills)) > MOST_SKILLS:
         raise Invalid(_("Name ten skills at most: those that decide."), field="skills")
     _check_zone(draft)
+    _check_kept(draft)
+    _check_questions(once(draft.questions))
     _check_requirements(draft.requirements)
 
 
@@ -246,6 +261,27 @@ def _check_zone(draft: GigDraft) -> None:
             _("Say how many working hours a day are to be shared, or choose any time zone."),
             field="shared_hours",
         )
+
+
+def _check_kept(draft: GigDraft) -> None:
+    """The statement says once how long the work is kept, and experts can refuse that it is without an end."""
+    if draft.kept_for is None or draft.uses is None:
+        return
+    if (draft.kept_for is Kept.NO_END) != (Use.UNLIMITED in draft.uses):
+        raise Invalid(
+            _(
+                "How long the work is kept is said in two ways. Tick “keeping the work without an end” below "
+                "when it is kept without an end, and only then."
+            ),
+            field="kept_for",
+        )
+
+
+def _check_questions(questions: list[str]) -> None:
+    if len(questions) > MOST_QUESTIONS:
+        raise Invalid(_("Ask five questions at most: those whose answers decide."), field="questions")
+    if any(len(each) > LONGEST_QUESTION for each in questions):
+        raise Invalid(_("A question has 200 characters at most. Each line is one."), field="questions")
 
 
 def _check_requirements(requirements: tuple[Requirement, ...]) -> None:

@@ -28,7 +28,7 @@ from marketplace.gigs.models import ExpertProfile, Gig, GigRequirement
 from marketplace.gigs.profiles import ProfileDraft, version_of
 from marketplace.gigs.projects import ProjectDraft
 from marketplace.gigs.qualification.models import QualificationTest
-from marketplace.gigs.states import TaskKind
+from marketplace.gigs.states import Kept, Owner, TaskKind
 from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
 from marketplace.matching import domains
@@ -42,8 +42,8 @@ FILL_IN = InputRequired(lazy("Fill this in."))
 HOURS = NumberRange(1, 80, lazy("Give between 1 and 80 hours."))
 # What a gig's form shows as the gig keeps it.
 PLAIN = (
-    "title", "domain", "description", "guidelines", "data_use", "hours_per_week", "headcount", "languages",
-    "countries", "time_zone", "shared_hours", "starts_on", "ends_on",
+    "title", "domain", "description", "guidelines", "trains", "used_in", "secrecy", "hours_per_week",
+    "headcount", "languages", "countries", "time_zone", "shared_hours", "starts_on", "ends_on",
 )  # fmt: skip
 AGES = (30, 60, 120, 365)
 # The answer that the work is for no use that some refuse.
@@ -179,8 +179,13 @@ class GigForm(Form):
     task_kind = SelectField(lazy("Kind of task"), [Optional()])
     description = TextAreaField(lazy("What is to be done"), [Optional(), PARAGRAPH])
     guidelines = TextAreaField(lazy("Guidelines"), [Optional(), LONG])
-    data_use = TextAreaField(lazy("Use of the work"), [Optional(), PARAGRAPH])
+    trains = TextAreaField(lazy("What the work trains"), [Optional(), PARAGRAPH])
+    used_in = TextAreaField(lazy("What it may be used in"), [Optional(), PARAGRAPH])
+    owned_by = SelectField(lazy("Who owns it once it is paid"), [Optional()])
+    kept_for = SelectField(lazy("How long it is kept"), [Optional()])
     uses = Checkboxes(lazy("Is the work for any of these?"), [none_or_some])
+    secrecy = TextAreaField(lazy("What has to stay secret"), [Optional(), PARAGRAPH])
+    questions = TextAreaField(lazy("Questions to applicants"), [Optional(), PARAGRAPH])
     rate_min = money_field(lazy("Lowest rate, an hour"), required=False)
     rate_max = money_field(lazy("Highest rate, an hour"), required=False)
     hours_per_week = IntegerField(lazy("Hours a week from each person"), [Optional(), HOURS])
@@ -214,6 +219,8 @@ class GigForm(Form):
         self.shared_hours.choices = [(0, _("None")), *((n, str(n)) for n in hours)]
         self.languages.choices = words.language_choices()
         self.countries.choices = list(countries().items())
+        self.owned_by.choices = [("", _("Choose one")), *words.owner_choices()]
+        self.kept_for.choices = [("", _("Choose one")), *words.kept_choices()]
         self.uses.choices = [*words.use_choices(), (NONE, _("None of these"))]
         self.rate_min.currency = self.rate_max.currency = currency
 
@@ -225,6 +232,9 @@ class GigForm(Form):
         return cls(
             **plain,
             skills=", ".join(gig.skills),
+            owned_by=gig.owned_by or "",
+            kept_for=gig.kept_for or "",
+            questions="\n".join(gig.questions),
             uses=gig.uses or ([] if gig.uses is None else [NONE]),
             task_kind=gig.task_kind.value if gig.task_kind else "",
             rate_min=_money(gig.rate_min, currency),
@@ -265,7 +275,12 @@ class GigForm(Form):
             task_kind=TaskKind(self.task_kind.data) if self.task_kind.data else None,
             description=self.description.data or "",
             guidelines=self.guidelines.data or "",
-            data_use=self.data_use.data or "",
+            trains=self.trains.data or "",
+            used_in=self.used_in.data or "",
+            owned_by=Owner(self.owned_by.data) if self.owned_by.data else None,
+            kept_for=Kept(self.kept_for.data) if self.kept_for.data else None,
+            secrecy=self.secrecy.data or "",
+            questions=tuple((self.questions.data or "").splitlines()),
             uses=tuple(each for each in self.uses.data if each != NONE) if self.uses.data else None,
             rate_min=_amount(self.rate_min.data),
             rate_max=_amount(self.rate_max.data),
@@ -291,10 +306,32 @@ class GigForm(Form):
         return self.draft()
 
 
+class AnswerForm(Part):
+    """An answer to one of the gig's questions."""
+
+    question = HiddenField()
+    answer = TextAreaField(lazy("Your answer"), [Length(max=2_000)])
+
+
 class ApplyForm(Form):
-    """A note to the client."""
+    """A note to the client, and the answers to what they ask."""
 
     note = TextAreaField(lazy("A note to the client"), [Optional(), PARAGRAPH])
+    answers = FieldList(FormField(AnswerForm))
+
+    def ask(self, questions: Iterable[str]) -> ApplyForm:
+        """The same form with the questions as they are now, and what was typed for each of them."""
+        typed, errors = self.typed(), [list(each.form.answer.errors) for each in self.answers]
+        while self.answers.entries:
+            self.answers.pop_entry()
+        for place, question in enumerate(questions):
+            entry = self.answers.append_entry({"question": question, "answer": typed.get(question, "")})
+            entry.form.answer.errors = errors[place] if place < len(errors) else []
+        return self
+
+    def typed(self) -> dict[str, str]:
+        """Each question with its answer."""
+        return {each.form.question.data or "": each.form.answer.data or "" for each in self.answers}
 
 
 class DeclineForm(Form):

@@ -132,8 +132,13 @@ def _change(session: Session, source: str, gig: Gig, row: GigRow) -> None:
     draft = replace(
         row.draft,
         guidelines=gig.guidelines,
-        data_use=gig.data_use,
+        trains=gig.trains,
+        used_in=gig.used_in,
+        owned_by=gig.owned_by,
+        kept_for=gig.kept_for,
         uses=None if gig.uses is None else tuple(gig.uses),
+        secrecy=gig.secrecy,
+        questions=tuple(gig.questions),
         skills=tuple(gig.skills),
     )
     drafts.write(gig, draft)

@@ -19,7 +19,9 @@ from marketplace.gigs.states import (
     ApplicationState,
     GigState,
     InvitationState,
+    Kept,
     Mark,
+    Owner,
     ProjectState,
     TaskKind,
 )
@@ -103,7 +105,10 @@ class Project(Public, Base):
 class Gig(Public, Base):
     """A piece of work at a rate band. Amounts are minor units of the project's currency for an hour.
 
-    `uses` are those that experts may refuse (see `matching.uses`), None until the client has said.
+    What the work trains, what it may be `used_in`, who owns it, how long it is kept and its `uses` are its
+    statement on the use of the work, see `data_use`; `uses` are those that experts may refuse (see
+    `matching.uses`). None until the client has said. `secrecy` is what an expert has to keep to themselves;
+    `questions` are answered by whoever applies.
     `left_at` is when it was last paused or closed; None while it is published. `test` is passed before
     anybody is offered a contract; None when there is none.
     """
@@ -117,8 +122,13 @@ class Gig(Public, Base):
     task_kind: Mapped[TaskKind | None] = mapped_column(Word(TaskKind))
     description: Mapped[str]
     guidelines: Mapped[str]
-    data_use: Mapped[str]
+    trains: Mapped[str] = mapped_column(server_default="", default="")
+    used_in: Mapped[str]
+    owned_by: Mapped[Owner | None] = mapped_column(Word(Owner))
+    kept_for: Mapped[Kept | None] = mapped_column(Word(Kept))
     uses: Mapped[list[str] | None] = mapped_column(TEXTS)
+    secrecy: Mapped[str] = mapped_column(server_default="", default="")
+    questions: Mapped[list[str]] = mapped_column(TEXTS, server_default="{}", default=list)
     rate_min: Mapped[int | None]
     rate_max: Mapped[int | None]
     hours_per_week: Mapped[int | None]
@@ -235,6 +245,26 @@ class Guidelines(Base):
     __table_args__ = (sa.UniqueConstraint("gig_id", "version"),)
 
 
+class DataUse(Base):
+    """What a gig's statement on the use of the work said from `written_at` on. Versions count from 1 and stay
+    as they are. One that was written before the statement had fields of its own lacks some of them."""
+
+    __tablename__ = "data_uses"
+
+    id: Mapped[Key]
+    gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"))
+    version: Mapped[int]
+    trains: Mapped[str]
+    used_in: Mapped[str]
+    owned_by: Mapped[Owner | None] = mapped_column(Word(Owner))
+    kept_for: Mapped[Kept | None] = mapped_column(Word(Kept))
+    uses: Mapped[list[str] | None] = mapped_column(TEXTS)
+    written_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    written_at: Mapped[datetime]
+
+    __table_args__ = (sa.UniqueConstraint("gig_id", "version"),)
+
+
 class Succession(Base):
     """A gig follows another of the same client, much the same, and pays `less` minor units an hour less.
 
@@ -277,7 +307,10 @@ class Autosave(Base):
 
 
 class Application(Public, Base):
-    """An expert's wish to work on a gig, with the match as it stood on that day."""
+    """An expert's wish to work on a gig, with the match as it stood on that day.
+
+    `answers` are those to the gig's questions, each with its `question` as it was asked.
+    """
 
     __tablename__ = "applications"
 
@@ -285,6 +318,7 @@ class Application(Public, Base):
     gig_id: Mapped[int] = mapped_column(sa.ForeignKey("gigs.id"), index=True)
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     note: Mapped[str]
+    answers: Mapped[list[dict[str, str]]] = mapped_column(JSONB, server_default="[]", default=list)
     state: Mapped[ApplicationState] = mapped_column(Word(ApplicationState))
     score: Mapped[int]
     explanation: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)

@@ -13,7 +13,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Refused
-from marketplace.gigs import find, guidelines, projection, successors
+from marketplace.gigs import data_use, find, guidelines, projection, successors
 from marketplace.gigs.finding import texts
 from marketplace.gigs.models import Gig
 from marketplace.gigs.states import GIG_MOVES, PROJECT_MOVES, GigState, ProjectState, move
@@ -37,7 +37,10 @@ def missing(gig: Gig | SimpleNamespace) -> list[Gap]:
         ("domain", gig.domain, _("Choose the domain whose experts you need.")),
         ("task_kind", gig.task_kind, _("Say what kind of task it is.")),
         ("description", gig.description, _("Describe the work, so that an expert can judge it.")),
-        ("data_use", gig.data_use, _("Say what the work trains and how it may be used.")),
+        ("trains", gig.trains, _("Say what the work trains.")),
+        ("used_in", gig.used_in, _("Say what the work may be used in.")),
+        ("owned_by", gig.owned_by, _("Say who owns the work.")),
+        ("kept_for", gig.kept_for, _("Say how long the work is kept.")),
         ("uses", gig.uses is not None, _("Say whether the work is for any of the uses that some refuse.")),
         ("rate_min", gig.rate_min, _("Give the lowest hourly rate.")),
         ("rate_max", gig.rate_max, _("Give the highest hourly rate.")),
@@ -73,6 +76,7 @@ def publish_gig(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> Gig
         move(project, ProjectState.OPEN, PROJECT_MOVES)
     gig.published_at = gig.published_at or clock.now()
     guidelines.keep(session, actor, gig)
+    data_use.keep(session, actor, gig)
     texts.write(session, gig)
     return _moved(session, actor, gig, GigState.PUBLISHED)
 

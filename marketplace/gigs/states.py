@@ -76,6 +76,27 @@ class TaskKind(StrEnum):
     JUDGE = "judge"
 
 
+class Owner(StrEnum):
+    """Who owns the work once it is paid."""
+
+    CLIENT = "client"
+    CUSTOMER = "customer"
+    EXPERT = "expert"
+    PUBLIC = "public"
+
+
+class Kept(StrEnum):
+    """How long the work is kept after it was handed in."""
+
+    PROJECT = "project"
+    YEAR_1 = "year_1"
+    YEARS_2 = "years_2"
+    YEARS_3 = "years_3"
+    YEARS_5 = "years_5"
+    YEARS_10 = "years_10"
+    NO_END = "no_end"
+
+
 # An application that still counts; a person has one for each gig.
 LIVE = (
     ApplicationState.APPLIED,

@@ -9,7 +9,7 @@ from babel import Locale
 from marketplace import clock
 from marketplace.accounts.people import countries
 from marketplace.gigs.qualification.models import QualificationTest
-from marketplace.gigs.states import TaskKind, task_word
+from marketplace.gigs.states import Kept, Owner, TaskKind, task_word
 from marketplace.i18n import current_locale, ngettext, zone_name
 from marketplace.i18n import gettext as _
 from marketplace.matching import bits, names
@@ -48,12 +48,33 @@ def use_choices() -> list[tuple[str, str]]:
     return [(code, text[:1].upper() + text[1:]) for code, text in said]
 
 
-def said_uses(uses: Iterable[str]) -> str:
-    """What the client says of the uses that experts may refuse, as a sentence."""
+def used(uses: Iterable[str]) -> str:
+    """The uses that experts may refuse, as a sentence."""
     said = names.uses(uses)
-    if not said:
-        return _("The client says that it is for none of the uses that experts can refuse here.")
-    return _("The client says that it is also for: %(uses)s.", uses=said)
+    return _("It is also for: %(uses)s.", uses=said) if said else _("None of them.")
+
+
+def owner_choices() -> list[tuple[str, str]]:
+    """Who may own the work."""
+    return [
+        (Owner.CLIENT, _("The client")),
+        (Owner.CUSTOMER, _("A customer of the client")),
+        (Owner.EXPERT, _("The expert")),
+        (Owner.PUBLIC, _("Nobody alone: it is published")),
+    ]
+
+
+def kept_choices() -> list[tuple[str, str]]:
+    """How long work may be kept."""
+    return [
+        (Kept.PROJECT, _("Until the project ends")),
+        (Kept.YEAR_1, _("A year")),
+        (Kept.YEARS_2, _("Two years")),
+        (Kept.YEARS_3, _("Three years")),
+        (Kept.YEARS_5, _("Five years")),
+        (Kept.YEARS_10, _("Ten years")),
+        (Kept.NO_END, _("Without an end")),
+    ]
 
 
 def task_choices() -> list[tuple[str, str]]:

@@ -171,7 +171,8 @@ def _gig(id_: int, project: Project, facts: GigFacts) -> dict[str, object]:
 
 def _always() -> dict[str, object]:
     return {
-        "description": "Read each answer, and say why.", "guidelines": "", "data_use": "Kept.",
-        "uses": [], "skills": [], "headcount": 5, "state": GigState.PUBLISHED,
+        "description": "Read each answer, and say why.", "guidelines": "",
+        "trains": "A model.", "used_in": "Kept.", "uses": [], "skills": [],
+        "headcount": 5, "state": GigState.PUBLISHED,
         "published_at": clock.now(), "version": 1,
     }  # fmt: skip

@@ -69,7 +69,7 @@ def test_what_was_offered_stays_when_the_gig_changes(session: Session) -> None:
         fund(session, project.public_id, 10_000_00)
         gig, ana = a_gig(session, client, project), an_expert(session)
         offer = an_offer(session, client, ana, gig)
-        edit_gig(session, client, gig.public_id, a_draft(data_use="Sold to anyone.", rate_max=120_00))
+        edit_gig(session, client, gig.public_id, a_draft(used_in="Sold to anyone.", rate_max=120_00))
         contract = sign(session, ana, offer)
     assert "Used by the client only." in contract.offer.terms
     assert contract.offer.rate == RATE

@@ -304,7 +304,9 @@ def test_a_change_after_which_nobody_may_grade_is_warned_of(
         asked = {"requirements-0-type": "us_medical_license", "requirements-0-jurisdiction": "US-CA"}
         typed = {
             "title": gig.title, "domain": gig.domain, "task_kind": "review", "description": "Read.",
-            "data_use": "Trains.", "uses": "none", "rate_min": "100", "rate_max": "200",
+            "trains": "A model.",
+            "used_in": "Here.", "owned_by": "client", "kept_for": "year_1", "uses": "none",
+            "rate_min": "100", "rate_max": "200",
             "hours_per_week": "10", "headcount": "2", "languages": "en", "starts_on": gig.starts_on,
             "test": str(trial.test.public_id), "version": str(gig.version), **rows, **asked,
         }  # fmt: skip

@@ -21,7 +21,7 @@ from marketplace.gigs.profiles import ProfileDraft, save_profile
 from marketplace.gigs.projection import push_project
 from marketplace.gigs.projects import ProjectDraft, create_project
 from marketplace.gigs.publishing import publish_gig
-from marketplace.gigs.states import TaskKind
+from marketplace.gigs.states import Kept, Owner, TaskKind
 from marketplace.ledger import chart
 from marketplace.money import Money
 from tests.factories.accounts import a_person, an_actor, an_organization
@@ -88,7 +88,10 @@ def a_draft(**changes: object) -> GigDraft:
         task_kind=TaskKind.REVIEW,
         description="Read model reports beside the images and mark what is wrong.",
         guidelines="Mark every finding.",
-        data_use="Trains a model that drafts reports. Used by the client only.",
+        trains="A model that drafts reports.",
+        used_in="Used by the client only.",
+        owned_by=Owner.CLIENT,
+        kept_for=Kept.YEARS_3,
         uses=(),
         rate_min=100_00,
         rate_max=200_00,

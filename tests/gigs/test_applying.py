@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace import clock
@@ -15,6 +17,7 @@ from marketplace.actor import SITE, Actor, Role
 from marketplace.credentials.claims import submit_credential
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.gigs.applications import (
+    apply,
     decline_application,
     mark_hired,
     mark_offered,
@@ -22,13 +25,16 @@ from marketplace.gigs.applications import (
     shortlist,
     withdraw_application,
 )
+from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.invitations import invite
 from marketplace.gigs.models import ExpertProfile, Gig
 from marketplace.gigs.projection import rebuild_projections
 from marketplace.gigs.states import ApplicationState, InvitationState
 from marketplace.matching import ranking
 from marketplace.reasons.models import Statement
+from tests.factories.accounts import enter
 from tests.factories.gigs import a_client, a_gig, a_project, an_application, an_expert, fund, licence
+from tests.visitor import Visitor, words
 
 
 def a_funded_gig(session: Session, **changes: object) -> tuple[Actor, Gig]:
@@ -158,3 +164,46 @@ def test_who_acts_for_a_client_is_never_found_for_it(session: Session) -> None:
     assert ranking.best_gigs(session, ana.id) == []
     end_role(session, client, role.public_id)
     assert len(ranking.best_experts(session, gig.id)) == 1
+
+
+def test_each_question_is_answered_and_kept_as_it_was_asked(session: Session) -> None:
+    asked = ("How many CTs did you read last year?", "Which systems do you know?")
+    client, gig = a_funded_gig(session, questions=(*asked, " ", asked[0]))
+    assert gig.questions == list(asked)
+    ana = an_expert(session)
+    with pytest.raises(Invalid) as refusal:
+        apply(session, ana, gig.public_id, "", {asked[0]: "400", asked[1]: "  "})
+    assert refusal.value.field == "answers"
+    made = apply(session, ana, gig.public_id, "", {asked[0]: "400", asked[1]: "Two."})
+    edit_gig(session, client, gig.public_id, replace(draft_of(gig), questions=("Why?",)))
+    assert made.answers == [
+        {"question": asked[0], "answer": "400"},
+        {"question": asked[1], "answer": "Two."},
+    ]
+
+
+def test_questions_are_few_and_short(session: Session) -> None:
+    client, gig = a_funded_gig(session)
+    for questions in (tuple(f"Question {n}?" for n in range(6)), ("Why? " * 50,)):
+        with pytest.raises(Invalid):
+            edit_gig(session, client, gig.public_id, replace(draft_of(gig), questions=questions))
+
+
+def test_questions_on_the_pages(app: Flask, session: Session) -> None:
+    client, gig = a_funded_gig(session, questions=("Why you?", "When?"))
+    ana = an_expert(session)
+    session.commit()
+    visitor, path = Visitor(enter(app.test_client(), session, ana)), f"/gigs/{gig.public_id}"
+    assert "Why you?" in words(visitor.get(path))
+    sent = {"answers-0-question": "Why you?", "answers-0-answer": "Twelve years of it."}
+    # One is empty, and a question that nobody asked is not kept.
+    page = visitor.post(
+        f"{path}/applications", **sent, **{"answers-1-question": "Old?", "answers-1-answer": "x"}
+    )
+    assert "Answer each question" in words(page)
+    assert "Twelve years of it." in page.text
+    visitor.post(
+        f"{path}/applications", **sent, **{"answers-1-question": "When?", "answers-1-answer": "Now."}
+    )
+    carla = Visitor(enter(app.test_client(), session, client))
+    assert "When? Now." in words(carla.get(f"{path}/applications"))

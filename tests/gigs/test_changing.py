@@ -241,10 +241,10 @@ def test_those_whom_it_concerns_are_told_and_nobody_else(session: Session, clien
         return list(session.scalars(sa.select(Notification).where(Notification.kind == "gig.changed")))
 
     assert change(guidelines="Mark every finding twice.") == []
-    [notice] = change(rate_max=180_00, data_use="Trains a model that is sold.")
+    [notice] = change(rate_max=180_00, trains="A model that is sold.")
     assert notice.person_id == waits.id
     assert "$100.00 – $180.00" in notice.body
-    assert "How the work may be used: rewritten." in notice.body
+    assert "What the work trains: rewritten." in notice.body
 
 
 def typed_form(page: str) -> dict[str, str]:
@@ -260,7 +260,9 @@ def test_a_client_looks_and_publishes_in_the_browser(
     path = f"/gigs/{gig.public_id}"
     fields = {
         "title": gig.title, "domain": gig.domain, "task_kind": "review", "description": "Read.",
-        "data_use": "Trains.", "uses": "none", "rate_min": "100", "rate_max": "130", "hours_per_week": "10",
+        "trains": "A model.",
+        "used_in": "Here.", "owned_by": "client", "kept_for": "year_1",
+        "uses": "none", "rate_min": "100", "rate_max": "130", "hours_per_week": "10",
         "headcount": "2", "languages": "en", "starts_on": gig.starts_on, "ends_on": gig.ends_on,
         **typed_form(carla.get(f"{path}/edit").text),
     }  # fmt: skip

@@ -75,7 +75,8 @@ def test_a_gig_is_written_previewed_and_published(app: Flask, session: Session) 
     assert [(each.type, each.jurisdiction) for each in gig.requirements] == [("us_medical_license", "US-CA")]
     preview = browser.post(
         f"/gigs/{gig.public_id}/edit", title="Review CT reports", domain=RADIOLOGY, task_kind="review",
-        description="Read them.", data_use="Trains a model.", uses=["none"], rate_min="100",
+        description="Read them.", trains="A model.", used_in="Here.",
+        owned_by="client", kept_for="years_2", uses=["none"], rate_min="100",
         rate_max="150.50", hours_per_week="10", headcount="2", starts_on="2027-01-04", languages=["en"],
         skills="CT, style guides,  CT", **requirements,
     )  # fmt: skip

@@ -109,11 +109,11 @@ def test_again_changes_nothing_and_another_rate_changes_a_draft(
     assert bring(file, CHEST, HEAD) == 0
     assert "0 new, 0 changed, 2 as before, 0 refused" in capsys.readouterr().out.splitlines()[-1]
     gig = the_gig(open_session, "G-1")
-    edit_gig(open_session, client, gig.public_id, replace(a_draft(), data_use="Kept.", skills=("triage",)))
+    edit_gig(open_session, client, gig.public_id, replace(a_draft(), trains="Kept.", skills=("triage",)))
     assert bring(file, {**CHEST, "rate_max": "150"}, HEAD) == 0
     assert "0 new, 1 changed, 1 as before, 0 refused" in capsys.readouterr().out
     gig = the_gig(open_session, "G-1")
-    assert (gig.rate_max, gig.data_use, gig.skills, gig.version) == (150_00, "Kept.", ["triage"], 3)
+    assert (gig.rate_max, gig.trains, gig.skills, gig.version) == (150_00, "Kept.", ["triage"], 3)
     assert ranking.gigs(open_session, [gig.id])[gig.id].rate_max == 150_00
     assert [count(open_session, each) for each in (Gig, Project, Organization)] == before
 

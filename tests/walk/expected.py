@@ -42,6 +42,8 @@ OPEN = {
     "contracts.new_offer": "carla",
     "contracts.new_rate": "carla",
     "contracts.offer": "ana carla dev fin gil opa",
+    "contracts.agreement": "ana carla dev fin gil opa",
+    "contracts.consent": "ana carla dev fin gil opa",
     "contracts.offers": "ana ben",
     "contracts.rate": "ana carla dev fin gil opa",
     "contracts.results": "carla dev",

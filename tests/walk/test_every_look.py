@@ -34,7 +34,8 @@ PHONE: ViewportSize = {"width": 375, "height": 800}
 MANY_PAGES = ("home.index",)
 # Files; and what tests/design looks at more closely.
 NO_PAGE = (
-    "design.index", "credentials.document", "ledger.account_export", "ledger.journal_export",
+    "contracts.agreement", "design.index", "credentials.document", "ledger.account_export",
+    "ledger.journal_export",
     "messages.attachment", "payments.statement_csv", "payments.statement_pdf", "static", "web.asset",
     "web.healthz", "web.readyz",
 )  # fmt: skip

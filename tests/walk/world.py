@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.consents.models import Consent
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
 from marketplace.contracts.entries import Work, add_entries
@@ -32,6 +33,7 @@ from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.contracts.usage.importing import bring_usage
 from marketplace.contracts.usage.models import UsageImport
 from marketplace.credentials.models import Credential
+from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.finding.models import Cadence, SavedSearch
 from marketplace.gigs.finding.saved import save_search
 from marketplace.gigs.finding.search import Search
@@ -39,6 +41,7 @@ from marketplace.gigs.models import ExpertProfile, Project
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.skill_aliases import set_alias
+from marketplace.gigs.states import Kept
 from marketplace.ledger.models import JournalEntry
 from marketplace.matching.models import MatchSkillAlias
 from marketplace.messages.models import Attachment
@@ -168,7 +171,7 @@ class World:
             "entry_id": TimeEntry, "dispute_id": TimeDispute, "gap_id": TimerGap,
             "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
-            "proposal_id": RateProposal, "import_id": UsageImport,
+            "proposal_id": RateProposal, "consent_id": Consent, "import_id": UsageImport,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -215,6 +218,7 @@ def made(house: House) -> World:
     _written(house)
     _questioned(house)
     _lower_rate(house)
+    _other_use(house)
     _counted(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
@@ -265,6 +269,13 @@ def _lower_rate(house: House) -> None:
     contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
     draft = RateDraft(contract.rate - 5_00, earliest(contract), "The second phase is simpler.")
     propose_rate(house.session, house.carla, contract.public_id, draft)
+
+
+def _other_use(house: House) -> None:
+    """Carla asks whoever works to agree to another use of it."""
+    contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
+    draft = replace(draft_of(contract.gig), kept_for=Kept.YEARS_10)
+    edit_gig(house.session, house.carla, contract.gig.public_id, draft)
 
 
 def _counted(house: House) -> None:

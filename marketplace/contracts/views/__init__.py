@@ -115,6 +115,7 @@ sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
 from marketplace.contracts.views import (  # noqa: E402
+    consents,
     deals,
     disputes,
     guidelines,
@@ -128,6 +129,7 @@ from marketplace.contracts.views import (  # noqa: E402
 
 __all__ = [
     "bp",
+    "consents",
     "deals",
     "disputes",
     "guidelines",

@@ -7,8 +7,9 @@ import uuid
 from flask import current_app, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace import reasons
+from marketplace import pdf, reasons
 from marketplace.actor import CLIENT, FINANCE, Role
+from marketplace.contracts import agreement as agreements
 from marketplace.contracts import ending, find, guidelines, limits, offers, queries, signing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
@@ -21,7 +22,7 @@ from marketplace.gigs.guidelines import newest as newest_guidelines
 from marketplace.gigs.models import Application
 from marketplace.gigs.queries import profiles_of
 from marketplace.i18n import gettext as _
-from marketplace.web import actor, db_session, guard, page, paged, try_form
+from marketplace.web import actor, db_session, file_response, guard, page, paged, try_form
 
 
 @bp.get("/offers", endpoint="offers")
@@ -167,6 +168,15 @@ def funds(project_id: uuid.UUID) -> ResponseReturnValue:
         mine=actor().has(*CLIENT, organization_id=project.organization_id),
         may_fund=actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id),
     )
+
+
+@bp.get("/contracts/<uuid:contract_id>/agreement.pdf")
+@guard()
+def agreement(contract_id: uuid.UUID) -> ResponseReturnValue:
+    """The signed agreement, and what was agreed since, to keep."""
+    contract = find.contract(db_session(), actor(), contract_id)
+    file = pdf.render(agreements.document(db_session(), contract))
+    return file_response(file, agreements.file_name(contract), "application/pdf")
 
 
 def _end(form: ReasonForm, contract_id: uuid.UUID) -> Contract:

@@ -24,7 +24,6 @@ from marketplace.demo.history.stage import WEEKS, Stage, trying
 from marketplace.demo.names import a_name
 from marketplace.demo.seed import actor_of
 from marketplace.demo.stripe_server import hands
-from marketplace.demo.templates import USED_FOR
 from marketplace.demo.world import GigPlan, ProjectPlan
 from marketplace.gigs.applications import apply
 from marketplace.gigs.drafts import GigDraft, draft_gig
@@ -161,8 +160,7 @@ def _draft(stage: Stage, gig: GigPlan) -> GigDraft:
         task_kind=TaskKind(gig.task_kind),
         description=gig.description,
         guidelines=gig.guidelines,
-        data_use=gig.data_use,
-        uses=USED_FOR.get(gig.data_use, ()),
+        **vars(gig.data_use),
         rate_min=gig.rate_min,
         rate_max=gig.rate_max,
         hours_per_week=gig.hours_per_week,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint
 
 from marketplace.credentials import types
-from marketplace.gigs import successors, words
+from marketplace.gigs import data_use, successors, words
 from marketplace.gigs import tasks as tasks
 from marketplace.gigs.states import ApplicationState, task_word
-from marketplace.matching import domains, names
+from marketplace.matching import domains
 
 bp = Blueprint("gigs", __name__)
 
@@ -23,7 +23,7 @@ def _words() -> dict[str, object]:
         "credential_title": types.title,
         "level_word": words.level,
         "language": words.language,
-        "use_word": names.use,
+        "data_use_said": data_use.said,
         "country": words.country,
         "shared_hours": words.shared,
         "test_in_short": words.test_in_short,

@@ -69,18 +69,19 @@ def show(gig_id: uuid.UUID) -> ResponseReturnValue:
     gig = find.gig(db_session(), actor(), gig_id)
     if actor().has(Role.CLIENT_ADMIN, Role.CLIENT_APPROVER, organization_id=gig.project.organization_id):
         return redirect(url_for("gigs.manage", gig_id=gig_id), 303)
-    return _show(gig, ApplyForm())
+    return _show(gig, ApplyForm().ask(gig.questions))
 
 
 @bp.post("/gigs/<uuid:gig_id>/applications")
 @guard(Role.EXPERT)
 def apply(gig_id: uuid.UUID) -> ResponseReturnValue:
-    """Apply with a note."""
+    """Apply with a note and answers."""
     form = ApplyForm()
-    if try_form(form, lambda: applications.apply(db_session(), actor(), gig_id, form.note.data or "")):
+    if try_form(form, lambda: _apply(gig_id, form)):
         flash(_("Your application is with the client. You hear from us as soon as they answer."), "success")
         return redirect(url_for("gigs.show", gig_id=gig_id), 303)
-    return _show(find.gig(db_session(), actor(), gig_id), form)
+    gig = find.gig(db_session(), actor(), gig_id)
+    return _show(gig, form.ask(gig.questions))
 
 
 @bp.post("/gigs/<uuid:gig_id>/invitation/refusal")
@@ -118,6 +119,11 @@ def _save(form: ProfileForm) -> ExpertProfile:
         # They are told; whoever sends it again means it.
         form.outdated(refusal.fields, db_session().get_one(ExpertProfile, actor().id))
         raise
+
+
+def _apply(gig_id: uuid.UUID, form: ApplyForm) -> Application:
+    note, answers = form.note.data or "", form.typed()
+    return applications.apply(db_session(), actor(), gig_id, note, answers)
 
 
 def _show(gig: Gig, form: ApplyForm) -> ResponseReturnValue:

@@ -1,0 +1,90 @@
+"""Reading who agreed to what use of their work, and when. Scoped."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.actor import Actor
+from marketplace.contracts import find
+from marketplace.contracts.consents.models import Consent, ConsentState
+from marketplace.contracts.models import Contract
+from marketplace.gigs import data_use
+from marketplace.gigs.data_use import Said
+from marketplace.gigs.find import there
+from marketplace.gigs.models import DataUse
+from marketplace.matching.uses import Use
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A version of the statement, and from when on work on the contract is used by it."""
+
+    statement: DataUse
+    from_at: datetime
+    signed_name: str
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One thing that a new version says otherwise, in words."""
+
+    label: str
+    was: str
+    is_now: str
+
+
+def consent(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Consent:
+    """One question, with its contract and its row locked if wanted. Raises NotFound."""
+    query = sa.select(Consent).where(Consent.public_id == public_id, Consent.visible_to(actor))
+    found = there(session.scalars(query).one_or_none())
+    if lock:
+        find.hold(session, found.contract_id)
+        session.refresh(found, with_for_update={"of": Consent})
+    return found
+
+
+def waiting(session: Session, contract: Contract) -> Consent | None:
+    """The question that waits for the contract's expert."""
+    query = sa.select(Consent).filter_by(contract_id=contract.id, state=ConsentState.WAITING)
+    return session.scalars(query).one_or_none()
+
+
+def waiting_for(session: Session, person_id: int) -> Sequence[Consent]:
+    """The questions that wait for a person (internal id), the first due first."""
+    query = sa.select(Consent).join(Consent.contract).where(Contract.person_id == person_id)
+    return session.scalars(
+        query.where(Consent.state == ConsentState.WAITING).order_by(Consent.answer_by)
+    ).all()
+
+
+def agreed(session: Session, contract: Contract) -> list[Agreed]:
+    """The versions by which work on the contract may be used, the first one first. An hour is used by the
+    last of them that was agreed to before it began."""
+    first, query = contract.offer.data_use, sa.select(Consent).filter_by(contract_id=contract.id)
+    given = session.scalars(query.where(Consent.state == ConsentState.GIVEN).order_by(Consent.answered_at))
+    found = [Agreed(first, contract.signed_at, contract.signed_name)] if first else []
+    later = [
+        Agreed(each.data_use, each.answered_at, each.signed_name or "") for each in given if each.answered_at
+    ]
+    return [*found, *later]
+
+
+def changed(before: DataUse | None, after: DataUse) -> list[Changed]:
+    """What the later version says otherwise."""
+    old = {each.code: each.text for each in data_use.said(before)} if before else {}
+    return [_changed(each, old) for each in data_use.said(after) if old.get(each.code) != each.text]
+
+
+def _changed(each: Said, old: dict[str, str]) -> Changed:
+    return Changed(each.label, old.get(each.code, ""), each.text)
+
+
+def refused(after: DataUse, refusals: Sequence[str]) -> list[Use]:
+    """What the expert refuses once and for all, and the version is for."""
+    return [Use(each) for each in after.uses or () if each in refusals]

@@ -1,4 +1,4 @@
-"""The signed agreement as a document that both sides keep: the text, the signature, and what was agreed since."""
+"""The signed agreement as a document that both sides keep: its text, the signature, and what came later."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from marketplace.contracts.consents.proofs import silence_is_no_consent
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import withheld
 from marketplace.contracts.models import (
@@ -220,4 +221,5 @@ PROOFS = [
     Proof("C7", "Of a questioned line is approved what was awarded", disputes_add_up),
     Proof("C9", "The site bears no more than roundings", only_roundings_are_ours),
     Proof("C8", "An approved hour keeps the rate of its day", rates_are_locked),
+    Proof("C10", "No time counts for a use of it that was not answered in time", silence_is_no_consent),
 ]

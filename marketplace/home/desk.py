@@ -15,6 +15,7 @@ from marketplace.accounts.models import Organization, OrganizationKind, Person
 from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts import queries as contract_queries
 from marketplace.contracts import timer
+from marketplace.contracts.consents import queries as consents
 from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.sittings.queries import to_grade
@@ -88,6 +89,20 @@ def _expert(session: Session, actor: Actor, currency: str) -> Desk:
     )
 
 
+def _consent_tasks(session: Session, actor: Actor) -> Iterator[Task]:
+    if asked := consents.waiting_for(session, actor.id):
+        yield Task(
+            ngettext(
+                "A client wants to use your work in another way. Answer by %(when)s.",
+                "On %(n)s contracts your work is to be used in another way. Answer the first by %(when)s.",
+                len(asked),
+                when=moment(asked[0].answer_by),
+            ),
+            _("See what changes"),
+            "contracts.index",
+        )
+
+
 def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
     if session.get(ExpertProfile, actor.id) is None:
         yield Task(
@@ -102,6 +117,7 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             "contracts.offers",
         )
     yield from _credential_tasks(session, actor)
+    yield from _consent_tasks(session, actor)
     yield from _work_tasks(session, actor)
     yield from _to_grade(session, actor)
     if _works(session, actor) and not _can_be_paid(session, actor):

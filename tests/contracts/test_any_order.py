@@ -4,6 +4,7 @@ entered twice, nothing was decided against anybody without a statement, and ever
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ from marketplace import clock
 from marketplace.actor import Role
 from marketplace.contracts import queries, tasks, timer
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
+from marketplace.contracts.consents import answering
+from marketplace.contracts.consents.models import Consent, ConsentState
 from marketplace.contracts.disputes import ruling, turns
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
@@ -34,6 +37,8 @@ from marketplace.contracts.rolling import roll_weeks
 from marketplace.contracts.states import DisputeState, TimeKind, TimesheetState
 from marketplace.contracts.timesheets import return_timesheet, submit_forgotten, submit_timesheet
 from marketplace.errors import DomainError
+from marketplace.gigs.drafts import draft_of, edit_gig
+from marketplace.gigs.states import Kept
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.payments import earnings
 from marketplace.reasons import appeals
@@ -75,6 +80,7 @@ ACTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "asks_and_is_ruled": {"minutes": SHARE},
     "appeals": {"outcome": st.sampled_from(Outcome)},
+    "use_changes": {"kept": st.sampled_from([Kept.YEARS_2, Kept.YEARS_5]), "agrees": st.integers(0, 2)},
     "ends": {"by_expert": st.booleans(), "really": st.integers(0, 9)},
 }  # fmt: skip
 
@@ -184,6 +190,20 @@ class AnyOrder(RuleBasedStateMachine):
         for opened in self.session.scalars(sa.select(Appeal).filter_by(outcome=None)).all():
             self.act(outcome, appeals.decide, self.operators[1], opened.public_id, outcome, TEXT)
 
+    def use_changes(self, kept: Kept, agrees: int) -> None:
+        """What is asked is answered at once, later or never; the gig then says something else."""
+        for asked in self.all(Consent, state=ConsentState.WAITING):
+            if agrees:
+                self.act(
+                    "agreed to a use",
+                    answering.agree,
+                    self.deal.expert,
+                    asked.public_id,
+                    self.deal.expert.name,
+                )
+        draft = replace(draft_of(self.deal.gig), kept_for=kept)
+        self.act("use changed", edit_gig, self.deal.client, self.deal.gig.public_id, draft)
+
     def ends(self, by_expert: bool, really: int) -> None:
         if really == 7:
             who = self.deal.expert if by_expert else self.deal.client
@@ -247,5 +267,5 @@ def test_in_any_order_everything_adds_up(session: Session) -> None:
     run_state_machine_as_test(machine, settings=SETTINGS)
     assert reached >= {
         "approved", "questioned", "submitted", "returned", "asked for a ruling", "ruled", "appealed",
-        "client agrees",
+        "client agrees", "use changed", "agreed to a use",
     }, reached  # fmt: skip

@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.actor import Actor, Role
+from marketplace.contracts import limits
 from marketplace.contracts.consents import queries
 from marketplace.contracts.consents.answering import agree, stop
 from marketplace.contracts.consents.models import Consent, ConsentState
+from marketplace.contracts.consents.proofs import silence_is_no_consent
 from marketplace.contracts.ending import end_contract
 from marketplace.contracts.entries import add_entry
 from marketplace.contracts.models import TimeEntry
@@ -157,6 +159,18 @@ def test_no_answer_is_no_yes(session: Session, deal: Deal) -> None:
         agree(session, deal.expert, asked.public_id, deal.expert.name)
         add_entry(session, deal.expert, deal.contract.public_id, work(late, 30))
         assert [drift for proof in PROOFS for drift in proof.run(session)] == []
+
+
+def test_the_proof_finds_time_of_those_who_did_not_answer(
+    session: Session, deal: Deal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clock.at(MONDAY + HOUR):
+        late = sold(session, deal).answer_by
+    monkeypatch.setattr(limits.consents, "deadline", lambda *_about: None)
+    with clock.at(late + DAY):
+        entry = an_entry(session, deal, late - HOUR / 2)
+    [drift] = silence_is_no_consent(session)
+    assert str(entry.public_id) in drift.subject
 
 
 def test_whoever_does_not_agree_stops_and_is_paid(session: Session, deal: Deal) -> None:

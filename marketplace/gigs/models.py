@@ -110,7 +110,7 @@ class Gig(Public, Base):
     `matching.uses`). None until the client has said. `secrecy` is what an expert has to keep to themselves;
     `questions` are answered by whoever applies.
     `left_at` is when it was last paused or closed; None while it is published. `test` is passed before
-    anybody is offered a contract; None when there is none.
+    anybody is offered a contract; None when there is none. `cost_centre` stands in for the project's.
     """
 
     __tablename__ = "gigs"
@@ -145,6 +145,7 @@ class Gig(Public, Base):
     published_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
     version: Mapped[int]
+    cost_centre: Mapped[str | None]
 
     project: Mapped[Project] = relationship()
     test: Mapped[QualificationTest | None] = relationship()
@@ -177,6 +178,11 @@ class Gig(Public, Base):
                 cls.id.in_(bound),
             ]
         return sa.or_(*seen)
+
+    @property
+    def charged_to(self) -> str | None:
+        """The client's cost centre for it: its own, or that of the project."""
+        return self.cost_centre or self.project.cost_centre
 
     @property
     def band(self) -> tuple[Money, Money] | None:

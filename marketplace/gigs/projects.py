@@ -15,6 +15,7 @@ from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs import find
+from marketplace.gigs.billing import reference
 from marketplace.gigs.models import Project
 from marketplace.gigs.states import ProjectState
 from marketplace.i18n import gettext as _
@@ -41,8 +42,8 @@ def create_project(
 ) -> Project:
     """Start a project of a verified organization; a second click finds what the first one started.
 
-    Raises Refused before the organization is verified, Invalid without a name, ValueError for a currency
-    that is not known.
+    Raises Refused before the organization is verified, Invalid without a name or for a number that is too
+    long, ValueError for a currency that is not known.
     """
     organization = find.organization(session, actor, organization_public_id)
     actor.require(Role.CLIENT_ADMIN, organization_id=organization.id)
@@ -78,8 +79,8 @@ def _start(
         name=name,
         summary=paragraph(draft.summary),
         currency=draft.currency,
-        purchase_order=line(draft.purchase_order or "") or None,
-        cost_centre=line(draft.cost_centre or "") or None,
+        purchase_order=reference(draft.purchase_order, "purchase_order"),
+        cost_centre=reference(draft.cost_centre, "cost_centre"),
         state=ProjectState.DRAFT,
         created_by=actor.id,
         created_at=clock.now(),

@@ -9,12 +9,14 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs
+from marketplace import audit, clock, jobs, money
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts import find, terms
+from marketplace.contracts.budgets import caps
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import passes
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
+from marketplace.contracts.weeks import week_on
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import applications, data_use
@@ -54,6 +56,7 @@ def make_offer(
     require_open(gig)
     _check(session, gig, draft)
     _check_least(session, application, draft)
+    _check_cap(session, application, draft, fee_bps)
     passes.require(session, gig, application.person_id)
     applications.mark_offered(session, actor, application)
     statement = there(data_use.newest(session, gig.id))
@@ -240,6 +243,16 @@ def _check_least(session: Session, application: Application, draft: OfferDraft) 
             _("This expert works for %(least)s an hour or more. Offer at least that.", least=profile.asked),
             field="rate",
         )
+
+
+def _check_cap(session: Session, application: Application, draft: OfferDraft, fee_bps: int) -> None:
+    """A week of it has to fit beside what the project's contracts take of its first two."""
+    pay = draft.rate * draft.hours_per_week
+    share = caps.Share(pay + money.share(pay, fee_bps), draft.hours_per_week * 60)
+    week = week_on(
+        max(draft.starts_on, clock.today(application.person.time_zone)), application.person.time_zone
+    )
+    caps.require_room(session, application.gig.project, {each.monday: share for each in (week, week.next)})
 
 
 def _terms(application: Application, draft: OfferDraft, statement: DataUse) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
+from marketplace.contracts.budgets import caps
 from marketplace.contracts.models import Contract, Reservation, TimeEntry, Timesheet
 from marketplace.contracts.states import ReservationState, TimeKind
 from marketplace.contracts.weeks import Week
@@ -34,7 +35,8 @@ def price(contract: Contract, rate: int, minutes: int) -> int:
 def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[Week]) -> list[Reservation]:
     """Set money aside for those of `weeks` that have none. Needs the contract's lock.
 
-    Raises Refused, with what is free and what is needed, when the project's funds do not cover all of it.
+    Raises Refused, with what is free and what is needed, when the project's funds do not cover all of it, or
+    its client caps what a week may take.
     """
     minutes = contract.week_minutes
     new = [
@@ -78,6 +80,7 @@ def top_up(session: Session, actor: Actor, contract: Contract, rate: int, from_a
     more = sum(amount for _reservation, amount in lacking)
     if more:
         _require_cover(session, contract, more, _short_of_rate)
+        caps.require_room(session, contract.project, caps.by_week(contract, _more(lacking)))
         for reservation, amount in lacking:
             reservation.amount += amount
         event = f"raised {from_at.astimezone(contract.zone).date()}"
@@ -86,6 +89,10 @@ def top_up(session: Session, actor: Actor, contract: Contract, rate: int, from_a
         session.flush()
         audit.record(session, actor, "money.reserved", "contract", contract.public_id, weeks=len(lacking))
     return more
+
+
+def _more(lacking: list[tuple[Reservation, int]]) -> list[tuple[Reservation, int, int]]:
+    return [(each, amount, 0) for each, amount in lacking]
 
 
 def _rate(contract: Contract, week: Week) -> int:
@@ -109,6 +116,8 @@ def _reserve(session: Session, actor: Actor, contract: Contract, new: list[Reser
         _require_cover(
             session, contract, sum(each.amount for each in new), partial(_short_of_weeks, len(new))
         )
+        asked = [(each, each.amount, each.minutes) for each in new]
+        caps.require_room(session, contract.project, caps.by_week(contract, asked))
         session.add_all(new)
         ledger.post_many(session, actor, [_reserving(contract, each) for each in new])
         session.flush()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.actor import SITE
 from marketplace.contracts import find, limits, reservations
+from marketplace.contracts.budgets.caps import OverCap
 from marketplace.contracts.models import Contract, Reservation
 from marketplace.contracts.states import ContractState, ReservationState
 from marketplace.contracts.weeks import Week, week_of
@@ -75,7 +76,18 @@ def _reserve_ahead(session: Session, contract: Contract) -> bool:
     try:
         return bool(reservations.reserve(session, SITE, contract, wanted))
     except NotCovered as short:
-        _warn(session, contract, this, short.sentence)
+        _warn(session, contract, this, short.sentence, "funding")
+        return False
+    except OverCap as full:
+        _warn(session, contract, this, full.sentence, "cap")
+        return sum(_reserved_alone(session, contract, week) for week in wanted) > 0
+
+
+def _reserved_alone(session: Session, contract: Contract, week: Week) -> bool:
+    """A week that is full keeps none of the others from being reserved."""
+    try:
+        return bool(reservations.reserve(session, SITE, contract, [week]))
+    except (NotCovered, OverCap):
         return False
 
 
@@ -87,8 +99,9 @@ def _week(contract: Contract, reservation: Reservation) -> Week:
     return week_of(reservation.week_start_at, contract.time_zone)
 
 
-def _warn(session: Session, contract: Contract, week: Week, why: str) -> None:
-    """Tell both sides once in a week that the next one is not reserved."""
+def _warn(session: Session, contract: Contract, week: Week, why: str, remedy: str) -> None:
+    """Tell both sides once in a week that the next one is not reserved; the client's notice leads to the page
+    of the project, `remedy`, where that can be changed."""
     path = f"/contracts/{contract.public_id}"
     kind = "reservation.short"
     told = sa.select(Notification.id).where(
@@ -102,4 +115,6 @@ def _warn(session: Session, contract: Contract, week: Week, why: str) -> None:
         return _("Next week's hours are not reserved yet"), why
 
     tell(session, contract.person_id, kind, path, say)
-    tell_client(session, contract.organization_id, kind, path, say)
+    tell_client(
+        session, contract.organization_id, kind, f"/projects/{contract.project.public_id}/{remedy}", say
+    )

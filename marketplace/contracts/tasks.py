@@ -18,6 +18,7 @@ from marketplace.contracts import (
     timesheets,
 )
 from marketplace.contracts.approving import reminders
+from marketplace.contracts.budgets import alerts
 from marketplace.contracts.disputes import ruling, turns
 from marketplace.contracts.rates import answering
 from marketplace.contracts.sittings import asking, grading, taking
@@ -112,6 +113,12 @@ def settle_disputes(session: Session) -> None:
     turns.settle_overdue(session)
 
 
+@jobs.task("contracts.watch_budgets")
+def watch_budgets(session: Session) -> None:
+    """Tell clients whose money is half, four fifths or wholly used."""
+    alerts.watch(session)
+
+
 jobs.periodic("10 * * * * *", "contracts.end_sittings", by_the_clock=True)
 jobs.periodic("45 */5 * * * *", "contracts.remind_graders", by_the_clock=True)
 jobs.periodic("20 3 * * *", "contracts.refresh_records")
@@ -126,6 +133,7 @@ jobs.periodic("25 * * * * *", "contracts.warn_of_ends", by_the_clock=True)
 jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.settle_disputes", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.expire_rates", by_the_clock=True)
+jobs.periodic("5 */10 * * * *", "contracts.watch_budgets", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
 hooks.on_upheld["time_dispute"] = hooks.nothing

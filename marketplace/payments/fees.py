@@ -101,6 +101,11 @@ def quote(amount: int, currency: str, rail: Rail, on: date) -> Quote:
     return Quote(amount, charge - amount, charge, currency)
 
 
+def at_least(amount: Money) -> Money:
+    """The amount, or the smallest that can be funded when that is more."""
+    return max(amount, Money(SMALLEST_FUNDING[amount.currency], amount.currency))
+
+
 def _gross(amount: int, price: Price) -> int:
     # Close from above by division, then down to the cent, since the fee itself is rounded.
     charge = -(-(amount + price.fixed) * 10_000 // (10_000 - price.basis_points)) + 1

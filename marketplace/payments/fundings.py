@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, ledger
 from marketplace.accounts.models import Organization, Person
 from marketplace.actor import SITE, Actor, Role
+from marketplace.contracts.budgets import alerts
 from marketplace.db import use_case
 from marketplace.errors import NotFound, Refused
 from marketplace.gigs import find, projection
@@ -268,6 +269,7 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
     )
     audit.record(session, SITE, "settle", "funding", funding.public_id, net=charge.net, fee=charge.fee)
     projection.push_project(session, funding.project_id)
+    alerts.rearm(session, funding.project)
     _tell(
         session,
         funding,

@@ -115,6 +115,7 @@ sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
 from marketplace.contracts.views import (  # noqa: E402
+    budgets,
     consents,
     deals,
     disputes,
@@ -129,6 +130,7 @@ from marketplace.contracts.views import (  # noqa: E402
 
 __all__ = [
     "bp",
+    "budgets",
     "consents",
     "deals",
     "disputes",

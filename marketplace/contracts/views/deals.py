@@ -11,6 +11,7 @@ from marketplace import pdf, reasons
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import agreement as agreements
 from marketplace.contracts import ending, find, guidelines, limits, offers, queries, signing
+from marketplace.contracts.budgets import alerts, standing
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.sittings import queries as sittings
@@ -164,6 +165,8 @@ def funds(project_id: uuid.UUID) -> ResponseReturnValue:
         "contracts/funds.html",
         project=project,
         burn=burn,
+        alerts=alerts.of_project(db_session(), project),
+        lasts=alerts.lasts(burn.free, standing.a_week(db_session(), project)),
         spending=spending(db_session(), project, burn.spent),
         mine=actor().has(*CLIENT, organization_id=project.organization_id),
         may_fund=actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id),

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import clock
 from marketplace.actor import CLIENT, FINANCE, Role
+from marketplace.contracts.budgets import standing
 from marketplace.contracts.queries import burn_down
 from marketplace.contracts.spending import spending
 from marketplace.gigs import find
@@ -41,9 +42,13 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
     lots = paged(db_session(), queries.fundings_of(actor(), project.id), by=Funding.id)
     may_fund = actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id)
     burn = burn_down(db_session(), project)
+    missing = standing.to_add(db_session(), project, burn.free)
+    if missing is not None and request.method == "GET":
+        form.amount.data = fees.at_least(missing)
     return page(
         "payments/fund.html",
         form=form,
+        missing=missing,
         project=project,
         lots=lots,
         burn=burn,

@@ -101,10 +101,13 @@ class ProfileForm(Form):
             **instead,
         )
 
-    def outdated(self, fields: Iterable[str], profile: ExpertProfile) -> None:
-        """Say beside these inputs what the profile says by now. Sent again, the form replaces that."""
+    def outdated(self, fields: Iterable[str], elsewhere: Iterable[str], profile: ExpertProfile) -> None:
+        """Say beside `fields` what the profile says by now. Sent again, the form replaces that; what was only
+        changed `elsewhere` is taken over."""
         now = ProfileForm.of(profile, formdata=None)
         self.version.data = now.version.data
+        for name in elsewhere:
+            self[name].process(None, now[name].data)
         for name in fields:
             what = _shown(now[name]) or _("nothing")
             self[name].errors = [*self[name].errors, _("Your profile says now: %(what)s", what=what)]

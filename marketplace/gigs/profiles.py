@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -23,6 +25,10 @@ MOST_SKILLS = 50
 MOST_DOMAINS = 10
 # The version of a profile that is not there yet.
 NONE_YET = "0"
+_COLUMNS = (
+    "headline", "about", "domains", "skills", "languages", "refusals", "min_rate", "currency",
+    "hours_per_week",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class ProfileDraft:
 
 class Outdated(Refused):
     """The profile was changed since the version that somebody opened. `fields` are the inputs in which it
-    does not say what they sent."""
+    does not say what they sent; `elsewhere` those that only the other change touched, and that it keeps."""
 
-    def __init__(self, fields: tuple[str, ...]) -> None:
+    def __init__(self, fields: tuple[str, ...], elsewhere: tuple[str, ...]) -> None:
         super().__init__(
             _(
                 "Your profile was changed after you opened it, in another window or elsewhere. What you "
@@ -54,7 +60,7 @@ class Outdated(Refused):
                 "Save again to replace what it says."
             )
         )
-        self.fields = fields
+        self.fields, self.elsewhere = fields, elsewhere
 
 
 @use_case
@@ -63,17 +69,19 @@ def save_profile(
 ) -> ExpertProfile:
     """Write one's own profile, in its version `version` if given. Matching knows it from the same moment on.
 
-    Raises Invalid, and Outdated when it was changed since that version and does not say the same already.
+    What was changed since that version and is sent as it was then stays. Raises Invalid; Outdated when
+    something was changed there and is sent as yet something else.
     """
     actor.require(Role.EXPERT)
     check(draft)
     profile = _held(session, actor)
+    values = kept(draft)
     if profile is None:
         profile = ExpertProfile(person_id=actor.id)
         session.add(profile)
     else:
-        _check_version(profile, draft, version)
-    write(profile, draft)
+        values = _merged(profile, values, version)
+    _write(profile, values)
     session.flush()
     audit.record(session, actor, "profile.saved", "profile", profile.public_id)
     projection.push_expert(session, actor.id)
@@ -82,8 +90,10 @@ def save_profile(
 
 
 def version_of(profile: ExpertProfile | None) -> str:
-    """What tells one version of a profile from the next."""
-    return profile.updated_at.isoformat() if profile else NONE_YET
+    """What tells one version of a profile from another, field by field."""
+    if profile is None:
+        return NONE_YET
+    return ",".join(f"{name}:{_mark(getattr(profile, name))}" for name in _COLUMNS)
 
 
 def _held(session: Session, actor: Actor) -> ExpertProfile | None:
@@ -92,18 +102,35 @@ def _held(session: Session, actor: Actor) -> ExpertProfile | None:
     return session.get(ExpertProfile, actor.id, with_for_update=True)
 
 
-def _check_version(profile: ExpertProfile, draft: ProfileDraft, version: str | None) -> None:
-    if version in (None, version_of(profile)):
-        return
-    differing = {name for name, value in kept(draft).items() if getattr(profile, name) != value}
-    if differing:
-        fields = ("min_rate" if name == "currency" else name for name in differing)
-        raise Outdated(tuple(sorted(set(fields))))
+def _merged(profile: ExpertProfile, sent: dict[str, Any], version: str | None) -> dict[str, Any]:
+    """What was sent, without what only somebody else changed. Raises Outdated."""
+    if version is None:
+        return sent
+    seen = dict(each.split(":", 1) for each in version.split(",") if ":" in each)
+    here = {name for name, value in sent.items() if _mark(value) != seen.get(name)}
+    there = {name for name in sent if _mark(getattr(profile, name)) != seen.get(name)}
+    clash = {name for name in here & there if sent[name] != getattr(profile, name)}
+    if clash:
+        raise Outdated(_inputs(clash), _inputs(there - here))
+    return {name: getattr(profile, name) if name in there - here else value for name, value in sent.items()}
+
+
+def _inputs(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({"min_rate" if name == "currency" else name for name in names}))
+
+
+def _mark(value: object) -> str:
+    """By which two values of a field are told apart."""
+    return sha256(repr(value).encode()).hexdigest()[:12]
 
 
 def write(profile: ExpertProfile, draft: ProfileDraft) -> None:
     """Let the profile say what the draft says. Checks nothing."""
-    for name, value in kept(draft).items():
+    _write(profile, kept(draft))
+
+
+def _write(profile: ExpertProfile, values: dict[str, Any]) -> None:
+    for name, value in values.items():
         setattr(profile, name, value)
     profile.updated_at = clock.now()
 

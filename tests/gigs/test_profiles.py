@@ -52,22 +52,44 @@ def test_a_second_window_is_told_what_differs_and_may_then_replace_it(
     browser = at_browser(app, session, ana)
     first, second = opened(browser), opened(browser)
     browser.post("/profile", **first(headline="Chest radiologist", languages=["en", "de"], min_rate="140.00"))
-    told = browser.post("/profile", **second(about="Eleven years."))
+    sent = second(headline="Radiologist, chest", about="Eleven years.", languages=["fr"], min_rate="130.00")
+    told = browser.post("/profile", **sent)
     assert told.status_code == 422
     assert "Your profile was changed after you opened it" in words(told)
     assert "Headline: Your profile says now: Chest radiologist" in words(told)
     assert "Languages that you write well: Your profile says now: English, German" in words(told)
     assert "The least you work for, an hour: Your profile says now: 140.00" in words(told)
-    assert "About you: Your profile says now: nothing" in words(told)
+    assert "About you: Your profile" not in words(told)
     assert "Domains: Your profile" not in words(told)
-    assert 'value="Radiologist"' in told.text
+    assert 'value="Radiologist, chest"' in told.text
     assert "Eleven years." in told.text
     profile = session.get_one(ExpertProfile, ana.id)
     assert (profile.headline, profile.min_rate, profile.about) == ("Chest radiologist", 140_00, "")
     again = VERSION.search(told.text)
     assert again
-    browser.post("/profile", **second(about="Eleven years.", version=again[1]))
-    assert (profile.headline, profile.min_rate, profile.about) == ("Radiologist", 120_00, "Eleven years.")
+    browser.post("/profile", **{**sent, "version": again[1]})
+    assert (profile.headline, profile.min_rate) == ("Radiologist, chest", 130_00)
+    assert (profile.languages, profile.about) == (["fr"], "Eleven years.")
+
+
+def test_what_only_the_other_window_changed_stays(app: Flask, session: Session, ana: Actor) -> None:
+    """Each window changes something else: both changes hold, and a conflict in one field undoes no other."""
+    browser = at_browser(app, session, ana)
+    first, second, third = opened(browser), opened(browser), opened(browser)
+    browser.post("/profile", **first(headline="Chest radiologist", skills="CT"))
+    browser.post("/profile", **second(about="Eleven years."))
+    profile = session.get_one(ExpertProfile, ana.id)
+    assert (profile.headline, profile.skills, profile.about) == ("Chest radiologist", ["CT"], "Eleven years.")
+    told = browser.post("/profile", **third(headline="Neuroradiologist"))
+    assert "Headline: Your profile says now: Chest radiologist" in words(told)
+    assert "Skills: Your profile says now" not in words(told)
+    version = VERSION.search(told.text)
+    assert version
+    assert 'value="CT"' in told.text
+    assert "Eleven years.</textarea>" in told.text
+    again = third(headline="Neuroradiologist", skills="CT", about="Eleven years.", version=version[1])
+    browser.post("/profile", **again)
+    assert (profile.headline, profile.skills, profile.about) == ("Neuroradiologist", ["CT"], "Eleven years.")
 
 
 def test_also_who_writes_the_first_one_in_two_windows(app: Flask, session: Session) -> None:
@@ -86,8 +108,8 @@ def test_a_second_click_is_no_change(session: Session, ana: Actor) -> None:
     assert version_of(save_profile(session, ana, changed, version)) != version
     save_profile(session, ana, changed, version)
     with pytest.raises(Outdated) as refusal:
-        save_profile(session, ana, replace(DRAFT, min_rate=Money(120_00, "EUR")), version)
-    assert refusal.value.fields == ("min_rate", "skills")
+        save_profile(session, ana, replace(DRAFT, skills=("MR",), headline="Doctor"), version)
+    assert (refusal.value.fields, refusal.value.elsewhere) == (("skills",), ())
 
 
 @pytest.mark.committed

@@ -117,7 +117,7 @@ def _save(form: ProfileForm) -> ExpertProfile:
         return profiles.save_profile(db_session(), actor(), form.draft(), form.version.data or None)
     except profiles.Outdated as refusal:
         # They are told; whoever sends it again means it.
-        form.outdated(refusal.fields, db_session().get_one(ExpertProfile, actor().id))
+        form.outdated(refusal.fields, refusal.elsewhere, db_session().get_one(ExpertProfile, actor().id))
         raise
 
 

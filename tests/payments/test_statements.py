@@ -20,12 +20,12 @@ from marketplace.accounts.models import Person
 from marketplace.actor import SITE
 from marketplace.contracts import rolling
 from marketplace.contracts.disputes import turns
+from marketplace.contracts.periods import Period, month_of, period_of
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.payments import payouts, sending
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.periods import Period, month_of, period_of
 from marketplace.payments.statements import documents
 from marketplace.payments.statements.building import Section, statement
 from marketplace.payments.statements.movements import months

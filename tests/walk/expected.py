@@ -32,6 +32,8 @@ OPEN = {
     "contracts.cap": "carla",
     "contracts.change": "ana",
     "contracts.choose_graders": "carla",
+    "contracts.costs": "carla dev rival",
+    "contracts.costs_csv": "carla dev rival",
     "contracts.dispute": "ana carla dev fin gil opa",
     "contracts.disputes": SIGNED_IN,
     "contracts.funds": "carla dev fin gil opa",

@@ -117,6 +117,7 @@ sources.register("project", _project_link)
 from marketplace.contracts.views import (  # noqa: E402
     budgets,
     consents,
+    costs,
     deals,
     disputes,
     guidelines,
@@ -132,6 +133,7 @@ __all__ = [
     "bp",
     "budgets",
     "consents",
+    "costs",
     "deals",
     "disputes",
     "guidelines",

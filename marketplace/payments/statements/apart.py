@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.models import Approval, ApprovedLine, Contract
+from marketplace.contracts.periods import Period
 from marketplace.money import Money
-from marketplace.payments.periods import Period
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import Person
+from marketplace.contracts.periods import Period
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
-from marketplace.payments.periods import Period
 from marketplace.payments.statements.apart import Apart, apart
 from marketplace.payments.statements.lines import Line, lines_of
 from marketplace.payments.statements.movements import balances_before, movements

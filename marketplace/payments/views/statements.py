@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from marketplace import pdf
 from marketplace.accounts.models import Person
 from marketplace.actor import Role
+from marketplace.contracts.periods import month_of, period_of
 from marketplace.i18n import zone_name
-from marketplace.payments.periods import month_of, period_of
 from marketplace.payments.statements import documents
 from marketplace.payments.statements.building import Statement, statement
 from marketplace.payments.statements.movements import months

@@ -9,8 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, jobs, ledger
+from marketplace.accounts.grants import actor_for
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import find, reservations, timesheets
+from marketplace.contracts.approving.models import EndedAs, FirstApproval
+from marketplace.contracts.approving.standing import end, standing
 from marketplace.contracts.disputes import opening
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
@@ -42,13 +45,21 @@ def approve_timesheet(
     """Approve the week that was seen, without the lines that are questioned. Pay and fee leave the reserved
     money, those of questioned lines for 2120; what is left of it returns.
 
-    Raises Refused when the week changed since, or is already approved; NotAllowed for the expert's own;
-    Invalid for a question without a reason, or about something else than a paid line of the week.
+    Raises Refused when the week changed since, is already approved, or needs two people, which
+    `approving.steps` knows; NotAllowed for the expert's own; Invalid for a question without a reason, or
+    about something else than a paid line of the week.
     """
     sheet = find.timesheet(session, actor, timesheet_public_id, lock=True)
     timesheets.require_approver(actor, sheet)
     timesheets.require_seen(sheet, seen_version)
+    if sheet.two_people:
+        raise Refused(_("This week needs two people. Open it, and give the first approval there."))
     return _approve(session, actor, sheet, questions)
+
+
+def approve_as_second(session: Session, actor: Actor, sheet: Timesheet, first: FirstApproval) -> Approval:
+    """Approve what the first of two decided. The caller holds the lock and has checked who and what."""
+    return _approve(session, actor, sheet, first.asked, first)
 
 
 def approve_overdue(session: Session) -> int:
@@ -75,21 +86,32 @@ def _approve_if_overdue(session: Session, timesheet_id: int) -> bool:
     late = sheet.approve_by is not None and sheet.approve_by <= clock.now()
     if sheet.state is not TimesheetState.SUBMITTED or not late:
         return False
-    _approve(session, SITE, sheet)
+    first = standing(session, sheet)
+    _approve(session, SITE, sheet, first.asked if first else (), first)
+    if first:
+        end(session, SITE, first, EndedAs.DEADLINE)
     return True
 
 
 def _approve(
-    session: Session, actor: Actor, sheet: Timesheet, questions: Sequence[Question] = ()
+    session: Session,
+    actor: Actor,
+    sheet: Timesheet,
+    questions: Sequence[Question] = (),
+    first: FirstApproval | None = None,
 ) -> Approval:
+    """With a `first` approval the questions are those of whoever gave it, who stands behind them."""
     timesheets.require_stopped(sheet)
     lines = lines_of(sheet)
     questioned = opening.questioned(lines, questions)
     move(sheet, TimesheetState.APPROVED, TIMESHEET_MOVES)
     sheet.version += 1
     approval = freeze(session, actor, sheet, [line for line in lines if line.entry.id not in questioned])
+    if first:
+        approval.first_id, approval.first_person_id = first.id, first.person_id
+    asker = actor_for(session, first.person_id) if first else actor
     disputes = [
-        opening.open_dispute(session, actor, sheet, line, questioned[line.entry.id])
+        opening.open_dispute(session, asker, sheet, line, questioned[line.entry.id])
         for line in lines
         if line.entry.id in questioned
     ]

@@ -247,7 +247,10 @@ class GuidelinesReading(Base):
 
 
 class Timesheet(Public, Base):
-    """A contract's week. `version` counts every change, so that an approval names what was seen."""
+    """A contract's week. `version` counts every change, so that an approval names what was seen.
+
+    `two_people` says that its client's rule asked for two when it was submitted.
+    """
 
     __tablename__ = "timesheets"
 
@@ -259,6 +262,7 @@ class Timesheet(Public, Base):
     state: Mapped[TimesheetState] = mapped_column(Word(TimesheetState))
     submitted_at: Mapped[datetime | None]
     approve_by: Mapped[datetime | None]
+    two_people: Mapped[bool] = mapped_column(server_default=sa.false(), default=False)
     version: Mapped[int]
 
     contract: Mapped[Contract] = relationship()
@@ -316,6 +320,7 @@ class Approval(Public, Base):
     By a person, or at a deadline by the site (`person_id` is then empty).
 
     `expert_amount` and `fee_amount` are the sums of its lines, in minor units of the contract's currency.
+    With a `first_id` somebody else had given the first of two approvals.
     """
 
     __tablename__ = "approvals"
@@ -324,13 +329,16 @@ class Approval(Public, Base):
     timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"), index=True)
     dispute_id: Mapped[int | None] = mapped_column(sa.ForeignKey("time_disputes.id"))
     person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    first_id: Mapped[int | None]
+    first_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     at: Mapped[datetime]
     lines_sha256: Mapped[bytes]
     expert_amount: Mapped[int]
     fee_amount: Mapped[int]
 
     timesheet: Mapped[Timesheet] = relationship(back_populates="approvals")
-    person: Mapped[Person | None] = relationship()
+    person: Mapped[Person | None] = relationship(foreign_keys=[person_id])
+    first_person: Mapped[Person | None] = relationship(foreign_keys=[first_person_id])
     lines: Mapped[list[ApprovedLine]] = relationship(order_by="ApprovedLine.id")
 
     __table_args__ = (
@@ -341,6 +349,11 @@ class Approval(Public, Base):
             postgresql_where=sa.text("dispute_id IS NULL"),
         ),
         sa.Index("ix_approvals_dispute_id", "dispute_id", postgresql_where=sa.text("dispute_id IS NOT NULL")),
+        sa.ForeignKeyConstraint(
+            ["first_id", "first_person_id", "timesheet_id"],
+            ["first_approvals.id", "first_approvals.person_id", "first_approvals.timesheet_id"],
+            name="fk_approvals_first_id_first_approvals",
+        ),
     )
 
     @property

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import limits, reservations
+from marketplace.contracts.approving.models import FirstApproval
 from marketplace.contracts.lines import lines_of
 from marketplace.contracts.models import (
     Approval,
@@ -181,12 +182,31 @@ def timesheets_for(actor: Actor, *states: TimesheetState) -> sa.Select[Timesheet
 
 
 def waiting_for_approval(actor: Actor) -> sa.Select[Timesheet]:
-    """Submitted weeks that this client's person may decide."""
+    """Submitted weeks that this client's person may decide, without those that wait for a second person
+    after them."""
+    return _submitted_to(actor).where(~_first_given_by(actor))
+
+
+def waiting_for_second(actor: Actor) -> sa.Select[Timesheet]:
+    """Submitted weeks of which this person gave the first of two approvals."""
+    return _submitted_to(actor).where(_first_given_by(actor))
+
+
+def _submitted_to(actor: Actor) -> sa.Select[Timesheet]:
     mine = actor.organizations(Role.CLIENT_ADMIN, Role.CLIENT_APPROVER)
     return timesheets_for(actor, TimesheetState.SUBMITTED).where(
         Timesheet.contract_id.in_(
             sa.select(Contract.id).where(Contract.organization_id.in_(mine), Contract.person_id != actor.id)
         )
+    )
+
+
+def _first_given_by(actor: Actor) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        FirstApproval.timesheet_id == Timesheet.id,
+        FirstApproval.ended_as.is_(None),
+        FirstApproval.version == Timesheet.version,
+        FirstApproval.person_id == actor.id,
     )
 
 

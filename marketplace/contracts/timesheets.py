@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, jobs
 from marketplace.actor import CLIENT, SITE, Actor, Role
 from marketplace.contracts import find, timer
+from marketplace.contracts.approving.models import EndedAs
+from marketplace.contracts.approving.rules import needs_two
+from marketplace.contracts.approving.standing import end_open
 from marketplace.contracts.models import TimeEntry, Timesheet
 from marketplace.contracts.states import TIMESHEET_MOVES, TimeKind, TimesheetState, move
 from marketplace.contracts.terms import APPROVAL_DAYS
@@ -71,6 +74,7 @@ def return_timesheet(
     require_approver(actor, sheet)
     require_seen(sheet, seen_version)
     move(sheet, TimesheetState.RETURNED, TIMESHEET_MOVES)
+    end_open(session, actor, sheet, EndedAs.RETURNED)
     sheet.version += 1
     session.flush()
     state_reasons(
@@ -155,6 +159,7 @@ def _submit(session: Session, actor: Actor, sheet: Timesheet) -> None:
     move(sheet, TimesheetState.SUBMITTED, TIMESHEET_MOVES)
     sheet.submitted_at = clock.now()
     sheet.approve_by = clock.now() + APPROVE_WITHIN
+    sheet.two_people = needs_two(session, sheet)
     sheet.version += 1
     session.flush()
     audit.record(session, actor, "timesheet.submitted", "timesheet", sheet.public_id, version=sheet.version)

@@ -59,6 +59,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "accounts.team": ("accounts.my_team", "accounts.organizations"),
     "contracts": OF_THE_WORK,
     "contracts.approval": ("contracts.waiting", *OF_THE_WORK),
+    "contracts.approval_rule": ("accounts.my_team",),
     "contracts.approve_lines": ("contracts.waiting",),
     "contracts.dispute": ("contracts.waiting", *OF_THE_WORK),
     "contracts.disputes": ("contracts.waiting", *OF_THE_WORK),

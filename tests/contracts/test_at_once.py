@@ -18,6 +18,8 @@ from marketplace import clock, ledger
 from marketplace.actor import Actor, Role
 from marketplace.contracts import gaps, tasks
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.approving import rules
+from marketplace.contracts.approving.steps import approve_week, confirm_week, take_back
 from marketplace.contracts.disputes import turns
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.ruling import rule
@@ -32,6 +34,7 @@ from marketplace.errors import Invalid, Refused
 from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.qualification.writing import retire_test
 from marketplace.ledger import chart
+from marketplace.money import Money
 from marketplace.reasons import appeals
 from marketplace.reasons.models import Appeal, Statement
 from tests.conftest import Committed
@@ -130,6 +133,76 @@ def test_two_approve_the_same_week(committed: Committed) -> None:
         assert len(ledger.entries_for(session, "approval:")) == 1
         assert approval.expert_amount == RATE
         no_drift(session)
+
+
+def week_for_two(committed: Committed) -> tuple[list[Actor], UUID, int]:
+    """Four who may approve, and a week that needs two of them."""
+    with committed.session() as session:
+        with clock.at(MONDAY):
+            deal = a_deal(session)
+            rules.set_rule(session, deal.client, deal.project.organization.public_id, Money(1, "USD"))
+        others = [
+            a_person(
+                session, f"{name} Approver", Role.CLIENT_APPROVER, organization=deal.project.organization
+            )
+            for name in ("Erin", "Finn")
+        ]
+        people = [deal.client, deal.approver, *(an_actor(session, each) for each in others)]
+        with clock.at(WEDNESDAY):
+            sheet = a_submitted_week(session, deal, MONDAY + timedelta(days=1))
+        return people, sheet.public_id, sheet.version
+
+
+def one_posting(committed: Committed) -> Approval:
+    with committed.session() as session:
+        [approval] = session.scalars(sa.select(Approval)).all()
+        assert len(ledger.entries_for(session, "approval:")) == 1
+        no_drift(session)
+        return approval
+
+
+def test_two_at_the_same_moment_are_the_two_that_a_week_needs(committed: Committed) -> None:
+    """F41 where two people are needed: each pressed the button twice, and one posting came of it."""
+    people, seen, version = week_for_two(committed)
+    pair = people[:2] * 2
+    answers = at_once(
+        committed, [lambda session, who=who: approve_week(session, who, seen, version) for who in pair]
+    )
+    assert answers.count("done") == 2
+    assert all(
+        "already approved" in each or "You gave the first" in each for each in answers if each != "done"
+    )
+    approval = one_posting(committed)
+    assert {approval.person_id, approval.first_person_id} == {each.id for each in people[:2]}
+
+
+def test_three_confirm_at_the_same_moment_and_one_posting_comes_of_it(committed: Committed) -> None:
+    people, seen, version = week_for_two(committed)
+    with committed.session() as session, clock.at(WEDNESDAY):
+        first = approve_week(session, people[0], seen, version).public_id
+    answers = at_once(
+        committed,
+        [lambda session, who=who: confirm_week(session, who, seen, version, first) for who in people[1:]],
+    )
+    assert sorted(answers) == ["This week is already approved."] * 2 + ["done"]
+    assert one_posting(committed).first_person_id == people[0].id
+
+
+def test_who_takes_it_back_and_who_confirms_do_not_both_succeed(committed: Committed) -> None:
+    people, seen, version = week_for_two(committed)
+    with committed.session() as session, clock.at(WEDNESDAY):
+        first = approve_week(session, people[0], seen, version).public_id
+    answers = at_once(
+        committed,
+        [
+            lambda session: take_back(session, people[0], seen, first),
+            lambda session: confirm_week(session, people[1], seen, version, first),
+        ],
+    )
+    assert answers.count("done") == 1
+    with committed.session() as session:
+        approved = session.scalar(sa.select(sa.func.count()).select_from(Approval))
+        assert approved == (answers[1] == "done")
 
 
 def test_the_same_hour_in_two_tabs_is_entered_once(committed: Committed) -> None:

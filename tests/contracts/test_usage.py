@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.approving.rules import set_rule
 from marketplace.contracts.ending import end_contract
 from marketplace.contracts.entries import Work, add_entry
 from marketplace.contracts.models import Timesheet
@@ -35,6 +36,7 @@ from marketplace.contracts.usage.importing import (
 from marketplace.contracts.usage.models import UsageDay, UsageImport
 from marketplace.contracts.weeks import week_on
 from marketplace.errors import Invalid, NotAllowed, NotFound
+from marketplace.money import Money
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer, sign
 from tests.factories.gigs import a_client, a_gig, an_expert
@@ -339,6 +341,30 @@ def test_one_that_was_approved_meanwhile_is_left_and_named(session: Session, dea
         outcome = approve_agreeing(session, deal.approver, seen)
     assert outcome.approved == 0
     assert "already approved" in outcome.left[0]
+
+
+def test_of_a_week_that_needs_two_it_says_that_it_got_only_the_first(
+    app: Flask, session: Session, deal: Deal
+) -> None:
+    with clock.at(MONDAY):
+        set_rule(session, deal.client, deal.project.organization.public_id, Money(180_00, "USD"))
+    small = another(session, deal, "Sue Small")
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY, 60)
+        little = a_submitted_week(session, small, TUESDAY, 59)
+        take(session, deal.client, counted(deal, 2, 60), counted(small, 2, 59))
+        seen = [f"{each.public_id} {each.version}" for each in (sheet, little)]
+        dev, carla = (Visitor(enter(app.test_client(), session, who)) for who in (deal.approver, deal.client))
+        assert "needs two people" in words(dev.get("/timesheets/waiting"))
+        said = words(dev.post("/timesheets/approvals", week=seen))
+        assert "1 week is approved" in said
+        assert "1 week needs two people and has your approval as the first" in said
+        assert "Waiting for a second person" in said
+        assert "You gave the first approval" in words(dev.post("/timesheets/approvals", week=seen[:1]))
+        carla.get("/timesheets/waiting")
+        assert "1 week is approved" in words(carla.post("/timesheets/approvals", week=seen[:1]))
+    session.refresh(sheet)
+    assert sheet.state is TimesheetState.APPROVED
 
 
 def test_nobody_approves_a_week_of_another_client_or_their_own(session: Session, deal: Deal) -> None:

@@ -28,6 +28,7 @@ OPEN = {
     "accounts.team": "carla",
     "accounts.verify": NOBODY,
     "contracts.approval": "ana carla dev fin gil opa",
+    "contracts.approval_rule": "carla",
     "contracts.approve_lines": "carla dev",
     "contracts.cap": "carla",
     "contracts.change": "ana",

@@ -162,6 +162,7 @@ class World:
             "test_id": session.scalars(sa.select(QualificationTest.public_id)).one(),
             "sitting_id": session.scalars(sa.select(Sitting.public_id)).one(),
             "subject_id": contract.public_id,
+            "first_id": contract.public_id,
             "attachment_id": session.scalars(sa.select(Attachment.public_id)).one(),
             "alias_id": session.scalars(sa.select(MatchSkillAlias.public_id)).one(),
             "stripe_id": session.scalars(sa.select(ConnectedPayout.stripe_id)).one(),

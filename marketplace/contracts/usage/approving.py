@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace.actor import Actor
-from marketplace.contracts import approvals, find, queries
+from marketplace.contracts import find, queries
+from marketplace.contracts.approving.models import FirstApproval
+from marketplace.contracts.approving.steps import approve_week
 from marketplace.contracts.models import Approval, Timesheet
 from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.usage import comparing
@@ -34,9 +36,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many were approved, and a sentence for each week that was left."""
+    """How many were approved, how many of those that need two people got only the first, and a sentence for
+    each week that was left."""
 
     approved: int
+    first: int
     left: list[str]
 
 
@@ -59,23 +63,24 @@ def approve_agreeing(session: Session, actor: Actor, seen: Sequence[tuple[uuid.U
     approved, when one of them is not the actor's to see.
     """
     names = {public_id: _name(find.timesheet(session, actor, public_id)) for public_id, _version in seen}
-    done, left = 0, []
+    done: list[Approval | FirstApproval] = []
+    left = []
     for public_id, version in seen:
         try:
-            _approve(session, actor, public_id, version)
-            done += 1
+            done.append(_approve(session, actor, public_id, version))
         except Refused as refusal:
             left.append(f"{names[public_id]}: {refusal.sentence}")
-    return Outcome(done, left)
+    first = sum(isinstance(each, FirstApproval) for each in done)
+    return Outcome(len(done) - first, first, left)
 
 
 @use_case
-def _approve(session: Session, actor: Actor, public_id: uuid.UUID, version: int) -> Approval:
+def _approve(session: Session, actor: Actor, public_id: uuid.UUID, version: int) -> Approval | FirstApproval:
     sheet = find.timesheet(session, actor, public_id, lock=True)
     compared = comparing.of_week(session, sheet.contract, week_on(sheet.starts_on, sheet.zone))
     if sheet.state is TimesheetState.SUBMITTED and (compared is None or not compared.agrees):
         raise Refused(_("It does not agree with the tool any more, so it is left for you to look at."))
-    return approvals.approve_timesheet(session, actor, public_id, version)
+    return approve_week(session, actor, public_id, version)
 
 
 def _name(sheet: Timesheet) -> str:

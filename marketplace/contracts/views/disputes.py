@@ -9,7 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import CLIENT, Actor, Role
-from marketplace.contracts import approvals, find, timesheets
+from marketplace.contracts import find, timesheets
+from marketplace.contracts.approving.models import FirstApproval
+from marketplace.contracts.approving.steps import approve_week
 from marketplace.contracts.disputes import queries, ruling, turns
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import SUBJECT, Question
@@ -42,8 +44,12 @@ def approve_lines(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     lines = lines_of(sheet)
     form = lines_form(lines)
     asked = questions(form, lines)
-    if try_form(form, lambda: _approve(timesheet_id, asked)):
-        flash(_decided(len(asked), len(lines)), "success")
+    done = try_form(form, lambda: _approve(timesheet_id, asked))
+    if done:
+        flash(
+            _first_of_two() if isinstance(done, FirstApproval) else _decided(len(asked), len(lines)),
+            "success",
+        )
         return redirect(url_for("contracts.timesheet", timesheet_id=timesheet_id), 303)
     return page("contracts/approve_lines.html", form=form, sheet=sheet, contract=sheet.contract, lines=lines)
 
@@ -128,10 +134,17 @@ def rule_dispute(dispute_id: uuid.UUID) -> ResponseReturnValue:
     return _dispute(dispute_id, form)
 
 
-def _approve(timesheet_id: uuid.UUID, asked: list[Question]) -> Approval:
+def _approve(timesheet_id: uuid.UUID, asked: list[Question]) -> Approval | FirstApproval:
     if not asked:
         raise Refused(_("You have questioned nothing. Choose why you question a line, or approve the week."))
-    return approvals.approve_timesheet(db_session(), actor(), timesheet_id, seen_version(), asked)
+    return approve_week(db_session(), actor(), timesheet_id, seen_version(), asked)
+
+
+def _first_of_two() -> str:
+    return _(
+        "This is the first of two approvals. Your questions take effect when a colleague confirms them, "
+        "or at the deadline."
+    )
 
 
 def _rule(form: RuleForm, dispute_id: uuid.UUID) -> TimeDispute:

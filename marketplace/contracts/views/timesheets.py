@@ -9,8 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import reasons
 from marketplace.actor import CLIENT, Role
-from marketplace.contracts import approvals, find, queries, rounding
+from marketplace.contracts import find, queries, rounding
 from marketplace.contracts import timesheets as use
+from marketplace.contracts.approving.models import FirstApproval
+from marketplace.contracts.approving.steps import approve_week
 from marketplace.contracts.disputes import parts
 from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.forms import ReasonForm
@@ -18,6 +20,7 @@ from marketplace.contracts.lines import lines_of
 from marketplace.contracts.models import Timesheet
 from marketplace.contracts.states import DisputeState, TimesheetState
 from marketplace.contracts.views import bp
+from marketplace.contracts.views.forms_two_people import NoteForm
 from marketplace.i18n import gettext as _
 from marketplace.web import actor, db_session, guard, page, paged, try_form
 
@@ -36,7 +39,7 @@ def timesheets() -> ResponseReturnValue:
 @guard()
 def timesheet(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     """One week, line by line."""
-    return _timesheet(timesheet_id, ReasonForm(about="timesheet"))
+    return show_timesheet(timesheet_id)
 
 
 @bp.get("/approvals/<uuid:approval_id>")
@@ -60,8 +63,11 @@ def submit(timesheet_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*CLIENT)
 def approve(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     """Approve a week."""
-    approvals.approve_timesheet(db_session(), actor(), timesheet_id, seen_version())
-    flash(_("The week is approved, and the expert is owed for it."), "success")
+    done = approve_week(db_session(), actor(), timesheet_id, seen_version())
+    if isinstance(done, FirstApproval):
+        flash(_("This is the first of two approvals. Your colleagues are asked for the second."), "success")
+    else:
+        flash(_("The week is approved, and the expert is owed for it."), "success")
     return redirect(url_for("contracts.waiting"), 303)
 
 
@@ -73,7 +79,7 @@ def give_back(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     if try_form(form, lambda: _give_back(form, timesheet_id)):
         flash(_("The week is back with the expert, who knows why."), "success")
         return redirect(url_for("contracts.waiting"), 303)
-    return _timesheet(timesheet_id, form)
+    return show_timesheet(timesheet_id, form)
 
 
 def _give_back(form: ReasonForm, timesheet_id: uuid.UUID) -> Timesheet:
@@ -87,7 +93,10 @@ def _give_back(form: ReasonForm, timesheet_id: uuid.UUID) -> Timesheet:
     )
 
 
-def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
+def show_timesheet(
+    timesheet_id: uuid.UUID, form: ReasonForm | None = None, note_form: NoteForm | None = None
+) -> ResponseReturnValue:
+    """The page of a week, with a form that was not taken."""
     sheet = find.timesheet(db_session(), actor(), timesheet_id)
     mine = sheet.contract.person_id == actor().person_id
     decides = actor().has(*CLIENT, organization_id=sheet.contract.organization_id) and not mine
@@ -96,14 +105,16 @@ def _timesheet(timesheet_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue
     priced = ((line.minutes, line.rate, line.pay) for line in lines)
     return page(
         "contracts/timesheet.html",
-        form=form,
+        form=form or ReasonForm(about="timesheet", formdata=None),
         sheet=sheet,
         contract=sheet.contract,
+        me=actor().person_id,
         lines={line.entry.id: line for line in lines},
         rounding=rounding.said(priced, sheet.contract.currency),
         mine=mine,
         writable=mine and sheet.state in (TimesheetState.OPEN, TimesheetState.RETURNED),
         decides=decides and sheet.state is TimesheetState.SUBMITTED,
+        note_form=note_form or NoteForm(formdata=None),
         statement=reasons.about(db_session(), "timesheet", sheet.public_id),
         disputes=questioned,
         waits_apart=any(each.state is not DisputeState.SETTLED for each in questioned.values()),

@@ -9,9 +9,12 @@ import sqlalchemy as sa
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from marketplace.accounts.queries import administered
 from marketplace.actor import CLIENT
 from marketplace.contracts import queries
+from marketplace.contracts.approving.standing import standing_of
 from marketplace.contracts.models import Timesheet
+from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.usage import approving, comparing
 from marketplace.contracts.views import bp
 from marketplace.i18n import gettext as _
@@ -35,6 +38,10 @@ def waiting() -> ResponseReturnValue:
         differing=differing,
         agreeing=agreeing,
         without=_listed(found.without, "after"),
+        seconds=_listed(queries.waiting_for_second(actor()), "seconds"),
+        firsts=standing_of(db_session(), queries.timesheets_for(actor(), TimesheetState.SUBMITTED)),
+        me=actor().person_id,
+        administered=administered(db_session(), actor()),
         compared=comparing.of_sheets(db_session(), [*differing, *agreeing]),
     )
 
@@ -51,11 +58,23 @@ def approve_agreeing() -> ResponseReturnValue:
             outcome.approved,
         )
         flash(done, "success")
+    if outcome.first:
+        flash(_first(outcome.first), "info")
     for sentence in outcome.left:
         flash(sentence, "warning")
-    if not outcome.approved and not outcome.left:
+    if not (outcome.approved or outcome.first or outcome.left):
         flash(_("There was no week to approve."), "info")
     return redirect(url_for("contracts.waiting"), 303)
+
+
+def _first(n: int) -> str:
+    return ngettext(
+        "%(n)s week needs two people and has your approval as the first. Your colleagues are asked for the "
+        "second; nothing is paid before that.",
+        "%(n)s weeks need two people and have your approval as the first. Your colleagues are asked for the "
+        "second; nothing is paid before that.",
+        n,
+    )
 
 
 def _listed(query: sa.Select[Timesheet], name: str, **size: int) -> Page[Timesheet]:

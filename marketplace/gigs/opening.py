@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.credentials import types
-from marketplace.gigs.finding.hiding import hidden_ids
+from marketplace.gigs.finding.hiding import left_out
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.matching import candidates, ranking
@@ -60,9 +60,9 @@ def opening(session: Session, person_id: int) -> Opening | None:
     expert = ranking.experts(session, [person_id]).get(person_id)
     if expert is None or not expert.domains:
         return None
-    hidden = hidden_ids(session, person_id)
-    near = candidates.newest_near(session, expert, LOOKED_AT + len(hidden))
-    ids = [gig_id for gig_id in near if gig_id not in hidden][:LOOKED_AT]
+    others = left_out(session, person_id)
+    near = candidates.newest_near(session, expert, LOOKED_AT + len(others))
+    ids = [gig_id for gig_id in near if gig_id not in others][:LOOKED_AT]
     gigs = list(ranking.gigs(session, ids).values())
     return among(expert, gigs)
 

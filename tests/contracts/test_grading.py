@@ -27,12 +27,14 @@ from marketplace.credentials.gate import Requirement
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.gigs import candidates
 from marketplace.gigs.drafts import draft_of, edit_gig
-from marketplace.gigs.finding import telling
+from marketplace.gigs.finding import lists, telling
 from marketplace.gigs.finding.models import Cadence, GigAlert
+from marketplace.gigs.finding.search import NEWEST, Search
 from marketplace.gigs.invitations import Sent, invite, invite_many
 from marketplace.gigs.models import ExpertProfile
 from marketplace.gigs.narrowing import Wanted
 from marketplace.gigs.qualification.models import Question
+from marketplace.matching import openings
 from marketplace.notifications.models import Notification
 from marketplace.reasons import appeal
 from marketplace.reasons.appeals import decide
@@ -334,6 +336,12 @@ def told_of(session: Session, trial: Trial, expert: Actor) -> bool:
     return session.scalars(heard).first() is not None
 
 
+def listed(session: Session, expert: Actor) -> list[int]:
+    """The gigs in their list (internal ids)."""
+    openings.forget()
+    return [each.gig.id for each in lists.find(session, expert.id, Search(), NEWEST).rows]
+
+
 def test_who_grades_for_a_gig_is_no_candidate_for_it(session: Session, trial: Trial) -> None:
     client, gig = trial.deal.client, trial.gig.public_id
     profile = session.get_one(ExpertProfile, trial.gia.id).public_id
@@ -347,10 +355,12 @@ def test_who_grades_for_a_gig_is_no_candidate_for_it(session: Session, trial: Tr
         assert invite_many(session, client, gig, [profile], "Please look.") == Sent(unfit=1)
         assert profile not in candidates.best(session, trial.gig, Wanted(), 10)
         assert not told_of(session, trial, trial.gia)
+        assert trial.gig.id not in listed(session, trial.gia)
         # Once somebody else grades, she is a candidate like any other.
         graders.choose_graders(session, client, trial.test.public_id, [])
         assert profile in candidates.best(session, trial.gig, Wanted(), 10)
         assert told_of(session, trial, trial.gia)
+        assert trial.gig.id in listed(session, trial.gia)
         assert invite(session, client, gig, profile, "Please look.").person_id == trial.gia.id
         an_application(session, trial.gia, trial.gig)
         with pytest.raises(Refused, match="Gia Grader has applied for Check CT reports"):

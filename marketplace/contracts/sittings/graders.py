@@ -101,6 +101,13 @@ def working(session: Session, test_id: int) -> set[int]:
     return set(session.scalars(query.where(_works_for(session, test.organization_id))))
 
 
+def graded(session: Session, person_id: int) -> set[int]:
+    """Which tests (internal ids) this person (internal id) is chosen to grade for a client for whom they
+    work now."""
+    chosen = session.scalars(sa.select(Grader.test_id).where(Grader.person_id == person_id)).all()
+    return {test_id for test_id in chosen if person_id in working(session, test_id)}
+
+
 def able(session: Session, test: QualificationTest, asked: Sequence[Requirement]) -> list[int]:
     """The graders (internal ids) who work for the client now, hold all of this now, and would be paid."""
     chosen = working(session, test.id)
@@ -241,3 +248,4 @@ def _tell(session: Session, test: QualificationTest, person_id: int) -> None:
 
 
 told.working.append(working)
+told.graded.append(graded)

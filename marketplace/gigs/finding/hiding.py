@@ -13,6 +13,7 @@ from marketplace.db import use_case
 from marketplace.gigs import find
 from marketplace.gigs.finding.models import HiddenGig, HideReason
 from marketplace.gigs.models import Gig, Project
+from marketplace.gigs.qualification.graders import gigs_with_their_test
 from marketplace.i18n import gettext as _
 from marketplace.text import line
 
@@ -41,6 +42,12 @@ def show_again(session: Session, actor: Actor, gig_public_id: uuid.UUID) -> None
 def hidden_ids(session: Session, person_id: int) -> frozenset[int]:
     """Internal ids of the gigs that this person (internal id) has hidden."""
     return frozenset(session.scalars(sa.select(HiddenGig.gig_id).filter_by(person_id=person_id)))
+
+
+def left_out(session: Session, person_id: int) -> frozenset[int]:
+    """Internal ids of the gigs that stand in none of this person's (internal id) lists: those that they have
+    hidden, and those whose test they grade."""
+    return hidden_ids(session, person_id) | gigs_with_their_test(session, person_id)
 
 
 def hidden(actor: Actor) -> sa.Select[HiddenGig]:

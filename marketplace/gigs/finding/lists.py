@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from marketplace import clock
 from marketplace.gigs.finding import texts
 from marketplace.gigs.finding.facets import Facet, Reader, Sieve
-from marketplace.gigs.finding.hiding import hidden_ids
+from marketplace.gigs.finding.hiding import left_out
 from marketplace.gigs.finding.search import MATCH, RATE, Search
 from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.states import OVER, ApplicationState, GigState
@@ -66,7 +66,7 @@ def find(session: Session, person_id: int, search: Search, sort: str, after: str
     expert = ranking.experts(session, [person_id]).get(person_id)
     words = texts.find(session, search.text) if search.text else None
     among = openings.current(session)
-    reader = reader_of(expert, hidden_ids(session, person_id))
+    reader = reader_of(expert, left_out(session, person_id))
     sieve = Sieve(among, search, reader, words.ids if words else None)
     taken = words.taken if words else []
     if sort == MATCH and expert is not None:
@@ -78,7 +78,7 @@ def alike(session: Session, person_id: int, gig: Gig) -> list[Suited]:
     """A few open gigs like this one, those that suit the reader (internal id) first, the most alike first."""
     among = openings.current(session)
     near = _likeness(among, gig)
-    near[np.isin(among.ids, [gig.id, *hidden_ids(session, person_id)])] = 0
+    near[np.isin(among.ids, [gig.id, *left_out(session, person_id)])] = 0
     most = np.argsort(-near, kind="stable")[:ALIKE_LOOKED_AT]
     ids = [int(among.ids[place]) for place in most if near[place]]
     if not ids:

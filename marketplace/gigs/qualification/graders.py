@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace.gigs.models import Gig
@@ -13,11 +14,23 @@ from marketplace.i18n import gettext as _
 working: list[Callable[[Session, int], Iterable[int]]] = []
 
 
+# Which tests (internal ids) somebody (internal id) grades, working for their client now. Filled likewise.
+graded: list[Callable[[Session, int], Iterable[int]]] = []
+
+
 def graders_of(session: Session, gig: Gig) -> set[int]:
     """Who (internal ids) grades the test of the gig now; nobody when it asks for none."""
     if gig.test_id is None:
         return set()
     return {person_id for who in working for person_id in who(session, gig.test_id)}
+
+
+def gigs_with_their_test(session: Session, person_id: int) -> frozenset[int]:
+    """Internal ids of the gigs whose test this person (internal id) grades, for which they cannot apply."""
+    tests = {test_id for which in graded for test_id in which(session, person_id)}
+    if not tests:
+        return frozenset()
+    return frozenset(session.scalars(sa.select(Gig.id).where(Gig.test_id.in_(tests))))
 
 
 def conflict(session: Session, gig: Gig, person_id: int) -> str:

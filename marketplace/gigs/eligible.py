@@ -39,7 +39,7 @@ FIELDS = {
 class Reach:
     """What a client is told while writing. `eligible` is None while `wanting` says what is needed first, and
     when counting took too long. `places` is how many people the gig asks for. `together`: the one way there
-    is to anybody changes several things."""
+    is to anybody changes several things. `crossed`: the lowest rate is above the highest."""
 
     wanting: list[str]
     eligible: Eligible | None
@@ -48,6 +48,7 @@ class Reach:
     wages: Wages | None = None
     below: bool = False
     together: bool = False
+    crossed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def reach(session: Session, project: Project, draft: GigDraft) -> Reach:
         rates.is_below(draft.domain, draft.rate_max, project.currency),
     )
     places = draft.headcount or 1
-    return Reach(wanting, eligible, ways or together, places, wages, below, bool(together))
+    crossed = bool(draft.rate_min and draft.rate_max and draft.rate_min > draft.rate_max)
+    return Reach(wanting, eligible, ways or together, places, wages, below, bool(together), crossed)
 
 
 def _sought(project: Project, draft: GigDraft) -> Sought | None:

@@ -360,6 +360,7 @@ def test_what_one_has_applied_for_or_hidden_says_so(
     assert "You have hidden this gig" not in words(browser.get(f"/gigs/{gig.public_id}"))
     hide(session, ana, gig.public_id, HideReason.PAY)
     assert "You have hidden this gig" in words(browser.get(f"/gigs/{gig.public_id}"))
+    assert "You have hidden 1 gig, which no search finds." in words(browser.get("/gigs?sort=newest"))
 
 
 def test_the_page_shows_counts_and_takes_choices_back(

@@ -164,6 +164,14 @@ def test_who_works_for_the_client_already_is_not_among_them(
     assert found.eligible.people == 3
 
 
+def test_rates_that_are_crossed_are_said_while_typing(carla: tuple[Visitor, Project, Actor]) -> None:
+    browser, project, _client = carla
+    path = f"/projects/{project.public_id}/reach"
+    for lowest, said in (("250.00", True), ("150.00", False)):
+        told = words(browser.post(path, **typed(rate_min=lowest, rate_max="200.00")))
+        assert ("Your lowest rate is above your highest" in told) is said
+
+
 def test_working_hours_in_common_are_counted_and_can_be_given_up(
     carla: tuple[Visitor, Project, Actor], session: Session
 ) -> None:

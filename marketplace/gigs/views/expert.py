@@ -52,6 +52,7 @@ def browse() -> ResponseReturnValue:
         next_url=further("after", found.after) if found.after else None,
         has_profile=db_session().get(ExpertProfile, actor().id) is not None,
         invitations=queries.invitations(db_session(), actor()),
+        hidden=0 if found.rows else len(hiding.hidden_ids(db_session(), actor().id)),
     )
 
 

@@ -20,6 +20,7 @@ LOWEST, HIGHEST = 45 * DOLLAR, 250 * DOLLAR
 BEN, CARLA = "ben@demo.example", "carla@demo.example"
 # What Lumen Labs did before the walk begins.
 LUMEN_PROJECT = "Clause by clause"
+ASKED = "Which kinds of leases have you read most, and for whom?"
 LUMEN_TESTED, TESTED_IN = "Check what a model says of leases", 11
 
 
@@ -69,6 +70,7 @@ class GigPlan:
     description: str
     guidelines: str
     data_use: Use
+    questions: tuple[str, ...]
     rate_min: int
     rate_max: int
     hours_per_week: int
@@ -140,6 +142,7 @@ def _lumen_gig(kind: str, title: str, domain: str, headcount: int, *, licensed: 
         description="Ten contracts a week of two to six pages, each with an answer of the model beside it.",
         guidelines=GUIDELINES[kind],
         data_use=DATA_USE[0],
+        questions=() if licensed else (ASKED,),
         rate_min=90 * DOLLAR,
         rate_max=140 * DOLLAR,
         hours_per_week=8,
@@ -232,6 +235,7 @@ def _gig(chance: Random, group: str, work: Work, week: int) -> GigPlan:
         description=description,
         guidelines=GUIDELINES[kind],
         data_use=chance.choice(DATA_USE),
+        questions=(),
         rate_min=max(LOWEST, rate * 7 // 10 // DOLLAR * DOLLAR),
         rate_max=rate,
         hours_per_week=chance.choice((5, 5, 8, 10)),

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from marketplace import settings, tasks
 from marketplace.accounts.models import Person
 from marketplace.app import create_app
+from marketplace.contracts.consents.models import Consent, ConsentState
 from marketplace.contracts.models import Approval, Contract, TimeEntry, Timesheet
+from marketplace.contracts.rates.models import RateProposal
 from marketplace.contracts.sittings.models import Sitting
-from marketplace.contracts.states import SittingState, TimesheetState
+from marketplace.contracts.states import OfferState, SittingState, TimesheetState
+from marketplace.contracts.usage.models import UsageImport
 from marketplace.demo import world
 from marketplace.demo.history.__main__ import steps
 from marketplace.demo.history.stage import SEED, Stage, first_monday
@@ -67,6 +70,7 @@ def test_a_small_history(committed: Committed, stripe: Handle) -> None:
         assert nothing_is_walked(stage)
         assert a_test_was_taken(stage)
         assert the_test_was_paid_in_a_batch(stage)
+        assert terms_changed(stage)
 
 
 def how_much(stage: Stage) -> list[int | None]:
@@ -111,6 +115,18 @@ def the_test_was_paid_in_a_batch(stage: Stage) -> bool:
     )
     sat = set(stage.session.scalars(sa.select(Sitting.contract_id)))
     return bool(sat) and sat <= set(stage.session.scalars(paid))
+
+
+def terms_changed(stage: Stage) -> bool:
+    """A raise holds, a lower rate waits; one agreed to another use, others are asked; a tool counted."""
+    rates = set(stage.session.scalars(sa.select(RateProposal.state)))
+    consents = set(stage.session.scalars(sa.select(Consent.state)))
+    counted = stage.session.scalar(sa.select(UsageImport.new_rows)) or 0
+    return (
+        rates == {OfferState.ACCEPTED, OfferState.MADE}
+        and consents == {ConsentState.GIVEN, ConsentState.WAITING}
+        and counted > 1
+    )
 
 
 def nothing_is_walked(stage: Stage) -> bool:

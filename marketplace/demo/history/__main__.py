@@ -18,7 +18,7 @@ from marketplace.contracts.disputes import turns
 from marketplace.credentials.tasks import expire as expire_credentials
 from marketplace.db import new_session
 from marketplace.demo import world
-from marketplace.demo.history import letters, money, people, projects, questions, testing, weeks
+from marketplace.demo.history import changes, letters, money, people, projects, questions, testing, weeks
 from marketplace.demo.history.stage import SEED, WEEKS, Stage, first_monday
 from marketplace.payments.gateway import connect
 from marketplace.proofs import failing
@@ -38,6 +38,8 @@ def steps(stage: Stage) -> Iterator[Step]:
             yield "hours are approved", partial(weeks.approve, stage, week - 1)
             yield "questions are answered", partial(questions.go_on, stage, week)
         yield "gigs find their experts", partial(projects.publish_gigs, stage, week)
+        if week == changes.RAISED_IN:
+            yield "a rate is raised", partial(changes.rise, stage)
         if week == world.TESTED_IN:
             # Before pay day, so that what the test pays is in a batch too.
             yield "a test is taken", partial(testing.play, stage)
@@ -51,6 +53,7 @@ def steps(stage: Stage) -> Iterator[Step]:
             yield "statements come in", partial(money.reconcile, stage, week)
     yield "the last weeks come in", partial(weeks.come_late, stage)
     yield "a line is questioned", partial(questions.leave_one, stage)
+    yield "terms change", partial(changes.play, stage)
     yield "people write to each other", partial(letters.exchange, stage)
     yield "the present begins", partial(catch_up, stage)
     yield "everything is proven", partial(prove, stage)

@@ -116,6 +116,9 @@ def _cost(gig: GigPlan, fee_bps: int) -> int:
     return pay + share(pay, fee_bps)
 
 
+ANSWER = "Shops and small offices, for tenants mostly: some forty leases in the last three years."
+
+
 def publish_gigs(stage: Stage, week: int) -> None:
     """The gigs that open in `week`, and the experts who take them.
 
@@ -170,6 +173,7 @@ def _draft(stage: Stage, gig: GigPlan) -> GigDraft:
         starts_on=starts,
         ends_on=starts + timedelta(weeks=20),
         requirements=requirements,
+        questions=gig.questions,
     )
 
 
@@ -199,7 +203,8 @@ def _free_experts(stage: Stage, gig_id: int) -> Sequence[int]:
 def _apply(stage: Stage, gig: GigPlan, public_id: uuid.UUID, person_id: int) -> uuid.UUID:
     with stage.at(gig.week, 0, 17):
         note = "This is what I do every day. I can start at once."
-        return apply(stage.session, stage.actor(person_id), public_id, note).public_id
+        answers = dict.fromkeys(gig.questions, ANSWER)
+        return apply(stage.session, stage.actor(person_id), public_id, note, answers).public_id
 
 
 def _hire(stage: Stage, plan: ProjectPlan, gig: GigPlan, public_id: uuid.UUID, person_id: int) -> None:

@@ -17,6 +17,7 @@ SLICES = (
     "gigs.proofs",
     "contracts.proofs",
     "payments.proofs",
+    "payments.invoices.proofs",
     "reconciliation.proofs",
 )
 

@@ -55,6 +55,12 @@ class Settings:
     data: Path
     base_url: str
     operator_name: str
+    legal_name: str
+    """The operator on invoices, with its address in lines and its tax number, if there is one."""
+    legal_address: str
+    tax_number: str
+    tax_reason: str
+    """Why an invoice bears no tax."""
     secret_key: str = field(repr=False)
     master_key: bytes = field(repr=False)
     """32 bytes that encrypt personal fields and documents."""
@@ -191,6 +197,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         data=data,
         base_url=_base_url(reader),
         operator_name=reader.text("OPERATOR_NAME") or "Marketplace",
+        legal_name=reader.text("LEGAL_NAME") or reader.text("OPERATOR_NAME") or "Marketplace",
+        legal_address="\n".join(part.strip() for part in (reader.text("LEGAL_ADDRESS") or "").split("|")),
+        tax_number=reader.text("TAX_NUMBER") or "",
+        tax_reason=reader.text("TAX_REASON") or "No tax is charged on this invoice.",
         secret_key=_secret_key(reader, data),
         master_key=_master_key(reader, data),
         database_url=reader.url("DATABASE_URL", ("postgresql+psycopg", "postgresql")),

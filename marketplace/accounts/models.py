@@ -45,7 +45,10 @@ class FactorKind(StrEnum):
 
 
 class Organization(Public, Base):
-    """A client's company, or the one that runs the site. `verified_at` says an operator knows who it is."""
+    """A client's company, or the one that runs the site. `verified_at` says an operator knows who it is.
+
+    The legal name, address and tax number are what stands on invoices, as the client wrote them.
+    """
 
     __tablename__ = "organizations"
     __table_args__ = (
@@ -63,6 +66,9 @@ class Organization(Public, Base):
     country: Mapped[str]
     verified_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    legal_name: Mapped[str | None]
+    legal_address: Mapped[str | None]
+    tax_number: Mapped[str | None]
 
 
 class Person(Public, Base):

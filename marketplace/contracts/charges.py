@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from marketplace import ledger, money
+from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, Timesheet
 from marketplace.gigs.models import Gig, Project
 from marketplace.ledger import chart
@@ -188,4 +189,15 @@ def _approvals(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Ab
     }
 
 
+def _disputes(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, About]:
+    """What came back of a questioned line: it charges nothing but the rounding that was borne for it."""
+    disputes = session.scalars(
+        sa.select(TimeDispute)
+        .where(TimeDispute.public_id.in_(ids))
+        .options(joinedload(TimeDispute.contract).joinedload(Contract.gig))
+    )
+    return {each.public_id: About(each.contract.gig, each.contract.test_id is not None) for each in disputes}
+
+
 register("approval", _approvals)
+register("time_dispute", _disputes)

@@ -55,6 +55,7 @@ OF_THE_WORK = ("contracts.work", "contracts.index", "ledger.trial_balance", "acc
 OF_THE_PROJECT = ("gigs.projects", "ledger.trial_balance", "accounts.organizations")
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("accounts.security",),
+    "accounts.legal": ("accounts.my_team",),
     "accounts.person": ("accounts.people",),
     "accounts.team": ("accounts.my_team", "accounts.organizations"),
     "contracts": OF_THE_WORK,
@@ -63,6 +64,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "contracts.approve_lines": ("contracts.waiting",),
     "contracts.dispute": ("contracts.waiting", *OF_THE_WORK),
     "contracts.disputes": ("contracts.waiting", *OF_THE_WORK),
+    "contracts.costs": ("gigs.projects",),
     "contracts.funds": OF_THE_PROJECT,
     "contracts.choose_graders": ("gigs.tests",),
     "contracts.grade": ("contracts.work", "gigs.tests"),
@@ -96,6 +98,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "messages.thread": ("messages.index", "accounts.organizations"),
     "payments.came_back": OF_THE_PROJECT,
     "payments.fund": OF_THE_PROJECT,
+    "payments.invoices": OF_THE_PROJECT,
     "payments.lot": OF_THE_PROJECT,
     "reasons.appeal": ("reasons.queue",),
     "reasons.decision": ("reasons.index",),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.payments import connected_accounts, events, fundings, payouts, resolving, sending, sweeps
 from marketplace.payments.gateway import Gateway, connect
+from marketplace.payments.invoices import issuing
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, PayoutItem
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import FundingState, ItemState, TransfersState
@@ -60,6 +61,12 @@ def track_payouts(session: Session) -> None:
 def settle_items(session: Session) -> None:
     """Settle what was paid five business days ago."""
     payouts.settle_items(session, gateway())
+
+
+@jobs.task("payments.issue_invoices")
+def issue_invoices(session: Session) -> None:
+    """Issue the invoices of months that are over."""
+    issuing.issue_due(session)
 
 
 @jobs.task("payments.send_sweeps")
@@ -137,3 +144,4 @@ jobs.periodic("*/10 * * * *", "payments.poll")
 jobs.periodic("*/10 * * * *", "payments.send_sweeps")
 jobs.periodic("*/15 * * * *", "payments.track_payouts")
 jobs.periodic("7 * * * *", "payments.settle_items")
+jobs.periodic("40 6 * * *", "payments.issue_invoices")

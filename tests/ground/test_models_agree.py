@@ -20,7 +20,7 @@ FOREIGN = "procrastinate"
 
 def import_all_models() -> None:
     root = Path(marketplace.__file__).parent
-    for file in [*root.glob("*/models.py"), root / "mail.py", root / "storage.py"]:
+    for file in [*root.rglob("models.py"), root / "mail.py", root / "storage.py"]:
         import_module("marketplace." + ".".join(file.relative_to(root).with_suffix("").parts))
 
 

@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 from marketplace import clock, reasons
 from marketplace.accounts.factors import enrol_totp
 from marketplace.accounts.invitations import invite_member
+from marketplace.accounts.legal import change_legal
 from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
@@ -47,6 +48,8 @@ from marketplace.matching.models import MatchSkillAlias
 from marketplace.messages.models import Attachment
 from marketplace.messages.sending import send
 from marketplace.notifications.models import Notification
+from marketplace.payments.invoices.issuing import issue_invoice, open_months
+from marketplace.payments.invoices.models import Invoice
 from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, PayoutItem, Sweep
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reconciliation.models import (
@@ -173,6 +176,7 @@ class World:
             "funding_id": Funding, "batch_id": PayoutBatch, "item_id": PayoutItem,
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
             "proposal_id": RateProposal, "consent_id": Consent, "import_id": UsageImport,
+            "invoice_id": Invoice,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -221,6 +225,7 @@ def made(house: House) -> World:
     _lower_rate(house)
     _other_use(house)
     _counted(house)
+    _invoiced(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
@@ -285,6 +290,15 @@ def _counted(house: House) -> None:
     day = clock.today(contract.time_zone)
     rows = f"contract,date,minutes,items\n{contract.public_id},{day},55,12\nnobody,{day},1,\n"
     bring_usage(house.session, house.carla, "tool.csv", rows.encode())
+
+
+def _invoiced(house: House) -> None:
+    """What Carla's company was charged, on an invoice that she will issue when the month is over."""
+    session, carla, lumen = house.session, house.carla, house.cast.lumen
+    change_legal(session, carla, lumen.public_id, "Lumen Labs Inc.", "1 Main Street\nNew York", "")
+    with clock.at(house.at(60, 12)):
+        month = open_months(session, lumen)[0]
+        issue_invoice(session, carla, lumen.public_id, month.period.key, month.currency)
 
 
 def _second_factor(house: House, ana: Actor) -> None:

@@ -4,6 +4,7 @@ from flask import Blueprint
 
 bp = Blueprint("accounts", __name__)
 
+import marketplace.accounts.views.legal  # noqa: E402
 import marketplace.accounts.views.people  # noqa: E402
 import marketplace.accounts.views.registering  # noqa: E402
 import marketplace.accounts.views.security  # noqa: E402

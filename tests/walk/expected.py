@@ -125,6 +125,8 @@ OPEN = {
     "notifications.index": SIGNED_IN,
     "payments.batch": "fin gil",
     "payments.batches": "fin gil",
+    "payments.calendar": "ana ben",
+    "payments.calendar_file": NOBODY,
     "payments.came_back": "carla dev",
     "payments.confirm_release": "gil",
     "payments.deposit": "ana",

@@ -41,6 +41,7 @@ def _words() -> dict[str, object]:
 
 import marketplace.payments.views.client  # noqa: E402
 import marketplace.payments.views.expert  # noqa: E402
+import marketplace.payments.views.feeds  # noqa: E402
 import marketplace.payments.views.finance  # noqa: E402
 import marketplace.payments.views.invoices  # noqa: E402
 import marketplace.payments.views.links  # noqa: E402

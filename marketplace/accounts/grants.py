@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
+from marketplace.accounts.delegations import lent
 from marketplace.accounts.hooks import tell_roles_changed
 from marketplace.accounts.links import drop_invitations_of
 from marketplace.accounts.models import Organization, OrganizationKind, Person, RoleGrant
@@ -21,10 +22,12 @@ from marketplace.i18n import gettext as _
 def actor_for(
     session: Session, person_id: int, *, request_id: str = "", second_factor_at: datetime | None = None
 ) -> Actor:
-    """The person as one who acts, with the roles they hold now; none when their account is closed."""
+    """The person as one who acts, with the roles they hold now, also for others who are away; none when their
+    account is closed."""
     person = session.get_one(Person, person_id)
     held = sa.select(RoleGrant.role, RoleGrant.organization_id).filter_by(person_id=person_id, ended_at=None)
-    grants = frozenset(Grant(role, organization_id) for role, organization_id in session.execute(held))
+    both: sa.CompoundSelect[Role, int | None] = sa.union(held, lent(person_id))
+    grants = frozenset(Grant(role, organization_id) for role, organization_id in session.execute(both))
     return Actor(
         person_id=person.id,
         name=person.full_name,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.actor import Role
@@ -115,6 +116,40 @@ class RoleGrant(Public, Base):
 
     person: Mapped[Person] = relationship(foreign_keys=person_id, lazy="raise")
     organization: Mapped[Organization | None] = relationship(lazy="raise")
+
+
+class Delegation(Public, Base):
+    """Who stands in for a client's person while they are away, from the first day to the last, both whole on
+    that person's clock: [`starts_at`, `ends_at`) in UTC. Taken back at `ended_at`."""
+
+    __tablename__ = "delegations"
+    __table_args__ = (
+        ExcludeConstraint(
+            ("organization_id", "="),
+            ("person_id", "="),
+            (sa.func.tstzrange(sa.column("starts_at"), sa.column("ends_at")), "&&"),
+            name="ex_delegations_one_at_a_time",
+            where=sa.text("ended_at IS NULL"),
+            using="gist",
+        ),
+        sa.Index("ix_delegations_delegate_id", "delegate_id", "ends_at"),
+    )
+
+    id: Mapped[Key]
+    organization_id: Mapped[int] = mapped_column(sa.ForeignKey("organizations.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    delegate_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+
+    organization: Mapped[Organization] = relationship()
+    person: Mapped[Person] = relationship(foreign_keys=[person_id])
+    delegate: Mapped[Person] = relationship(foreign_keys=[delegate_id])
 
 
 class SignIn(Public, Base):

@@ -12,6 +12,7 @@ from marketplace import audit, clock, jobs, ledger
 from marketplace.accounts.grants import actor_for
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import find, reservations, timesheets
+from marketplace.contracts.approving.away import acting_for
 from marketplace.contracts.approving.models import EndedAs, FirstApproval
 from marketplace.contracts.approving.standing import end, standing
 from marketplace.contracts.disputes import opening
@@ -104,9 +105,11 @@ def _approve(
     timesheets.require_stopped(sheet)
     lines = lines_of(sheet)
     questioned = opening.questioned(lines, questions)
+    stands_in = acting_for(session, actor, sheet.contract, first) if actor.person_id else None
     move(sheet, TimesheetState.APPROVED, TIMESHEET_MOVES)
     sheet.version += 1
     approval = freeze(session, actor, sheet, [line for line in lines if line.entry.id not in questioned])
+    approval.for_person_id = stands_in.person_id if stands_in else None
     if first:
         approval.first_id, approval.first_person_id = first.id, first.person_id
     asker = actor_for(session, first.person_id) if first else actor
@@ -119,6 +122,7 @@ def _approve(
     session.flush()
     audit.record(
         session, actor, "timesheet.approved", "timesheet", sheet.public_id, disputed=len(disputes),
+        for_person=stands_in.person.public_id if stands_in else None,
         approval=approval.public_id, pay=approval.expert_amount, fee=approval.fee_amount,
     )  # fmt: skip
     if approval.expert_amount:

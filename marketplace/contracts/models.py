@@ -320,7 +320,8 @@ class Approval(Public, Base):
     By a person, or at a deadline by the site (`person_id` is then empty).
 
     `expert_amount` and `fee_amount` are the sums of its lines, in minor units of the contract's currency.
-    With a `first_id` somebody else had given the first of two approvals.
+    With a `first_id` somebody else had given the first of two approvals; with a `for_person_id` it was given
+    for somebody who was away.
     """
 
     __tablename__ = "approvals"
@@ -329,6 +330,7 @@ class Approval(Public, Base):
     timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"), index=True)
     dispute_id: Mapped[int | None] = mapped_column(sa.ForeignKey("time_disputes.id"))
     person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    for_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     first_id: Mapped[int | None]
     first_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     at: Mapped[datetime]
@@ -338,6 +340,7 @@ class Approval(Public, Base):
 
     timesheet: Mapped[Timesheet] = relationship(back_populates="approvals")
     person: Mapped[Person | None] = relationship(foreign_keys=[person_id])
+    for_person: Mapped[Person | None] = relationship(foreign_keys=[for_person_id])
     first_person: Mapped[Person | None] = relationship(foreign_keys=[first_person_id])
     lines: Mapped[list[ApprovedLine]] = relationship(order_by="ApprovedLine.id")
 

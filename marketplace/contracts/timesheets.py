@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, jobs
-from marketplace.actor import CLIENT, SITE, Actor, Role
+from marketplace.accounts.delegations import stand_ins
+from marketplace.accounts.models import Delegation
+from marketplace.actor import CLIENT, SITE, Actor
 from marketplace.contracts import find, timer
 from marketplace.contracts.approving.models import EndedAs
-from marketplace.contracts.approving.rules import needs_two
+from marketplace.contracts.approving.rules import deciders, needs_two
 from marketplace.contracts.approving.standing import end_open
 from marketplace.contracts.models import TimeEntry, Timesheet
 from marketplace.contracts.states import TIMESHEET_MOVES, TimeKind, TimesheetState, move
 from marketplace.contracts.terms import APPROVAL_DAYS
 from marketplace.db import use_case
 from marketplace.errors import NotAllowed, Refused
-from marketplace.gigs.members import tell, tell_client
+from marketplace.gigs.members import tell
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.reasons.models import Decision
@@ -167,19 +170,23 @@ def _submit(session: Session, actor: Actor, sheet: Timesheet) -> None:
 
 def _tell_client(session: Session, sheet: Timesheet) -> None:
     contract = sheet.contract
-    tell_client(
-        session,
-        contract.organization_id,
-        "timesheet.submitted",
-        f"/timesheets/{sheet.public_id}",
-        lambda: (
-            _("%(expert)s submitted a week", expert=contract.person.full_name),
-            _(
+    lent = stand_ins(session, contract.organization_id)
+    for person_id in deciders(session, contract):
+        away = lent.get(person_id, [])
+
+        def say(away: Sequence[Delegation] = away) -> tuple[str, str]:
+            said = _(
                 "%(gig)s, week from %(monday)s. Approve it or return it with a reason within five days.",
                 gig=contract.gig.title,
                 monday=day(sheet.starts_on),
-            ),
-        ),
-        Role.CLIENT_ADMIN,
-        Role.CLIENT_APPROVER,
-    )
+            )
+            return (
+                _("%(expert)s submitted a week", expert=contract.person.full_name),
+                " ".join([said, *map(_away, away)]),
+            )
+
+        tell(session, person_id, "timesheet.submitted", f"/timesheets/{sheet.public_id}", say)
+
+
+def _away(each: Delegation) -> str:
+    return _("For %(who)s, away until %(day)s.", who=each.person.full_name, day=day(each.last_day))

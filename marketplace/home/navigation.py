@@ -62,6 +62,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "contracts.approval": ("contracts.waiting", *OF_THE_WORK),
     "contracts.approval_rule": ("accounts.my_team",),
     "contracts.approve_lines": ("contracts.waiting",),
+    "contracts.away": ("contracts.waiting",),
     "contracts.dispute": ("contracts.waiting", *OF_THE_WORK),
     "contracts.disputes": ("contracts.waiting", *OF_THE_WORK),
     "contracts.costs": ("gigs.projects",),

@@ -32,6 +32,7 @@ OPEN = {
     "contracts.approval_rule": "carla",
     "contracts.approve_lines": "carla dev",
     "contracts.cap": "carla",
+    "contracts.away": "carla dev rival",
     "contracts.change": "ana",
     "contracts.choose_graders": "carla",
     "contracts.costs": "carla dev rival",

@@ -15,9 +15,10 @@ from marketplace import clock, reasons
 from marketplace.accounts.factors import enrol_totp
 from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.legal import change_legal
-from marketplace.accounts.models import RoleGrant, SecondFactor, SignIn, WebSession
+from marketplace.accounts.models import Delegation, RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.approving.away import delegate
 from marketplace.contracts.consents.models import Consent
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
@@ -177,6 +178,7 @@ class World:
             "search_id": SavedSearch, "sweep_id": Sweep, "sweep": Sweep, "deposit_id": ConnectedPayout,
             "proposal_id": RateProposal, "consent_id": Consent, "import_id": UsageImport,
             "invoice_id": Invoice,
+            "delegation_id": Delegation,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -190,7 +192,7 @@ class World:
         """The first of its kind; Ana's own where persons have them."""
         query = sa.select(kind.public_id).order_by(kind.id).limit(1)
         ana = self.house.cast.ana.id
-        if hasattr(kind, "person_id") and kind not in (Approval, UsageImport):
+        if hasattr(kind, "person_id") and kind not in (Approval, Delegation, UsageImport):
             query = query.where(kind.person_id == ana)
         found = self.house.session.scalars(query).one_or_none()
         assert found is not None, kind
@@ -226,6 +228,10 @@ def made(house: House) -> World:
     _other_use(house)
     _counted(house)
     _invoiced(house)
+    delegate(
+        session, house.carla, house.cast.lumen.public_id, house.cast.person(house.cast.dev).public_id,
+        clock.today("UTC") + timedelta(days=30), clock.today("UTC") + timedelta(days=31),
+    )  # fmt: skip
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )

@@ -54,7 +54,8 @@ class ApprovalRule(Base):
 class FirstApproval(Public, Base):
     """What the first of two decided about the `version` of a week that they saw, by its lines' fingerprint.
 
-    It moves no money. `questions` are those about lines, as they take effect with the second.
+    It moves no money. `questions` are those about lines, as they take effect with the second. It was given
+    for `for_person_id` when they were away.
     """
 
     __tablename__ = "first_approvals"
@@ -75,6 +76,7 @@ class FirstApproval(Public, Base):
     lines_sha256: Mapped[bytes]
     questions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    for_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     at: Mapped[datetime]
     ended_as: Mapped[EndedAs | None] = mapped_column(Word(EndedAs))
     ended_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
@@ -83,6 +85,7 @@ class FirstApproval(Public, Base):
 
     timesheet: Mapped[Timesheet] = relationship()
     person: Mapped[Person] = relationship(foreign_keys=[person_id])
+    for_person: Mapped[Person | None] = relationship(foreign_keys=[for_person_id])
     ender: Mapped[Person | None] = relationship(foreign_keys=[ended_by])
 
     @property

@@ -55,8 +55,8 @@ def end_open(session: Session, actor: Actor, sheet: Timesheet, ended_as: EndedAs
 def history(session: Session, sheet: Timesheet) -> Sequence[FirstApproval]:
     """All first approvals of a week, the oldest first."""
     query = sa.select(FirstApproval).filter_by(timesheet_id=sheet.id).order_by(FirstApproval.id)
-    both = (joinedload(FirstApproval.person), joinedload(FirstApproval.ender))
-    return session.scalars(query.options(*both)).all()
+    people = (FirstApproval.person, FirstApproval.for_person, FirstApproval.ender)
+    return session.scalars(query.options(*(joinedload(each) for each in people))).all()
 
 
 def digest(lines: Sequence[Line]) -> bytes:

@@ -16,6 +16,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor
 from marketplace.contracts import approvals, find, timesheets
 from marketplace.contracts.approving import rules
+from marketplace.contracts.approving.away import acting_for
 from marketplace.contracts.approving.models import EndedAs, FirstApproval
 from marketplace.contracts.approving.standing import digest, end, end_open, standing
 from marketplace.contracts.disputes import opening
@@ -133,6 +134,7 @@ def _begin(session: Session, actor: Actor, sheet: Timesheet, questions: Sequence
     opening.questioned(lines, questions)
     _require_reasons(questions)
     end_open(session, actor, sheet, EndedAs.CHANGED)
+    stands_in = acting_for(session, actor, sheet.contract)
     first = FirstApproval(
         public_id=new_id(),
         timesheet=sheet,
@@ -140,6 +142,7 @@ def _begin(session: Session, actor: Actor, sheet: Timesheet, questions: Sequence
         lines_sha256=digest(lines),
         questions=[{**asdict(each), "entry": str(each.entry)} for each in questions],
         person_id=actor.id,
+        for_person_id=stands_in.person_id if stands_in else None,
         at=clock.now(),
     )
     session.add(first)
@@ -147,6 +150,7 @@ def _begin(session: Session, actor: Actor, sheet: Timesheet, questions: Sequence
     audit.record(
         session, actor, "timesheet.first_approved", "timesheet", sheet.public_id,
         first=first.public_id, version=sheet.version, questioned=len(questions),
+        for_person=stands_in.person.public_id if stands_in else None,
     )  # fmt: skip
     _ask_others(session, actor, sheet)
     return first

@@ -115,6 +115,7 @@ sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
 from marketplace.contracts.views import (  # noqa: E402
+    away,
     budgets,
     consents,
     costs,
@@ -131,6 +132,7 @@ from marketplace.contracts.views import (  # noqa: E402
 )
 
 __all__ = [
+    "away",
     "bp",
     "budgets",
     "consents",

@@ -1,0 +1,70 @@
+"""Who stands in for whom in a client's organization while somebody is away.
+
+It ends by itself: it counts only within its days, and while both still belong to the organization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from marketplace import clock
+from marketplace.accounts.models import Delegation, Person, RoleGrant
+from marketplace.actor import CLIENT, Actor, Role
+
+
+def counting() -> sa.ColumnElement[bool]:
+    """Those that count at this moment."""
+    return sa.and_(
+        Delegation.ended_at.is_(None),
+        Delegation.starts_at <= clock.now(),
+        Delegation.ends_at > clock.now(),
+        _belongs(Delegation.person_id),
+        _belongs(Delegation.delegate_id),
+        sa.exists().where(Person.id == Delegation.person_id, Person.closed_at.is_(None)),
+    )
+
+
+def lent(person_id: int) -> sa.Select[Role, int]:
+    """The role that a person (internal id) holds for others now, with the organization, as in grants."""
+    role = sa.literal(Role.CLIENT_APPROVER, RoleGrant.role.type).label("role")
+    return sa.select(role, Delegation.organization_id).where(Delegation.delegate_id == person_id, counting())
+
+
+def stood_in_for(session: Session, actor: Actor, organization_id: int | None = None) -> Sequence[Delegation]:
+    """For whom `actor` stands in now (within one organization, if named), the longest first."""
+    query = sa.select(Delegation).where(Delegation.delegate_id == actor.id, counting())
+    if organization_id is not None:
+        query = query.where(Delegation.organization_id == organization_id)
+    both = (joinedload(Delegation.person), joinedload(Delegation.organization))
+    return session.scalars(query.options(*both).order_by(Delegation.starts_at, Delegation.id)).all()
+
+
+def stand_ins(session: Session, organization_id: int) -> dict[int, list[Delegation]]:
+    """Who stands in for others in an organization now, by their internal id."""
+    query = sa.select(Delegation).where(Delegation.organization_id == organization_id, counting())
+    found: dict[int, list[Delegation]] = {}
+    for each in session.scalars(query.options(joinedload(Delegation.person)).order_by(Delegation.id)):
+        found.setdefault(each.delegate_id, []).append(each)
+    return found
+
+
+def seen_by(actor: Actor) -> sa.ColumnElement[bool]:
+    """Those in which one is a side, and for an admin all of the organization."""
+    return sa.or_(
+        Delegation.person_id == actor.id,
+        Delegation.delegate_id == actor.id,
+        Delegation.organization_id.in_(actor.organizations(Role.CLIENT_ADMIN)),
+    )
+
+
+def _belongs(person: sa.orm.InstrumentedAttribute[int]) -> sa.ColumnElement[bool]:
+    held = aliased(RoleGrant)
+    return sa.exists().where(
+        held.person_id == person,
+        held.organization_id == Delegation.organization_id,
+        held.role.in_(CLIENT),
+        held.ended_at.is_(None),
+    )

@@ -19,7 +19,7 @@ from webauthn import (
 from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from marketplace import clock, settings
@@ -100,6 +100,48 @@ def check_passkey(session: Session, sign_in_id: int, answer: str, challenge: str
     limits.give_back_one(session, limits.SECOND_FACTOR, str(sign_in_id))
 
 
+def of_person(session: Session, person_id: int) -> list[SecondFactor]:
+    """The passkeys of a person (internal id), the oldest first."""
+    query = (
+        sa.select(SecondFactor)
+        .join(SignIn, SignIn.id == SecondFactor.sign_in_id)
+        .where(SignIn.person_id == person_id, SignIn.disabled_at.is_(None))
+        .where(SecondFactor.kind == FactorKind.PASSKEY, SecondFactor.confirmed_at.is_not(None))
+    )
+    return list(session.scalars(query.order_by(SecondFactor.id)))
+
+
+def offer_to_verify(passkeys: Iterable[SecondFactor], challenge: bytes) -> str:
+    """What the browser needs, as JSON, to have its user verified (finger, face or PIN) by one of these."""
+    options = generate_authentication_options(
+        rp_id=_host(),
+        challenge=challenge,
+        allow_credentials=_known(passkeys),
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json(options)
+
+
+def verify_person(
+    session: Session, passkeys: Iterable[SecondFactor], answer: str, challenge: bytes
+) -> SecondFactor:
+    """Which of these passkeys answered `challenge`, with its user verified. Needs a running transaction.
+
+    Raises Invalid for any other answer, and for one that only says that somebody was there.
+    """
+    try:
+        named = _named(answer)
+        found = next(each for each in passkeys if each.credential_id == named)
+        session.refresh(found, with_for_update=True)
+        checked = _verify_use(found, answer, bytes_to_base64url(challenge), verified=True)
+    except (Invalid, StopIteration):
+        raise Invalid(
+            _("That was not the right passkey, or your device did not verify that it is you. Try once more.")
+        ) from None
+    found.sign_count = checked.new_sign_count
+    return found
+
+
 @use_case
 def _check(session: Session, sign_in_id: int, answer: str, challenge: str | None) -> None:
     named = _named(answer)
@@ -129,7 +171,9 @@ def _verify_new(answer: str, challenge: str | None) -> VerifiedRegistration:
         raise _not_recognised() from None
 
 
-def _verify_use(passkey: SecondFactor, answer: str, challenge: str | None) -> VerifiedAuthentication:
+def _verify_use(
+    passkey: SecondFactor, answer: str, challenge: str | None, *, verified: bool = False
+) -> VerifiedAuthentication:
     try:
         return verify_authentication_response(
             credential=_bounded(answer),
@@ -138,6 +182,7 @@ def _verify_use(passkey: SecondFactor, answer: str, challenge: str | None) -> Ve
             expected_origin=settings.current().base_url,
             credential_public_key=passkey.public_key or b"",
             credential_current_sign_count=passkey.sign_count or 0,
+            require_user_verification=verified,
         )
     except UNREADABLE:
         raise _not_recognised() from None

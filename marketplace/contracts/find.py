@@ -36,6 +36,13 @@ def timesheet(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: boo
     return found
 
 
+def own_timesheet(session: Session, actor: Actor, public_id: uuid.UUID) -> Timesheet:
+    """A week of one's own work. Raises NotFound, also for the other side."""
+    query = sa.select(Timesheet).join(Timesheet.contract)
+    mine = query.where(Timesheet.public_id == public_id, Contract.person_id == actor.id)
+    return there(session.scalars(mine).one_or_none())
+
+
 def approval(session: Session, actor: Actor, public_id: uuid.UUID) -> Approval:
     """The approval, if `actor` may see its week. Raises NotFound."""
     seen = sa.select(Timesheet.id).where(Timesheet.visible_to(actor))

@@ -34,6 +34,7 @@ class Offer(Public, Base):
 
     With a `test` it is the paid test that is offered, and nothing else. `data_use` is the version of the
     statement on the use of the work that the text holds; None of a test, whose answers train nothing.
+    `same_person` asks for the passkey of the expert's identity with each week.
     """
 
     __tablename__ = "offers"
@@ -53,6 +54,7 @@ class Offer(Public, Base):
     terms_version: Mapped[str]
     terms: Mapped[str]
     data_use_id: Mapped[int | None] = mapped_column(sa.ForeignKey("data_uses.id"))
+    same_person: Mapped[bool] = mapped_column(server_default=sa.false(), default=False)
     state: Mapped[OfferState] = mapped_column(Word(OfferState))
     expires_at: Mapped[datetime]
     made_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))

@@ -147,6 +147,7 @@ def put(
         terms_version=terms.VERSION,
         terms=text,
         data_use=statement,
+        same_person=gig.same_person,
         state=OfferState.MADE,
         expires_at=clock.now() + OPEN_FOR,
         made_by=actor.id,

@@ -14,6 +14,7 @@ from marketplace.accounts.delegations import stand_ins
 from marketplace.accounts.models import Delegation
 from marketplace.actor import CLIENT, SITE, Actor
 from marketplace.contracts import find, timer
+from marketplace.contracts.approving import same_person
 from marketplace.contracts.approving.models import EndedAs
 from marketplace.contracts.approving.rules import deciders, needs_two
 from marketplace.contracts.approving.standing import end_open
@@ -35,9 +36,16 @@ SUBMITTED_AFTER = timedelta(days=7)
 
 @use_case
 def submit_timesheet(
-    session: Session, actor: Actor, timesheet_public_id: uuid.UUID, seen_version: int
+    session: Session,
+    actor: Actor,
+    timesheet_public_id: uuid.UUID,
+    seen_version: int,
+    answer: same_person.Answer | None = None,
 ) -> Timesheet:
-    """Hand a week to the client as it is. Raises Refused when it changed, is empty, or a timer runs in it."""
+    """Hand a week to the client as it is, with the passkey's `answer` where the contract asks for one.
+
+    Raises Refused when it changed, is empty, or a timer runs in it; as `same_person.verify` for the answer.
+    """
     sheet = find.timesheet(session, actor, timesheet_public_id, lock=True)
     if sheet.contract.person_id != actor.person_id:
         raise NotAllowed(_("Only the expert submits a week."))
@@ -45,7 +53,10 @@ def submit_timesheet(
     require_stopped(sheet)
     if not any(entry.kind is TimeKind.PAID for entry in sheet.entries):
         raise Refused(_("There is no paid time in this week yet, so there is nothing to submit."))
+    confirmation = same_person.verify(session, actor, sheet, seen_version, answer)
     _submit(session, actor, sheet)
+    if confirmation:
+        same_person.keep(session, actor, sheet, confirmation)
     _tell_client(session, sheet)
     return sheet
 

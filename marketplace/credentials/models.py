@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.accounts.models import Person
+from marketplace.accounts.models import Person, SecondFactor
 from marketplace.actor import Actor, Role
 from marketplace.credentials.states import OVER, CredentialState, Method, Standing, require_move
 from marketplace.crypto import Sealed
@@ -123,3 +123,34 @@ class Attestation(Public, Base):
     note: Mapped[str | None]
 
     credential: Mapped[Credential] = relationship()
+
+
+class IdentityPasskey(Public, Base):
+    """The passkey that a person bound to a check of their identity: whoever holds it is who was checked.
+
+    Its key is kept here, so that what it confirmed can be verified when it is gone from the account. One
+    check binds one passkey; the one before ends then.
+    """
+
+    __tablename__ = "identity_passkeys"
+    __table_args__ = (
+        sa.Index(
+            "uq_identity_passkeys_live",
+            "person_id",
+            unique=True,
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    attestation_id: Mapped[int] = mapped_column(sa.ForeignKey("attestations.id"), unique=True)
+    factor_id: Mapped[int | None] = mapped_column(sa.ForeignKey("second_factors.id", ondelete="SET NULL"))
+    label: Mapped[str]
+    credential_id: Mapped[bytes]
+    public_key: Mapped[bytes]
+    bound_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    attestation: Mapped[Attestation] = relationship()
+    factor: Mapped[SecondFactor | None] = relationship()

@@ -42,7 +42,8 @@ MILLISECONDS = 3_000
 WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
 # Who waits for an answer or holds an offer is told of a change of these.
 CONCERNS = (
-    "rate", "hours", "dates", "test", "trains", "used_in", "owned_by", "kept_for", "uses", "secrecy",
+    "rate", "hours", "dates", "test", "same_person", "trains", "used_in", "owned_by", "kept_for", "uses",
+    "secrecy",
 )  # fmt: skip
 # So many applications are looked at one by one; of the rest it is said that they were not.
 MOST_LOOKED_AT = 500
@@ -177,6 +178,7 @@ def _labels() -> dict[str, str]:
         "task": _("Task"),
         "credentials": _("Credentials asked for"),
         "test": _("Paid test first"),
+        "same_person": _("The passkey of the identity check, each week"),
         "languages": _("Languages"),
         "countries": _("Countries"),
         "zone": _("Working hours in common"),
@@ -218,6 +220,7 @@ def _in_words(session: Session, said: Mapping[str, Any], requirements: Any, curr
         "task": task_word(said["task_kind"]) if said["task_kind"] else "",
         "credentials": "; ".join(_requirement(each) for each in requirements) or _("None"),
         "test": test.title if test else _("None"),
+        "same_person": _("asked for") if said["same_person"] else _("not asked for"),
         "languages": _listed(words.language(each) for each in said["languages"]),
         "countries": _listed(words.country(each) for each in said["countries"]),
         "zone": words.shared(said["time_zone"], said["shared_hours"]) or _("None"),

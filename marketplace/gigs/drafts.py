@@ -70,6 +70,7 @@ class GigDraft:
     ends_on: date | None = None
     requirements: tuple[Requirement, ...] = ()
     test_id: int | None = None
+    same_person: bool = False
 
 
 class Outdated(Refused):
@@ -208,6 +209,7 @@ def kept(draft: GigDraft) -> dict[str, Any]:
         "starts_on": draft.starts_on,
         "ends_on": draft.ends_on,
         "test_id": draft.test_id,
+        "same_person": draft.same_person,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 from wtforms import (
+    BooleanField,
     FieldList,
     FormField,
     HiddenField,
@@ -203,6 +204,9 @@ class GigForm(Form):
     starts_on = day_field(lazy("First day"), required=False)
     ends_on = day_field(lazy("Last day"), required=False)
     test = SelectField(lazy("Paid test"), [Optional()])
+    same_person = BooleanField(
+        lazy("The same person each week: submitting asks for the passkey enrolled at the identity check")
+    )
     requirements = FieldList(
         FormField(RequirementForm), min_entries=MOST_REQUIREMENTS, max_entries=MOST_REQUIREMENTS
     )
@@ -244,6 +248,7 @@ class GigForm(Form):
             rate_max=_money(gig.rate_max, currency),
             requirements=[_asked(each) for each in gig.requirements],
             test=str(gig.test.public_id) if gig.test else "",
+            same_person=gig.same_person,
             tests=tests,
             version=str(gig.version),
             currency=currency,
@@ -298,6 +303,7 @@ class GigForm(Form):
             ends_on=self.ends_on.data,
             requirements=tuple(each for each in asked if each is not None),
             test_id=test.id if test else None,
+            same_person=bool(self.same_person.data),
         )
 
     def readable(self) -> GigDraft:

@@ -110,7 +110,8 @@ class Gig(Public, Base):
     `matching.uses`). None until the client has said. `secrecy` is what an expert has to keep to themselves;
     `questions` are answered by whoever applies.
     `left_at` is when it was last paused or closed; None while it is published. `test` is passed before
-    anybody is offered a contract; None when there is none. `cost_centre` stands in for the project's.
+    anybody is offered a contract; None when there is none. `cost_centre` stands in for the project's. With
+    `same_person` submitting a week asks for the passkey that was bound at the identity check.
     """
 
     __tablename__ = "gigs"
@@ -133,6 +134,7 @@ class Gig(Public, Base):
     rate_max: Mapped[int | None]
     hours_per_week: Mapped[int | None]
     headcount: Mapped[int | None]
+    same_person: Mapped[bool] = mapped_column(server_default=sa.false(), default=False)
     languages: Mapped[list[str]] = mapped_column(TEXTS)
     countries: Mapped[list[str]] = mapped_column(TEXTS)
     skills: Mapped[list[str]] = mapped_column(TEXTS)

@@ -63,6 +63,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "contracts.approval_rule": ("accounts.my_team",),
     "contracts.approve_lines": ("contracts.waiting",),
     "contracts.away": ("contracts.waiting",),
+    "contracts.confirm_submission": ("contracts.work",),
     "contracts.dispute": ("contracts.waiting", *OF_THE_WORK),
     "contracts.disputes": ("contracts.waiting", *OF_THE_WORK),
     "contracts.costs": ("gigs.projects",),

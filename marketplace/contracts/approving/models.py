@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from marketplace.accounts.models import Person
 from marketplace.contracts.disputes.opening import Question
 from marketplace.contracts.models import Timesheet
+from marketplace.credentials.models import IdentityPasskey
 from marketplace.db import Base, Key, Public, Word
 from marketplace.money import Money
 
@@ -92,3 +93,24 @@ class FirstApproval(Public, Base):
     def asked(self) -> list[Question]:
         """The questions, as an approval takes them."""
         return [Question(**{**each, "entry": uuid.UUID(each["entry"])}) for each in self.questions]
+
+
+class WeekConfirmation(Base):
+    """The answer of the passkey bound to the expert's identity, to the challenge for one version of a week.
+
+    `at` is the moment of the submission that it confirmed. The answer is kept whole, so that it can be
+    verified again with the key that the passkey's row holds.
+    """
+
+    __tablename__ = "week_confirmations"
+    __table_args__ = (sa.UniqueConstraint("timesheet_id", "at"),)
+
+    id: Mapped[Key]
+    timesheet_id: Mapped[int] = mapped_column(sa.ForeignKey("timesheets.id"))
+    version: Mapped[int]
+    passkey_id: Mapped[int] = mapped_column(sa.ForeignKey("identity_passkeys.id"))
+    at: Mapped[datetime]
+    challenge: Mapped[bytes] = mapped_column(unique=True)
+    answer: Mapped[str]
+
+    passkey: Mapped[IdentityPasskey] = relationship()

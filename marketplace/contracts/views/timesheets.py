@@ -12,6 +12,7 @@ from marketplace.actor import CLIENT, Role
 from marketplace.contracts import find, queries, rounding
 from marketplace.contracts import timesheets as use
 from marketplace.contracts.approving.models import FirstApproval
+from marketplace.contracts.approving.same_person import asked_for
 from marketplace.contracts.approving.steps import approve_week
 from marketplace.contracts.disputes import parts
 from marketplace.contracts.disputes import queries as disputes
@@ -54,6 +55,9 @@ def approval(approval_id: uuid.UUID) -> ResponseReturnValue:
 @guard(Role.EXPERT)
 def submit(timesheet_id: uuid.UUID) -> ResponseReturnValue:
     """Hand a week to the client."""
+    sheet = find.timesheet(db_session(), actor(), timesheet_id)
+    if asked_for(sheet.contract):
+        return redirect(url_for("contracts.confirm_submission", timesheet_id=timesheet_id), 303)
     use.submit_timesheet(db_session(), actor(), timesheet_id, seen_version())
     flash(_("The week is with the client, who has five days to answer."), "success")
     return redirect(url_for("contracts.timesheet", timesheet_id=timesheet_id), 303)

@@ -41,6 +41,6 @@ def _words() -> dict[str, object]:
     }
 
 
-from marketplace.credentials.views import expert, reviewer  # noqa: E402 (they add their routes to bp)
+from marketplace.credentials.views import expert, identity, reviewer  # noqa: E402 (they add their routes)
 
-__all__ = ["bp", "expert", "reviewer"]
+__all__ = ["bp", "expert", "identity", "reviewer"]

@@ -18,6 +18,7 @@ from marketplace.contracts import timer
 from marketplace.contracts.consents import queries as consents
 from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.models import Contract, Offer, Timesheet
+from marketplace.contracts.rates import queries as rates
 from marketplace.contracts.sittings.queries import to_grade
 from marketplace.contracts.states import ContractState, OfferState, TimesheetState
 from marketplace.credentials.models import Credential
@@ -89,7 +90,7 @@ def _expert(session: Session, actor: Actor, currency: str) -> Desk:
     )
 
 
-def _consent_tasks(session: Session, actor: Actor) -> Iterator[Task]:
+def _to_agree(session: Session, actor: Actor) -> Iterator[Task]:
     if asked := consents.waiting_for(session, actor.id):
         yield Task(
             ngettext(
@@ -99,6 +100,12 @@ def _consent_tasks(session: Session, actor: Actor) -> Iterator[Task]:
                 when=moment(asked[0].answer_by),
             ),
             _("See what changes"),
+            "contracts.index",
+        )
+    if n := how_many(session, rates.waiting_for(actor)):
+        yield Task(
+            ngettext("A lower rate waits for your answer.", "%(n)s lower rates wait for your answer.", n),
+            _("Read it and answer"),
             "contracts.index",
         )
 
@@ -117,7 +124,7 @@ def _expert_tasks(session: Session, actor: Actor) -> Iterator[Task]:
             "contracts.offers",
         )
     yield from _credential_tasks(session, actor)
-    yield from _consent_tasks(session, actor)
+    yield from _to_agree(session, actor)
     yield from _work_tasks(session, actor)
     yield from _to_grade(session, actor)
     if _works(session, actor) and not _can_be_paid(session, actor):

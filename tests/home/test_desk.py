@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from flask import Flask
@@ -9,14 +10,20 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.actor import Actor
+from marketplace.contracts.consents.answering import agree
+from marketplace.contracts.consents.queries import waiting
+from marketplace.contracts.rates.answering import decline_rate
+from marketplace.contracts.rates.proposing import RateDraft, earliest, propose_rate
 from marketplace.contracts.timer import start_timer
+from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.invitations import invite
 from marketplace.gigs.models import ExpertProfile
 from marketplace.gigs.publishing import close_gig
+from marketplace.gigs.states import Kept
 from marketplace.home.desk import Desk, desks
 from tests.cast import Cast
 from tests.factories.accounts import an_organization
-from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week, an_entry, an_offer
+from tests.factories.contracts import MONDAY, RATE, Deal, a_deal, a_submitted_week, an_entry, an_offer
 from tests.factories.credentials import a_claim
 from tests.factories.gigs import a_gig, an_application, an_expert, an_open_gig, fund
 
@@ -71,6 +78,24 @@ def test_an_expert_is_led_to_an_offer_first(session: Session) -> None:
 def test_an_expert_who_works_is_led_to_work_and_to_the_way_of_being_paid(session: Session) -> None:
     deal = a_deal(session)
     assert asked(session, deal.expert)[:2] == ["contracts.work", "payments.get_paid"]
+
+
+def test_what_waits_for_a_signature_is_said_until_it_is_answered(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+        lower = RateDraft(RATE - 10_00, earliest(deal.contract), "")
+        proposal = propose_rate(session, deal.client, deal.contract.public_id, lower)
+        draft = replace(draft_of(deal.gig), kept_for=Kept.YEARS_10)
+        edit_gig(session, deal.client, deal.gig.public_id, draft)
+        told = [task.sentence for task in desk(session, deal.expert).tasks]
+        assert "A lower rate waits for your answer." in told
+        assert any("use your work in another way" in each for each in told)
+        decline_rate(session, deal.expert, proposal.public_id)
+        asked = waiting(session, deal.contract)
+        assert asked is not None
+        agree(session, deal.expert, asked.public_id, deal.expert.name)
+        told = [task.sentence for task in desk(session, deal.expert).tasks]
+        assert not [each for each in told if "lower rate" in each or "another way" in each]
 
 
 def test_whoever_forgot_a_timer_reads_of_it_at_once(session: Session) -> None:

@@ -59,6 +59,12 @@ def waiting(session: Session, contract: Contract) -> RateProposal | None:
     return session.scalars(query.where(RateProposal.expires_at > clock.now())).one_or_none()
 
 
+def waiting_for(actor: Actor) -> sa.Select[RateProposal]:
+    """The lower rates that wait for this expert's answer, by the clock."""
+    query = sa.select(RateProposal).join(RateProposal.contract).where(Contract.person_id == actor.id)
+    return query.where(RateProposal.state == OfferState.MADE, RateProposal.expires_at > clock.now())
+
+
 def history(session: Session, contract: Contract) -> History:
     """What was ever agreed on a contract, and what was proposed, the newest first."""
     query = sa.select(RateProposal).filter_by(contract_id=contract.id)

@@ -76,6 +76,31 @@ def test_it_charges_what_the_ledger_says_and_nothing_is_due(session: Session, de
     no_drift(session)
 
 
+def test_rounding_that_the_site_bears_is_on_it_and_comes_back_with_what_is_not_paid(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session, rate=150_30, hours=1)
+    known(session, deal)
+    # Each minute is rounded up, so sixty of them are dearer than the hour that was reserved.
+    sheet = a_week_of_lines(session, deal, lines=60, minutes=1)
+    [dispute] = questioned(session, deal, sheet, 7)
+    with clock.at(WEDNESDAY + timedelta(days=1)):
+        assert open_months(session, deal.contract.organization)[0].total.amount < 60 * (2_51 + 50)
+        turns.agree(session, deal.expert, dispute.public_id, 0)
+    with clock.at(JULY_2):
+        invoice = issue(session, deal)
+    assert (invoice.pay, invoice.fee) == (59 * 2_51, 59 * 50)
+    assert invoice.rounding == -ledger.balance(session, chart.rounding(), "USD")
+    assert [(line.kind, line.pay, line.rounding > 0) for line in invoice.lines][-1] == (
+        "time_dispute",
+        0,
+        True,
+    )
+    keys = (chart.project_funds, chart.project_reserved, chart.disputed)
+    held = sum(ledger.balance(session, key(deal.project.public_id), "USD") for key in keys)
+    assert invoice.total.amount == 10_000_00 + held
+    no_drift(session)
+
+
 def test_asked_again_it_is_the_same_and_numbers_follow_one_another(session: Session, deal: Deal) -> None:
     known(session, deal)
     an_approved_week(session, deal, MONDAY)

@@ -236,6 +236,8 @@ def test_a_forgotten_week_is_submitted_and_paid_and_marked(
             Visitor(enter(app.test_client(), session, deal.client)).get(f"/timesheets/{sheet.public_id}")
         )
         assert "Not confirmed by passkey" in page
+        carla = Visitor(enter(app.test_client(), session, deal.client))
+        assert "not confirmed by passkey" in words(carla.get("/timesheets/waiting"))
         approval = approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
     assert approval.expert_amount == 150_00
 
@@ -328,12 +330,21 @@ def test_an_identity_that_was_withdrawn_confirms_nothing(
     assert identity.bound_of(session, deal.expert.id) is None
 
 
-def test_the_gig_says_so_and_the_offer_keeps_it(session: Session) -> None:
+def test_the_gig_says_so_and_the_offer_keeps_it(app: Flask, session: Session) -> None:
     with clock.at(MONDAY):
         deal = a_deal(session)
         assert not deal.contract.offer.same_person
         edit_gig(session, deal.client, deal.gig.public_id, replace(draft_of(deal.gig), same_person=True))
-        assert duplicate_gig(session, deal.client, deal.gig.public_id).same_person
+        copied = duplicate_gig(session, deal.client, deal.gig.public_id)
+        assert copied.same_person
+        offer = an_offer(session, deal.client, an_expert(session, "Ben Expert"), deal.gig)
+        assert offer.same_person
+        carla = Visitor(enter(app.test_client(), session, deal.client))
+        for path in (f"/offers/{offer.public_id}", f"/gigs/{deal.gig.public_id}"):
+            assert "Submitting asks for the passkey enrolled at the identity check" in words(carla.get(path))
+        form = carla.get(f"/gigs/{deal.gig.public_id}/edit").text
+        assert re.search(r'<input[^>]*checked[^>]*name="same_person"', form)
+        assert "asks for the passkey" not in words(carla.get(f"/offers/{deal.contract.offer.public_id}"))
     session.refresh(deal.contract.offer)
     assert not same_person.asked_for(deal.contract)
 
@@ -371,6 +382,7 @@ def test_on_the_pages(
         assert "my laptop" in words(done)
         assert "submitted already" in words(ana.get(confirming))
         carla = Visitor(enter(app.test_client(), session, deal.client))
+        assert "not confirmed" not in words(carla.get("/timesheets/waiting"))
         seen = words(carla.get(path))
         assert "Confirmed by passkey" in seen
         assert "my laptop" not in seen

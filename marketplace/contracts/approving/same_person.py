@@ -16,7 +16,7 @@ from marketplace import audit, clock
 from marketplace.accounts import passkeys
 from marketplace.actor import Actor
 from marketplace.contracts.approving.models import WeekConfirmation
-from marketplace.contracts.models import Contract, Timesheet
+from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.credentials import identity
 from marketplace.credentials.models import IdentityPasskey
 from marketplace.errors import Refused
@@ -85,6 +85,21 @@ def keep(session: Session, actor: Actor, sheet: Timesheet, confirmation: WeekCon
         session, actor, "timesheet.confirmed", "timesheet", sheet.public_id,
         version=confirmation.version, passkey=confirmation.passkey.public_id,
     )  # fmt: skip
+
+
+def unconfirmed(session: Session, sheets: sa.Select[Timesheet]) -> set[int]:
+    """Which of these submitted weeks (internal ids) lack the confirmation that their contract asks for."""
+    ids = sheets.with_only_columns(Timesheet.id, maintain_column_froms=True)
+    confirmed = sa.exists().where(
+        WeekConfirmation.timesheet_id == Timesheet.id, WeekConfirmation.at == Timesheet.submitted_at
+    )
+    query = (
+        sa.select(Timesheet.id)
+        .join(Timesheet.contract)
+        .join(Contract.offer)
+        .where(Timesheet.id.in_(ids), Offer.same_person, Contract.test_id.is_(None), ~confirmed)
+    )
+    return set(session.scalars(query))
 
 
 def confirmation_of(session: Session, sheet: Timesheet) -> WeekConfirmation | None:

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from marketplace.accounts.queries import administered
 from marketplace.actor import CLIENT
 from marketplace.contracts import queries
+from marketplace.contracts.approving.same_person import unconfirmed
 from marketplace.contracts.approving.standing import standing_of
 from marketplace.contracts.models import Timesheet
 from marketplace.contracts.states import TimesheetState
@@ -31,6 +32,7 @@ def waiting() -> ResponseReturnValue:
     """The weeks that wait for this client: those that differ, those that agree, those without usage."""
     found = approving.waiting(db_session(), actor())
     every = queries.waiting_for_approval(actor())
+    submitted = queries.timesheets_for(actor(), TimesheetState.SUBMITTED)
     differing = _listed(every.where(Timesheet.id.in_(found.differing)), "differing")
     agreeing = _listed(every.where(Timesheet.id.in_(found.agreeing)), "agreeing", size=AT_ONCE)
     return page(
@@ -39,7 +41,8 @@ def waiting() -> ResponseReturnValue:
         agreeing=agreeing,
         without=_listed(found.without, "after"),
         seconds=_listed(queries.waiting_for_second(actor()), "seconds"),
-        firsts=standing_of(db_session(), queries.timesheets_for(actor(), TimesheetState.SUBMITTED)),
+        firsts=standing_of(db_session(), submitted),
+        unconfirmed=unconfirmed(db_session(), submitted),
         me=actor().person_id,
         administered=administered(db_session(), actor()),
         compared=comparing.of_sheets(db_session(), [*differing, *agreeing]),

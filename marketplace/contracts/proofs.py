@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.consents.proofs import silence_is_no_consent
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import withheld
@@ -21,7 +22,7 @@ from marketplace.contracts.models import (
     TimeEntry,
     Timesheet,
 )
-from marketplace.contracts.states import DisputeState, ReservationState
+from marketplace.contracts.states import DisputeState, OfferState, ReservationState
 from marketplace.contracts.weeks import week_of
 from marketplace.gigs.models import Project
 from marketplace.ledger import chart
@@ -53,6 +54,7 @@ def never_more_than_funded(session: Session) -> Iterator[Drift]:
         reserved = -_balance(session, chart.project_reserved(project).key)
         spent = _balance(session, chart.project_reserved(project).key, Posting.entry_id.in_(_APPROVING))
         spent += _balance(session, chart.project_funds(project).key, Posting.entry_id.in_(_GIVING_BACK))
+        spent += _balance(session, chart.project_funds(project).key, Posting.entry_id.in_(_ADJUSTING))
         if spent < 0:
             yield Drift(f"project {project} spent", "at least 0", str(spent))
         if spent + reserved > funded:
@@ -77,9 +79,19 @@ def approvals_tie(session: Session) -> Iterator[Drift]:
         expected = (approval.expert_amount, approval.fee_amount)
         if expected != (pay or 0, fee or 0):
             yield Drift(f"approval {approval.public_id} lines", str(expected), str((pay, fee)))
-        booked = _booked(session, approval)
+        booked = _booked(session, f"approval:{approval.public_id}")
         if expected != booked:
             yield Drift(f"approval {approval.public_id} entry", str(expected), str(booked))
+
+
+def adjustments_tie(session: Session) -> Iterator[Drift]:
+    """A bonus or correction that was given or signed is what its journal entry says; no other has one."""
+    for adjustment in session.scalars(sa.select(Adjustment)):
+        granted = adjustment.state is OfferState.ACCEPTED
+        expected = (adjustment.amount, adjustment.fee_amount) if granted else (0, 0)
+        booked = _booked(session, f"adjustment:{adjustment.public_id}")
+        if expected != booked:
+            yield Drift(f"adjustment {adjustment.public_id} entry", str(expected), str(booked))
 
 
 def nobody_is_twice(session: Session) -> Iterator[Drift]:
@@ -184,9 +196,14 @@ def only_roundings_are_ours(session: Session) -> Iterator[Drift]:
 
 # What a dispute gives back is money of before, and not paid in anew.
 _RESERVING = sa.select(JournalEntry.id).where(
-    sa.or_(JournalEntry.source.startswith("reservation:"), JournalEntry.source.startswith("time_dispute:"))
+    sa.or_(
+        JournalEntry.source.startswith("reservation:"),
+        JournalEntry.source.startswith("time_dispute:"),
+        JournalEntry.source.startswith("adjustment:"),
+    )
 )
 _GIVING_BACK = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("time_dispute:"))
+_ADJUSTING = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("adjustment:"))
 _APPROVING = sa.select(JournalEntry.id).where(JournalEntry.source.startswith("approval:"))
 
 
@@ -196,12 +213,12 @@ def _balance(session: Session, key: str, *where: sa.ColumnElement[bool]) -> int:
     return int(session.scalar(query.where(LedgerAccount.key == key, *where)) or 0)
 
 
-def _booked(session: Session, approval: Approval) -> tuple[int, int]:
+def _booked(session: Session, source: str) -> tuple[int, int]:
     rows = session.execute(
         sa.select(LedgerAccount.code, sa.func.sum(-Posting.amount))
         .join(Posting.account)
         .join(Posting.entry)
-        .where(JournalEntry.source == f"approval:{approval.public_id}")
+        .where(JournalEntry.source == source)
         .where(LedgerAccount.code.in_([chart.client_fees().code, EXPERT_PAYABLE]))
         .group_by(LedgerAccount.code)
     )
@@ -215,6 +232,7 @@ PROOFS = [
     Proof("C1", "Reserved money is what reservations hold", reserved_is_held),
     Proof("C2", "Nothing is spent or reserved that was not funded", never_more_than_funded),
     Proof("C3", "Approvals are their lines and their journal entries", approvals_tie),
+    Proof("C20", "Bonuses and corrections are their journal entries", adjustments_tie),
     Proof("C4", "Nobody works on two things at once", nobody_is_twice),
     Proof("C5", "Weeks begin on Monday where the expert lives", weeks_are_right),
     Proof("C6", "Disputed money is what open disputes hold", disputed_is_held),

@@ -275,7 +275,8 @@ def burn_down(session: Session, project: Project) -> BurnDown:
     apart = -_sum(session, chart.disputed(project.public_id).key, project.currency)
     taken = _sum(session, reserved.key, project.currency, JournalEntry.source.startswith("approval:"))
     back = -_sum(session, funds.key, project.currency, JournalEntry.source.startswith("time_dispute:"))
-    spent = taken - back - apart
+    besides = _sum(session, funds.key, project.currency, JournalEntry.source.startswith("adjustment:"))
+    spent = taken - back - apart + besides
     return BurnDown(
         funded=Money(free + held + apart + spent, project.currency),
         spent=Money(spent, project.currency),

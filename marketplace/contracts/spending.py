@@ -1,4 +1,5 @@
-"""What a client's money was spent on: work by gig, and apart from it the tests that people took."""
+"""What a client's money was spent on: work by gig, with its bonuses and corrections, and apart from it the
+tests that people took."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.contracts.sittings.models import Sitting
+from marketplace.contracts.states import OfferState
 from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.money import Money
@@ -48,15 +51,24 @@ class Spending:
 def spending(session: Session, project: Project, whole: Money) -> Spending:
     """How the `whole` that a project has spent, by the ledger, comes about: gigs by age, tests after work."""
     on_tests = Contract.test_id.is_not(None)
-    rows = session.execute(
-        sa.select(Gig, on_tests, SPENT)
+    hours = (
+        sa.select(Timesheet.contract_id, (Approval.expert_amount + Approval.fee_amount).label("amount"))
         .select_from(Approval)
         .join(Approval.timesheet)
-        .join(Timesheet.contract)
+    )
+    besides = sa.select(Adjustment.contract_id, Adjustment.amount + Adjustment.fee_amount).where(
+        Adjustment.state == OfferState.ACCEPTED
+    )
+    paid = hours.union_all(besides).subquery()
+    spent = sa.func.sum(paid.c.amount)
+    rows = session.execute(
+        sa.select(Gig, on_tests, spent)
+        .select_from(paid)
+        .join(Contract, Contract.id == paid.c.contract_id)
         .join(Contract.gig)
         .where(Contract.project_id == project.id)
         .group_by(Gig.id, on_tests)
-        .having(SPENT > 0)
+        .having(spent > 0)
         .order_by(Gig.id, on_tests)
     )
     return Spending([Spent(gig, test, Money(int(sum_), whole.currency)) for gig, test, sum_ in rows], whole)

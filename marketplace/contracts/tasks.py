@@ -17,6 +17,7 @@ from marketplace.contracts import (
     timer,
     timesheets,
 )
+from marketplace.contracts.adjustments import answering as adjustments
 from marketplace.contracts.approving import reminders
 from marketplace.contracts.budgets import alerts
 from marketplace.contracts.disputes import ruling, turns
@@ -83,6 +84,12 @@ def expire_rates(session: Session) -> None:
     answering.expire_rates(session)
 
 
+@jobs.task("contracts.expire_adjustments")
+def expire_adjustments(session: Session) -> None:
+    """Close corrections to less pay that were not signed in time."""
+    adjustments.expire_adjustments(session)
+
+
 @jobs.task("contracts.forget_usage")
 def forget_usage(session: Session) -> None:
     """Forget the tools' files that were only looked at."""
@@ -134,6 +141,7 @@ jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.settle_disputes", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.expire_rates", by_the_clock=True)
 jobs.periodic("5 */10 * * * *", "contracts.watch_budgets", by_the_clock=True)
+jobs.periodic("57 */5 * * * *", "contracts.expire_adjustments", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing
 hooks.on_upheld["time_dispute"] = hooks.nothing

@@ -29,7 +29,7 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import moment, ngettext
 from marketplace.ledger import balance, balances, chart
 from marketplace.money import Money
-from marketplace.payments import batches
+from marketplace.payments import queries as payouts
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem, Sweep
 from marketplace.payments.states import BatchState, ItemState, SweepState, TransfersState
 from marketplace.reasons import queries as reasons_queries
@@ -303,22 +303,18 @@ def _standing_still(session: Session, actor: Actor) -> Iterator[Task]:
 
 
 def _finance(session: Session, actor: Actor, currency: str) -> Desk:
-    unpaid = session.execute(batches.unpaid(currency)).all()
+    people, unpaid = payouts.owed(session, currency)
     at_stripe = balance(session, chart.stripe_balance(), currency)
     transit = balance(session, chart.payouts_in_transit(), currency)
     return Desk(
         _("Money"),
-        tuple(_finance_tasks(session, actor, bool(unpaid))),
+        tuple(_finance_tasks(session, actor, people > 0)),
         (
             Figure(_("At Stripe, by our books"), Money(at_stripe, currency)),
-            Figure(_("Approved, in no batch"), Money(_approved(unpaid), currency)),
+            Figure(_("Approved, in no batch"), unpaid),
             Figure(_("Our fees on their way to the bank"), Money(transit, currency)),
         ),
     )
-
-
-def _approved(rows: object) -> int:
-    return sum(row[0].expert_amount for row in rows)  # type: ignore[attr-defined]
 
 
 def _finance_tasks(session: Session, actor: Actor, unpaid: bool) -> Iterator[Task]:

@@ -14,6 +14,7 @@ def event_name(event: str) -> str:
 
 def _known() -> dict[str, str]:
     return {
+        "adjusted": _("A bonus or a correction of pay"),
         "approved": _("Approved"),
         "arrived": _("Arrived at our bank"),
         "booked": _("Booked by hand"),

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from marketplace import audit, clock, jobs, ledger
 from marketplace.accounts.models import Person
 from marketplace.actor import Actor, Role
+from marketplace.contracts.adjustments import hooks
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
@@ -21,11 +23,13 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.money import Money
+from marketplace.payments import adjusted
 from marketplace.payments.models import (
     LIVE_ITEM,
     ConnectedAccount,
     PayoutBatch,
     PayoutItem,
+    PayoutItemAdjustment,
     PayoutItemApproval,
     item_key,
 )
@@ -48,8 +52,7 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
     now = clock.now()
     if cut_off_at > now:
         raise Invalid(_("Choose a moment that has passed."), field="cut_off")
-    # Two who prepare at once take turns, so the second sees what the first has taken.
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(PREPARING)))
+    _take_turns(session)
     pay = _unpaid(session, cut_off_at, currency)
     if not pay:
         raise Refused(_("Nothing that was approved by then is waiting to be paid."))
@@ -130,6 +133,7 @@ def locked(session: Session, public_id: uuid.UUID) -> PayoutBatch:
                 joinedload(PayoutItem.person),
                 joinedload(PayoutItem.account),
                 selectinload(PayoutItem.approvals).joinedload(PayoutItemApproval.approval),
+                selectinload(PayoutItem.adjustments).joinedload(PayoutItemAdjustment.adjustment),
             )
         )
         .execution_options(populate_existing=True)
@@ -153,27 +157,37 @@ def let_go(item: PayoutItem, to: ItemState) -> None:
     """End the item without payment, so that another may pay what it was to pay."""
     move(item, to)
     item.changed_at = clock.now()
-    for each in item.approvals:
-        each.ended_at = clock.now()
+    for hours in item.approvals:
+        hours.ended_at = clock.now()
+    for more in item.adjustments:
+        more.ended_at = clock.now()
 
 
-def fingerprint(person: uuid.UUID, destination: str, approvals: Iterable[Approval]) -> bytes:
+def fingerprint(
+    person: uuid.UUID, destination: str, approvals: Iterable[Approval], adjustments: Iterable[Adjustment] = ()
+) -> bytes:
     """What an item pays, to whom and where, as a hash: equal when released and when sent."""
     lines = [
         f"{approval.public_id}:{approval.lines_sha256.hex()}:{approval.expert_amount}"
         for approval in approvals
     ]
+    lines += [f"adjustment:{each.public_id}:{each.amount}" for each in adjustments]
     return hashlib.sha256("\n".join([str(person), destination, *sorted(lines)]).encode()).digest()
 
 
 def is_unchanged(item: PayoutItem) -> bool:
     """Does the item still pay exactly what was frozen when it was prepared?"""
     approvals = [each.approval for each in item.approvals]
+    adjustments = [each.adjustment for each in item.adjustments]
     destination = item.account.stripe_id if item.account else None
-    return (
-        sum(each.expert_amount for each in approvals) == item.amount
-        and fingerprint(item.person.public_id, destination or "", approvals) == item.frozen_sha256
-    )
+    frozen = fingerprint(item.person.public_id, destination or "", approvals, adjustments)
+    return paid_by(item) == item.amount and frozen == item.frozen_sha256
+
+
+def paid_by(item: PayoutItem) -> int:
+    """Minor units of what the item pays, as it was approved."""
+    hours = sum(each.approval.expert_amount for each in item.approvals)
+    return hours + sum(each.adjustment.amount for each in item.adjustments)
 
 
 @dataclass(frozen=True)
@@ -182,12 +196,14 @@ class _Pay:
 
     person: Person
     approvals: Sequence[Approval]
+    adjustments: Sequence[Adjustment]
     account: ConnectedAccount | None
     busy: bool
 
     @property
     def amount(self) -> int:
-        return sum(approval.expert_amount for approval in self.approvals)
+        hours = sum(approval.expert_amount for approval in self.approvals)
+        return hours + sum(adjustment.amount for adjustment in self.adjustments)
 
     def blocker(self, currency: str) -> Blocker | None:
         if self.busy:
@@ -218,24 +234,43 @@ def unpaid(currency: str, cut_off_at: datetime | None = None) -> sa.Select[Appro
 
 
 def _unpaid(session: Session, cut_off_at: datetime, currency: str) -> list[_Pay]:
-    owed: dict[int, list[Approval]] = {}
-    for approval, person_id in session.execute(unpaid(currency, cut_off_at)):
-        owed.setdefault(person_id, []).append(approval)
-    people = session.scalars(sa.select(Person).where(Person.id.in_(owed)).order_by(Person.id)).all()
+    rows = session.execute(unpaid(currency, cut_off_at)).all()
+    adjustments = session.scalars(adjusted.waiting(currency, cut_off_at)).all()
+    owed, more = adjusted.going_out(rows, adjustments)
+    ids = {*owed, *more}
+    people = session.scalars(sa.select(Person).where(Person.id.in_(ids)).order_by(Person.id)).all()
     accounts = session.scalars(
         sa.select(ConnectedAccount).where(
-            ConnectedAccount.person_id.in_(owed), ConnectedAccount.ended_at.is_(None)
+            ConnectedAccount.person_id.in_(ids), ConnectedAccount.ended_at.is_(None)
         )
     )
     account_of = {account.person_id: account for account in accounts}
     busy = set(
         session.scalars(
             sa.select(PayoutItem.person_id).where(
-                PayoutItem.person_id.in_(owed), PayoutItem.state.in_(LIVE_ITEM)
+                PayoutItem.person_id.in_(ids), PayoutItem.state.in_(LIVE_ITEM)
             )
         )
     )
-    return [_Pay(each, owed[each.id], account_of.get(each.id), each.id in busy) for each in people]
+    pay = [
+        _Pay(each, owed[each.id], more[each.id], account_of.get(each.id), each.id in busy) for each in people
+    ]
+    # What was corrected down to nothing waits for something to pay.
+    return [each for each in pay if each.amount > 0]
+
+
+def payable_for(session: Session, contract: Contract) -> int:
+    """Minor units that are owed for a contract and in no live item; no batch takes them until the
+    transaction ends."""
+    _take_turns(session)
+    hours = session.execute(unpaid(contract.currency).where(Contract.id == contract.id))
+    more = session.scalars(adjusted.waiting(contract.currency).where(Adjustment.contract_id == contract.id))
+    return sum(each.expert_amount for each, _person in hours) + sum(each.amount for each in more)
+
+
+def _take_turns(session: Session) -> None:
+    """Two who gather at once take turns, so the second sees what the first has taken."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(PREPARING)))
 
 
 def _add_items(session: Session, batch: PayoutBatch, pay: Sequence[_Pay]) -> None:
@@ -250,7 +285,9 @@ def _add_items(session: Session, batch: PayoutBatch, pay: Sequence[_Pay]) -> Non
             amount=each.amount,
             state=ItemState.BLOCKED if blocker else ItemState.PREPARED,
             blocker=blocker,
-            frozen_sha256=fingerprint(each.person.public_id, destination or "", each.approvals),
+            frozen_sha256=fingerprint(
+                each.person.public_id, destination or "", each.approvals, each.adjustments
+            ),
             changed_at=now,
         )
         session.add(item)
@@ -260,6 +297,10 @@ def _add_items(session: Session, batch: PayoutBatch, pay: Sequence[_Pay]) -> Non
                 approval=approval, amount=approval.expert_amount, ended_at=now if blocker else None
             )
             for approval in each.approvals
+        ]
+        item.adjustments = [
+            PayoutItemAdjustment(adjustment=more, amount=more.amount, ended_at=now if blocker else None)
+            for more in each.adjustments
         ]
 
 
@@ -333,3 +374,6 @@ def _go(item: PayoutItem) -> None:
 def amount_of(batch: PayoutBatch) -> Money:
     """What the batch pays in all."""
     return Money(total(going(batch)), batch.currency)
+
+
+hooks.waiting.append(payable_for)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
@@ -14,6 +14,8 @@ from marketplace import clock
 from marketplace.actor import Actor
 from marketplace.contracts import queries as work
 from marketplace.contracts import rounding
+from marketplace.contracts.adjustments import queries as adjustments
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import part_of
@@ -21,12 +23,13 @@ from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.contracts.states import DisputeState, TimeKind, TimesheetState
 from marketplace.gigs.find import there
 from marketplace.money import Money
-from marketplace.payments import batches, promises, words
+from marketplace.payments import adjusted, batches, promises, words
 from marketplace.payments.models import (
     ConnectedAccount,
     ConnectedPayout,
     ConnectedPayoutTransfer,
     PayoutItem,
+    PayoutItemAdjustment,
     PayoutItemApproval,
     Transfer,
 )
@@ -57,11 +60,28 @@ class EarnedWeek:
 
 
 @dataclass(frozen=True)
+class EarnedBesides:
+    """A bonus or a correction, where its money is, and when it is expected."""
+
+    adjustment: Adjustment
+    state: str
+    expected: date | None
+    deposit: uuid.UUID | None
+
+    @property
+    def arrived(self) -> bool:
+        """Is it in the bank?"""
+        return self.state in (ItemState.PAID, ItemState.SETTLED)
+
+
+@dataclass(frozen=True)
 class Deposit:
-    """One payout to an expert's bank, explained down to each line; `rest` is what no line explains."""
+    """One payout to an expert's bank, explained down to each line, and bonuses and corrections besides;
+    `rest` is what neither explains."""
 
     payout: ConnectedPayout
     lines: Sequence[work.PaidLine]
+    besides: Sequence[Adjustment]
     pay: Money
     fee: Money
     rest: Money
@@ -112,10 +132,28 @@ def earned(session: Session, sheets: Iterable[Timesheet]) -> list[EarnedWeek]:
     ]
 
 
+def earned_besides(session: Session, actor: Actor) -> list[EarnedBesides]:
+    """The expert's bonuses and corrections, the newest first."""
+    found = session.scalars(adjustments.granted_to(actor).order_by(Adjustment.id.desc())).all()
+    rows = session.execute(
+        sa.select(PayoutItemAdjustment.adjustment_id, PayoutItem)
+        .join(PayoutItemAdjustment.item)
+        .where(PayoutItemAdjustment.ended_at.is_(None))
+        .where(PayoutItemAdjustment.adjustment_id.in_([each.id for each in found]))
+    )
+    items = dict(rows.all())
+    payouts = _payouts_of(session, {item.id for item in items.values()})
+    return [
+        EarnedBesides(each, *_approved(each.decided_at or each.made_at, items.get(each.id), payouts))
+        for each in found
+    ]
+
+
 def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
     """The expert's money by where it is: `submitted`, `disputed`, `approved`, `run`, `way`, `paid`."""
     submitted = session.scalars(weeks_of(actor).where(Timesheet.state == TimesheetState.SUBMITTED)).unique()
     approved = session.execute(batches.unpaid(currency).where(Contract.person_id == actor.id))
+    besides = session.scalars(adjusted.waiting(currency).where(Contract.person_id == actor.id))
     rows = session.execute(
         sa.select(PayoutItem.state, sa.func.sum(PayoutItem.amount))
         .where(PayoutItem.person_id == actor.id)
@@ -125,7 +163,8 @@ def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
     amounts = {
         "submitted": sum(work.amounts(sheet)[0].amount for sheet in submitted),
         "disputed": disputes.apart_from(session, actor, currency),
-        "approved": sum(approval.expert_amount for approval, _person in approved),
+        "approved": sum(approval.expert_amount for approval, _person in approved)
+        + sum(each.amount for each in besides),
         "run": sum(by_state.get(state, 0) for state in IN_A_RUN),
         "way": by_state.get(ItemState.SENT, 0) + by_state.get(ItemState.RETURNED, 0),
         "paid": by_state.get(ItemState.PAID, 0) + by_state.get(ItemState.SETTLED, 0),
@@ -151,10 +190,22 @@ def deposit(session: Session, actor: Actor, public_id: uuid.UUID) -> Deposit:
         .join(ConnectedPayoutTransfer, ConnectedPayoutTransfer.transfer_id == Transfer.id)
         .where(ConnectedPayoutTransfer.payout_id == payout.id)
     ).all()
-    lines = work.lines_for_payable(session, paid)
+    lines, besides = work.lines_for_payable(session, paid), _besides(session, payout)
     pay, fee = sum(line.expert_amount for line in lines), sum(line.fee_amount for line in lines)
-    in_currency = [Money(amount, payout.currency) for amount in (pay, fee, payout.amount - pay)]
-    return Deposit(payout, lines, *in_currency)
+    rest = payout.amount - pay - sum(each.amount for each in besides)
+    in_currency = [Money(amount, payout.currency) for amount in (pay, fee, rest)]
+    return Deposit(payout, lines, besides, *in_currency)
+
+
+def _besides(session: Session, payout: ConnectedPayout) -> Sequence[Adjustment]:
+    """The bonuses and corrections in a payout."""
+    ids = session.scalars(
+        sa.select(PayoutItemAdjustment.adjustment_id)
+        .join(Transfer, Transfer.payout_item_id == PayoutItemAdjustment.payout_item_id)
+        .join(ConnectedPayoutTransfer, ConnectedPayoutTransfer.transfer_id == Transfer.id)
+        .where(ConnectedPayoutTransfer.payout_id == payout.id)
+    )
+    return adjustments.with_ids(session, ids)
 
 
 def _items_paying(session: Session, approval_ids: Sequence[int]) -> dict[int, PayoutItem]:
@@ -185,7 +236,7 @@ def _earned(
         minutes = sum(line.minutes for line in approval.lines)
         if minutes:
             pay = Money(approval.expert_amount, sheet.contract.currency)
-            row = _week(sheet, minutes, pay, *_approved(approval, items.get(approval.id), payouts))
+            row = _week(sheet, minutes, pay, *_approved(approval.at, items.get(approval.id), payouts))
             yield replace(row, dispute=about.get(approval.dispute_id or 0))
 
 
@@ -208,10 +259,10 @@ def _questioned(sheet: Timesheet, lines: Iterable[TimeDispute]) -> Iterator[Earn
 
 
 def _approved(
-    approval: Approval, item: PayoutItem | None, payouts: Mapping[int, ConnectedPayout]
+    at: datetime, item: PayoutItem | None, payouts: Mapping[int, ConnectedPayout]
 ) -> tuple[str, date | None, uuid.UUID | None]:
     if item is None:
-        due = max(approval.at, clock.now())
+        due = max(at, clock.now())
         return "approved", promises.arrives(promises.pay_day(due)), None
     payout = payouts.get(item.id)
     state = "batch" if item.state in IN_A_RUN else item.state.value

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.accounts.models import Person
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval
 from marketplace.db import Base, Json, Key, Public, Word
 from marketplace.gigs.models import Project
@@ -148,6 +149,9 @@ class PayoutItem(Public, Base):
     approvals: Mapped[list[PayoutItemApproval]] = relationship(
         back_populates="item", order_by="PayoutItemApproval.approval_id"
     )
+    adjustments: Mapped[list[PayoutItemAdjustment]] = relationship(
+        back_populates="item", order_by="PayoutItemAdjustment.adjustment_id"
+    )
     transfers: Mapped[list[Transfer]] = relationship(back_populates="item", order_by="Transfer.attempt")
 
 
@@ -166,6 +170,20 @@ class PayoutItemApproval(Base):
 
     item: Mapped[PayoutItem] = relationship(back_populates="approvals")
     approval: Mapped[Approval] = relationship()
+
+
+class PayoutItemAdjustment(Base):
+    """A bonus or a correction that an item pays, or takes off; in at most one live item, as approvals are."""
+
+    __tablename__ = "payout_item_adjustments"
+
+    payout_item_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_items.id"), primary_key=True)
+    adjustment_id: Mapped[int] = mapped_column(sa.ForeignKey("adjustments.id"), primary_key=True)
+    amount: Mapped[int]
+    ended_at: Mapped[datetime | None]
+
+    item: Mapped[PayoutItem] = relationship(back_populates="adjustments")
+    adjustment: Mapped[Adjustment] = relationship()
 
 
 class Transfer(Public, Base):

@@ -8,12 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.accounts.models import Person
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
-from marketplace.payments.batches import is_unchanged
+from marketplace.payments.batches import is_unchanged, paid_by
 from marketplace.payments.models import (
     Funding,
     PayoutItem,
+    PayoutItemAdjustment,
     PayoutItemApproval,
     Sweep,
     SweepPosting,
@@ -109,13 +111,15 @@ def what_was_paid_was_approved(session: Session) -> Iterator[Drift]:
             joinedload(PayoutItem.person),
             joinedload(PayoutItem.account),
             selectinload(PayoutItem.approvals).joinedload(PayoutItemApproval.approval),
+            selectinload(PayoutItem.adjustments).joinedload(PayoutItemAdjustment.adjustment),
         )
         .execution_options(yield_per=AT_ONCE)
     )
     for item in session.scalars(query):
         if not is_unchanged(item):
-            found = sum(each.approval.expert_amount for each in item.approvals)
-            yield Drift(f"payout item {item.public_id}", f"{item.amount} as frozen", f"{found} as approved")
+            yield Drift(
+                f"payout item {item.public_id}", f"{item.amount} as frozen", f"{paid_by(item)} as approved"
+            )
 
 
 def approvals_are_paid_once(session: Session) -> Iterator[Drift]:
@@ -130,6 +134,20 @@ def approvals_are_paid_once(session: Session) -> Iterator[Drift]:
     )
     for approval, count in rows:
         yield Drift(f"approval {approval}", "paid once", f"in {count} payments")
+
+
+def adjustments_are_paid_once(session: Session) -> Iterator[Drift]:
+    """No bonus or correction is in two items that paid, or are about to."""
+    rows = session.execute(
+        sa.select(Adjustment.public_id, sa.func.count())
+        .join(PayoutItemAdjustment, PayoutItemAdjustment.adjustment_id == Adjustment.id)
+        .join(PayoutItem, PayoutItem.id == PayoutItemAdjustment.payout_item_id)
+        .where(PayoutItem.state.not_in(UNPAID))
+        .group_by(Adjustment.public_id)
+        .having(sa.func.count() > 1)
+    )
+    for adjustment, count in rows:
+        yield Drift(f"adjustment {adjustment}", "paid once", f"in {count} payments")
 
 
 def sweeps_take_what_they_name(session: Session) -> Iterator[Drift]:
@@ -167,6 +185,7 @@ def _source(prefix: str, public_id: sa.orm.InstrumentedAttribute[object]) -> sa.
 PROOFS = [
     Proof("I3", "Each paid lot is booked once, with what arrived", fundings_are_booked),
     Proof("I6", "No approval is paid twice", approvals_are_paid_once),
+    Proof("I8", "No bonus or correction is paid twice", adjustments_are_paid_once),
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),
     Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
     Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),

@@ -19,6 +19,7 @@ from marketplace.payments.models import (
     ConnectedPayout,
     ConnectedPayoutTransfer,
     PayoutItem,
+    PayoutItemAdjustment,
     PayoutItemApproval,
     Sweep,
     SweepPosting,
@@ -116,11 +117,12 @@ def _transfers(session: Session, payout: ConnectedPayout) -> Sequence[Transfer]:
         .selectinload(Approval.lines)
         .joinedload(ApprovedLine.entry)
     )
+    adjustments = selectinload(PayoutItem.adjustments).joinedload(PayoutItemAdjustment.adjustment)
     return session.scalars(
         sa.select(Transfer)
         .join(ConnectedPayoutTransfer, ConnectedPayoutTransfer.transfer_id == Transfer.id)
         .where(ConnectedPayoutTransfer.payout_id == payout.id)
         .options(joinedload(Transfer.item).joinedload(PayoutItem.batch))
-        .options(joinedload(Transfer.item).options(approvals))
+        .options(joinedload(Transfer.item).options(approvals, adjustments))
         .order_by(Transfer.id)
     ).all()

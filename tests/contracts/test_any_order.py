@@ -3,6 +3,7 @@ entered twice, nothing was decided against anybody without a statement, and ever
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,9 +20,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, ledger
 from marketplace.actor import Role
 from marketplace.contracts import queries, tasks, timer
+from marketplace.contracts.adjustments import answering as corrections
+from marketplace.contracts.adjustments import giving
+from marketplace.contracts.adjustments.giving import Draft
+from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.consents import answering
 from marketplace.contracts.consents.models import Consent, ConsentState
@@ -34,11 +39,12 @@ from marketplace.contracts.gaps import TimerGap, answer_gap, heartbeat
 from marketplace.contracts.models import TimeEntry, Timesheet
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.rolling import roll_weeks
-from marketplace.contracts.states import DisputeState, TimeKind, TimesheetState
+from marketplace.contracts.states import DisputeState, OfferState, TimeKind, TimesheetState
 from marketplace.contracts.timesheets import return_timesheet, submit_forgotten, submit_timesheet
 from marketplace.errors import DomainError
 from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.states import Kept
+from marketplace.ledger import chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.payments import earnings
 from marketplace.reasons import appeals
@@ -53,10 +59,10 @@ TEXT = "I read every one of the forty slices twice."
 SHARE = st.integers(0, 100)
 JOBS = (
     timer.stop_spent_timers, roll_weeks, approve_overdue, submit_forgotten, turns.settle_overdue,
-    appeals.default_overdue,
+    appeals.default_overdue, corrections.expire_adjustments,
 )  # fmt: skip
 SETTINGS = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,
@@ -81,6 +87,10 @@ ACTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "asks_and_is_ruled": {"minutes": SHARE},
     "appeals": {"outcome": st.sampled_from(Outcome)},
     "use_changes": {"kept": st.sampled_from([Kept.YEARS_2, Kept.YEARS_5]), "agrees": st.integers(0, 2)},
+    "pays_besides": {
+        "does": st.sampled_from(["gave a bonus", "gave more", "signs less", "keeps the pay", "takes back"]),
+        "amount": st.integers(1, 600_00),
+    },
     "ends": {"by_expert": st.booleans(), "really": st.integers(0, 9)},
 }  # fmt: skip
 
@@ -204,6 +214,24 @@ class AnyOrder(RuleBasedStateMachine):
         draft = replace(draft_of(self.deal.gig), kept_for=kept)
         self.act("use changed", edit_gig, self.deal.client, self.deal.gig.public_id, draft)
 
+    def pays_besides(self, does: str, amount: int) -> None:
+        """More, at once; or less, if it is signed, of what was asked for now or before."""
+        kind, sign, reason = {
+            "gave a bonus": (Kind.BONUS, 10, "outstanding"),
+            "gave more": (Kind.CORRECTION, 1, "left_out"),
+        }.get(does, (Kind.CORRECTION, -1, "counted_twice"))
+        draft = Draft(kind, sign * amount, reason, TEXT, uuid.uuid4())
+        name, expert = does if sign > 0 else "asked for less", self.deal.expert
+        self.act(name, giving.adjust, self.deal.client, self.deal.contract.public_id, draft)
+        for each in self.all(Adjustment, state=OfferState.MADE):
+            use_case, values = {
+                "signs less": (corrections.accept_adjustment, (expert, each.public_id, expert.name)),
+                "keeps the pay": (corrections.decline_adjustment, (expert, each.public_id)),
+                "takes back": (giving.withdraw_adjustment, (self.deal.client, each.public_id)),
+            }.get(does, (None, ()))
+            if use_case is not None and amount % 3:
+                self.act(does, use_case, *values)
+
     def ends(self, by_expert: bool, really: int) -> None:
         if really == 7:
             who = self.deal.expert if by_expert else self.deal.client
@@ -229,6 +257,7 @@ class AnyOrder(RuleBasedStateMachine):
             with clock.at(self.now):
                 self.everything_adds_up()
                 self.every_hour_is_in_one_state()
+                self.what_is_owed_is_what_is_approved()
             self.nothing_is_decided_without_a_statement()
 
     def everything_adds_up(self) -> None:
@@ -241,6 +270,13 @@ class AnyOrder(RuleBasedStateMachine):
         for sheet in self.all(Timesheet):
             rows = earnings.earned(self.session, [sheet])
             assert sum(row.minutes for row in rows) == sheet.paid_minutes, rows
+
+    def what_is_owed_is_what_is_approved(self) -> None:
+        """Hours, bonuses and corrections together, as nothing is paid out here; and never below nothing."""
+        owed = -ledger.balance(self.session, chart.expert_payable(self.deal.contract.person.public_id), "USD")
+        assert owed == earnings.sums_of(self.session, self.deal.expert, "USD")["approved"].amount >= 0
+        for each in self.all(Adjustment):
+            assert each.amount > 0 or each.state is not OfferState.ACCEPTED or each.signed_name
 
     def nothing_is_decided_without_a_statement(self) -> None:
         stated = {(each.subject_kind, each.subject_id) for each in self.all(Statement)}
@@ -268,4 +304,5 @@ def test_in_any_order_everything_adds_up(session: Session) -> None:
     assert reached >= {
         "approved", "questioned", "submitted", "returned", "asked for a ruling", "ruled", "appealed",
         "client agrees", "use changed", "agreed to a use",
+        "gave a bonus", "gave more", "asked for less", "signs less", "keeps the pay",
     }, reached  # fmt: skip

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 from marketplace import clock, ledger
 from marketplace.actor import Actor, Role
 from marketplace.contracts import gaps, tasks
+from marketplace.contracts.adjustments.giving import Draft, adjust
+from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.approving import rules
 from marketplace.contracts.approving.steps import approve_week, confirm_week, take_back
@@ -39,7 +41,7 @@ from marketplace.reasons import appeals
 from marketplace.reasons.models import Appeal, Statement
 from tests.conftest import Committed
 from tests.factories.accounts import a_person, an_actor
-from tests.factories.contracts import MONDAY, RATE, a_deal, a_submitted_week, an_offer, work
+from tests.factories.contracts import MONDAY, RATE, a_deal, a_submitted_week, an_offer, sign, work
 from tests.factories.disputes import a_week_of_lines, questioned
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
 from tests.factories.sittings import a_test
@@ -112,6 +114,43 @@ def test_twenty_sign_on_funds_for_five(committed: Committed) -> None:
         [contract, *_others] = session.scalars(sa.select(Contract)).all()
         free = ledger.balance(session, chart.project_funds(contract.project.public_id), "USD")
         assert free == -1
+        no_drift(session)
+
+
+def test_two_bonuses_at_once_on_funds_for_one_give_one(committed: Committed) -> None:
+    with committed.session() as session, clock.at(MONDAY):
+        one = a_deal(session, funds=2 * 2 * 10 * RATE * 120 // 100 + 60_00)
+        ben = an_expert(session, "Ben Other")
+        two = sign(session, ben, an_offer(session, one.client, ben, one.gig))
+        contracts = [(one.client, one.contract.public_id), (one.client, two.public_id)] * 2
+        project = one.project.public_id
+    bonus = Draft(Kind.BONUS, 50_00, "outstanding", TEXT, uuid4())
+    answers = at_once(
+        committed,
+        [
+            lambda session, client=client, contract=contract: adjust(
+                session, client, contract, replace(bonus, key=uuid4())
+            )
+            for client, contract in contracts
+        ],
+    )
+    assert answers.count("done") == 1
+    assert sum("$0.00 is free in the project" in answer for answer in answers) == 3
+    with committed.session() as session:
+        assert session.scalars(sa.select(Adjustment.amount)).all() == [50_00]
+        assert ledger.balance(session, chart.project_funds(project), "USD") == 0
+        no_drift(session)
+
+
+def test_one_form_clicked_four_times_at_once_gives_one_bonus(committed: Committed) -> None:
+    with committed.session() as session, clock.at(MONDAY):
+        deal = a_deal(session)
+        client, contract = deal.client, deal.contract.public_id
+    bonus = Draft(Kind.BONUS, 50_00, "outstanding", TEXT, uuid4())
+    answers = at_once(committed, [lambda session: adjust(session, client, contract, bonus)] * 4)
+    assert answers == ["done"] * 4
+    with committed.session() as session:
+        assert session.scalars(sa.select(Adjustment.amount)).all() == [50_00]
         no_drift(session)
 
 

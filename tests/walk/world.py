@@ -17,6 +17,8 @@ from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.legal import change_legal
 from marketplace.accounts.models import Delegation, RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
+from marketplace.contracts.adjustments.giving import Draft, adjust
+from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.approving.away import delegate
 from marketplace.contracts.consents.models import Consent
@@ -179,6 +181,7 @@ class World:
             "proposal_id": RateProposal, "consent_id": Consent, "import_id": UsageImport,
             "invoice_id": Invoice,
             "delegation_id": Delegation,
+            "adjustment_id": Adjustment,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -226,6 +229,7 @@ def made(house: House) -> World:
     _questioned(house)
     _lower_rate(house)
     _other_use(house)
+    _adjusted(house)
     _counted(house)
     _invoiced(house)
     delegate(
@@ -288,6 +292,16 @@ def _other_use(house: House) -> None:
     contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
     draft = replace(draft_of(contract.gig), kept_for=Kept.YEARS_10)
     edit_gig(house.session, house.carla, contract.gig.public_id, draft)
+
+
+def _adjusted(house: House) -> None:
+    """Carla asks Ana for a dollar less, out of a bonus that she gives."""
+    contract = house.session.scalars(sa.select(Contract).filter_by(person_id=house.ana.id)).one()
+    why = "One of the forty cases was counted twice."
+    bonus = Draft(Kind.BONUS, 2_00, "outstanding", "All forty cases were read twice.", uuid.uuid4())
+    less = Draft(Kind.CORRECTION, -1_00, "counted_twice", why, uuid.uuid4())
+    adjust(house.session, house.carla, contract.public_id, bonus)
+    adjust(house.session, house.carla, contract.public_id, less)
 
 
 def _counted(house: House) -> None:

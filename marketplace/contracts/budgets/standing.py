@@ -23,7 +23,7 @@ STANDING = sa.text("""
         CAST(-coalesce(sum(x.amount) FILTER (WHERE a.code = '2010'), 0) AS bigint) AS free,
         CAST(-coalesce(sum(x.amount) FILTER (WHERE NOT (
             a.code = '2020' AND e.source LIKE 'approval:%'
-            OR a.code = '2010' AND e.source LIKE 'time_dispute:%'
+            OR a.code = '2010' AND (e.source LIKE 'time_dispute:%' OR e.source LIKE 'adjustment:%')
         )), 0) AS bigint) AS funded
     FROM projects p
     JOIN ledger_accounts a ON a.currency = p.currency

@@ -115,6 +115,7 @@ sources.register("reservation", _reservation_link)
 sources.register("project", _project_link)
 
 from marketplace.contracts.views import (  # noqa: E402
+    adjustments,
     away,
     budgets,
     consents,
@@ -133,6 +134,7 @@ from marketplace.contracts.views import (  # noqa: E402
 )
 
 __all__ = [
+    "adjustments",
     "away",
     "bp",
     "budgets",

@@ -77,6 +77,7 @@ def kind_said(line: InvoiceLine) -> str:
         "approval": _("Work"),
         "test": _("Paid tests"),
         "time_dispute": _("Rounding of questioned lines"),
+        "adjustment": _("Bonuses and corrections"),
     }.get(line.kind, line.kind.replace("_", " ").capitalize())
     return _("Credit: %(what)s", what=said) if line.pay + line.fee < 0 else said
 

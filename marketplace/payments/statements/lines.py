@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace.contracts import queries as work
+from marketplace.contracts.adjustments import queries as adjustments
+from marketplace.contracts.adjustments import words as adjusted
 from marketplace.contracts.models import Approval
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
@@ -104,6 +106,24 @@ def _worked(line: work.PaidLine, approval: Approval, zone: ZoneInfo) -> Line:
     )
 
 
+def _besides(session: Session, movements: Sequence[Movement], zone: ZoneInfo) -> dict[str, list[Line]]:
+    at = {each.source: each.at for each in movements}
+    ids = [uuid.UUID(source.partition(":")[2]) for source in at]
+    found = {f"adjustment:{each.public_id}": each for each in adjustments.with_public_ids(session, ids)}
+    return {
+        source: [
+            Line(
+                on=on_day(at[source], zone),
+                what=f"{adjusted.title(each)}: {adjusted.reason(each)}",
+                amount=each.pay,
+                client=each.contract.organization.name,
+                gig=each.contract.gig.title,
+            )
+        ]
+        for source, each in found.items()
+    }
+
+
 def _sent(session: Session, movements: Sequence[Movement], zone: ZoneInfo) -> dict[str, list[Line]]:
     sent = {each.source: each for each in movements if each.event == "sent"}
     ids = [uuid.UUID(source.partition(":")[2]) for source in sent]
@@ -121,4 +141,5 @@ def _sent(session: Session, movements: Sequence[Movement], zone: ZoneInfo) -> di
 
 
 register("approval", _approved)
+register("adjustment", _besides)
 register("payout_item", _sent)

@@ -30,6 +30,7 @@ def money() -> ResponseReturnValue:
         sums=earnings.sums_of(db_session(), actor(), current().books_currency),
         income=income(db_session(), actor(), current().books_currency),
         weeks=earnings.earned(db_session(), weeks.rows),
+        besides=earnings.earned_besides(db_session(), actor()),
         next_url=weeks.next_url,
         next_run=promises.pay_day(clock.now()),
     )

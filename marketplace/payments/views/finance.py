@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace import clock, ledger
 from marketplace.actor import FINANCE, Role
+from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.queries import lines_for_payable
 from marketplace.i18n import gettext as _
 from marketplace.i18n import moment, ngettext
@@ -118,11 +119,13 @@ def item(item_id: uuid.UUID) -> ResponseReturnValue:
     """One payment: every try, what it pays, and what to do next."""
     found = queries.item(db_session(), actor(), item_id)
     lines = lines_for_payable(db_session(), [each.approval_id for each in found.approvals])
+    besides = adjustments.with_ids(db_session(), [each.adjustment_id for each in found.adjustments])
     payouts = queries.payouts_of(db_session(), found)
     payout = payouts[-1] if payouts else None
     entries = ledger.entries_of(
         db_session(),
         [f"approval:{each.approval.public_id}" for each in found.approvals]
+        + [f"adjustment:{each.public_id}" for each in besides]
         + [f"payout_item:{item_id}"]
         + [f"connected_payout:{each.stripe_id}" for each in payouts],
     )
@@ -131,6 +134,7 @@ def item(item_id: uuid.UUID) -> ResponseReturnValue:
         "payments/item.html",
         item=found,
         lines=lines,
+        besides=besides,
         entries=entries,
         payout=payout,
         deposit=deposit,

@@ -65,7 +65,8 @@ def heartbeat(session: Session, actor: Actor) -> TimerGap | None:
     if entry is None:
         return None
     gap = note(session, actor, entry, clock.now())
-    entry.heartbeat_at = clock.now()
+    # A clock that was set back makes no silence afterwards.
+    entry.heartbeat_at = max(clock.now(), entry.heartbeat_at or clock.now())
     return gap
 
 

@@ -165,7 +165,7 @@ def test_a_later_correction_is_a_credit_on_the_next_one(session: Session, deal: 
         issue(session, deal)
         project, person = deal.project.public_id, deal.contract.person.public_id
         ledger.post(
-            session, SITE, source="adjustment:1", event="adjusted", currency="USD", occurred_at=clock.now(),
+            session, SITE, source="correction:1", event="adjusted", currency="USD", occurred_at=clock.now(),
             lines=[
                 (chart.expert_payable(person), 50_00), (chart.client_fees(), 10_00),
                 (chart.project_funds(project), -60_00),
@@ -179,7 +179,7 @@ def test_a_later_correction_is_a_credit_on_the_next_one(session: Session, deal: 
     assert (line.pay, line.fee, line.gig, invoice.total) == (
         -50_00, -10_00, "An hour too many", Money(-60_00, "USD"),
     )  # fmt: skip
-    assert documents.kind_said(line) == "Credit: Adjustment"
+    assert documents.kind_said(line) == "Credit: Correction"
     no_drift(session)
 
 
@@ -233,6 +233,7 @@ def test_pages_and_files(session: Session, app: Flask, deal: Deal) -> None:
         seen = carla.post(f"/invoices/of/{organization}", month="2026-06", currency="USD")
         [invoice] = session.scalars(sa.select(Invoice)).all()
         assert f"{invoice.name} is issued" in words(seen)
+        assert f"{invoice.name} June 2026" in words(seen)
         path = f"/invoices/{invoice.public_id}"
         printed = PdfReader(io.BytesIO(carla.client.get(f"{path}/pdf").data))
         text = " ".join("".join(page.extract_text() for page in printed.pages).split())

@@ -14,12 +14,14 @@ from marketplace import pdf
 from marketplace.accounts.models import Organization
 from marketplace.accounts.queries import administered
 from marketplace.actor import CLIENT, FINANCE, Role
+from marketplace.contracts.periods import month_of
 from marketplace.gigs.find import visible
 from marketplace.i18n import gettext as _
 from marketplace.payments.invoices import documents
 from marketplace.payments.invoices.issuing import OpenMonth, issue_invoice, open_months
 from marketplace.payments.invoices.models import Invoice
 from marketplace.payments.views import bp
+from marketplace.settings import current
 from marketplace.web import (
     Form,
     actor,
@@ -49,6 +51,8 @@ def invoices() -> ResponseReturnValue:
         "payments/invoices.html",
         invoices=paged(db_session(), query, by=Invoice.number),
         open=[(each, _open(each)) for each in administered(db_session(), actor())],
+        of_client=actor().has(*CLIENT),
+        month_label=lambda day: month_of(day, current().books_zone).label,
     )
 
 

@@ -88,6 +88,9 @@ class Settings:
     fee_bps: int
     """The client's fee in basis points of the expert's pay: 2000 is 20 %."""
 
+    refund_limit: int
+    """What one person of finance may release of one project's refunds, in minor units; above it, two."""
+
     session_idle_hours: int
     session_absolute_hours: int
     trusted_proxies: int
@@ -217,6 +220,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         books_zone=reader.parsed("BOOKS_ZONE", "America/New_York", _zone, "an IANA time zone"),
         books_currency=reader.choice("BOOKS_CURRENCY", "USD", ("USD",)),
         fee_bps=reader.integer("FEE_BPS", 2000, 0, 10_000),
+        refund_limit=reader.integer("REFUND_LIMIT", 1_000_000, 0, 10**12),
         session_idle_hours=reader.integer("SESSION_IDLE_HOURS", 12, 1, 24 * 7),
         session_absolute_hours=reader.integer("SESSION_ABSOLUTE_HOURS", 24 * 7, 1, 24 * 90),
         trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, 0, 10),

@@ -21,6 +21,8 @@ from marketplace.contracts.models import Contract, Reservation, TimeEntry, Times
 from marketplace.contracts.states import ReservationState, TimeKind
 from marketplace.contracts.weeks import Week
 from marketplace.errors import Refused
+from marketplace.gigs.models import Project
+from marketplace.gigs.states import ProjectState
 from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, NotCovered, chart
 from marketplace.money import Money
@@ -179,10 +181,18 @@ def _require_cover(
     funds = chart.project_funds(contract.project.public_id)
     try:
         ledger.require_cover(session, funds, contract.currency, amount)
+        _require_open(session, contract)
     except NotCovered:
         free = -ledger.balance(session, funds, contract.currency)
         currency = contract.currency
         raise NotCovered(say(Money(max(0, free), currency), Money(amount, currency))) from None
+
+
+def _require_open(session: Session, contract: Contract) -> None:
+    """Whoever ends a project holds its funds too, so it is read after that."""
+    state = session.scalar(sa.select(Project.state).where(Project.id == contract.project_id))
+    if state is ProjectState.CLOSED:
+        raise Refused(_("This project has ended, so nothing more is reserved for it."))
 
 
 def _short_of_weeks(weeks: int, free: Money, needed: Money) -> str:

@@ -31,6 +31,8 @@ from marketplace.ledger import balance, balances, chart
 from marketplace.money import Money
 from marketplace.payments import queries as payouts
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem, Sweep
+from marketplace.payments.refunds.models import Refund
+from marketplace.payments.refunds.queries import TO_DO
 from marketplace.payments.states import BatchState, ItemState, SweepState, TransfersState
 from marketplace.reasons import queries as reasons_queries
 from marketplace.web import how_many
@@ -339,6 +341,12 @@ def _finance_tasks(session: Session, actor: Actor, unpaid: bool) -> Iterator[Tas
             ngettext("A sweep of fees waits to be released.", "%(n)s sweeps wait to be released.", n),
             _("Look at the sweep"),
             "payments.sweeps",
+        )
+    if n := _count(session, Refund, Refund.state.in_(TO_DO)):
+        yield Task(
+            ngettext("A refund waits for somebody.", "%(n)s refunds wait for somebody.", n),
+            _("Look at the refunds"),
+            "payments.refunds",
         )
     yield Task(_("Ledger, Stripe and bank, side by side."), _("Reconcile"), "reconciliation.index")
 

@@ -99,6 +99,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "gigs.weights": ("gigs.domains",),
     "messages.thread": ("messages.index", "accounts.organizations"),
     "payments.came_back": OF_THE_PROJECT,
+    "payments.end_project": OF_THE_PROJECT,
     "payments.fund": OF_THE_PROJECT,
     "payments.invoices": OF_THE_PROJECT,
     "payments.lot": OF_THE_PROJECT,

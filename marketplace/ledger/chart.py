@@ -64,6 +64,7 @@ def name_of(code: str) -> str:
         "2100": _("Owed to experts"),
         "2110": _("Transfers in flight"),
         "2120": _("Disputed time"),
+        "2500": _("Refunds payable"),
         "2900": _("Suspense"),
         "3000": _("Owner's capital"),
         "4010": _("Client fees"),
@@ -120,6 +121,11 @@ def expert_in_flight(person: uuid.UUID) -> Account:
 def disputed(project: uuid.UUID) -> Account:
     """2120: pay and fee of questioned time, until it is said whether the expert or the project gets it."""
     return Account("2120", f"project:{project}:disputed")
+
+
+def client_refunds(project: uuid.UUID) -> Account:
+    """2500: unused money of a project that Stripe could not bring back, paid out by hand."""
+    return Account("2500", f"project:{project}:refunds")
 
 
 def suspense() -> Account:

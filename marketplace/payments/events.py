@@ -18,6 +18,7 @@ from marketplace.payments import connected_accounts, facts, fundings, payouts, s
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import WebhookEvent
 from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
+from marketplace.payments.refunds import sending as refunding
 from marketplace.payments.rounds import Round
 
 AT_ONCE = 1_000
@@ -157,6 +158,10 @@ def _payout(session: Session, gateway: Gateway, hint: Hint) -> None:
         payouts.track_payout(session, gateway, hint.account, hint.object_id)
 
 
+def _refund(session: Session, gateway: Gateway, hint: Hint) -> None:
+    refunding.track_refund(session, gateway, hint.object_id)
+
+
 @use_case
 def _balance(session: Session, gateway: Gateway, hint: Hint) -> None:
     jobs.defer(session, "payments.send_waiting", once="payments.send_waiting")
@@ -169,6 +174,7 @@ def _keep(session: Session, gateway: Gateway, hint: Hint) -> None:
 APPLIERS: Mapping[str, Apply] = {
     "checkout.session.": _checkout,
     "payout.": _payout,
+    "refund.": _refund,
     "account.updated": _account,
     "v2.core.account[": _account,
     "v2.core.account.": _account,

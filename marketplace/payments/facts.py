@@ -98,6 +98,18 @@ class Payout:
 
 
 @dataclass(frozen=True)
+class Refund:
+    """Part of a charge on its way back. `succeeded` is not final: a bank may still send it back."""
+
+    id: str
+    amount: int
+    charge: str
+    status: str
+    failure: str | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class BalanceTransaction:
     """One movement of a balance: `net` is `amount` less `fee`, signed; `source` is the object's id."""
 
@@ -228,6 +240,17 @@ def of_payout(answer: Answer) -> Payout:
         failure_code=answer.get("failure_code"),
         failure_message=answer.get("failure_message"),
         reconciliation_status=answer["reconciliation_status"],
+        metadata=dict(answer.get("metadata") or {}),
+    )
+
+
+def of_refund(answer: Answer) -> Refund:
+    return Refund(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        charge=_id(answer["charge"]),
+        status=answer["status"],
+        failure=answer.get("failure_reason"),
         metadata=dict(answer.get("metadata") or {}),
     )
 

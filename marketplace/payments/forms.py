@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from wtforms import RadioField
-from wtforms.validators import InputRequired
+from wtforms import RadioField, StringField
+from wtforms.validators import InputRequired, Length
 
 from marketplace import clock
 from marketplace.i18n import lazy
@@ -30,6 +30,12 @@ class FundForm(Form):
         form.amount.currency = currency
         form.rail.choices = [(rail.value, words.rail(rail)) for rail in (Rail.BANK_TRANSFER, Rail.CARD)]
         return form
+
+
+class ReferenceForm(Form):
+    """The bank's own reference of what was paid out by hand."""
+
+    reference = StringField(lazy("Bank’s reference"), [InputRequired(lazy("Fill this in.")), Length(max=140)])
 
 
 class CutOffForm(Form):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import stripe
-from stripe.params import PayoutListParams
+from stripe.params import PayoutListParams, RefundCreateParams
 from stripe.params.checkout import SessionCreateParams
 from stripe.params.v2.core import AccountCreateParams, AccountLinkCreateParams
 
@@ -103,6 +103,27 @@ class Gateway:
             )
         )
         return _read(found, facts.of_checkout)
+
+    # Clients' money back
+
+    def send_refund(
+        self, key: str, *, charge: str, amount: int, metadata: dict[str, str], instructions_email: str | None
+    ) -> facts.Refund:
+        """Send part of a charge back by the way it came. Where that is a bank transfer, Stripe asks at
+        `instructions_email` for the account."""
+        params: RefundCreateParams = {"charge": charge, "amount": amount, "metadata": metadata}
+        if instructions_email is not None:
+            params["instructions_email"] = instructions_email
+        made = _ask(lambda: self._stripe.v1.refunds.create(params, {"idempotency_key": key}))
+        return _read(made, facts.of_refund)
+
+    def refund(self, refund: str) -> facts.Refund:
+        """A refund as it stands."""
+        return _read(_ask(lambda: self._stripe.v1.refunds.retrieve(refund)), facts.of_refund)
+
+    def refunds(self, charge: str) -> list[facts.Refund]:
+        """The refunds of a charge: how an unknown outcome becomes known."""
+        return _every(lambda: self._stripe.v1.refunds.list({"charge": charge, "limit": 100}), facts.of_refund)
 
     # Experts' accounts
 

@@ -21,6 +21,7 @@ from marketplace.payments.models import (
     SweepPosting,
     Transfer,
 )
+from marketplace.payments.refunds.models import NOT_BOOKED, Refund
 from marketplace.payments.states import FundingState, ItemState, SweepState, TransferState
 from marketplace.proof import Drift, Proof
 
@@ -167,6 +168,23 @@ def sweeps_take_what_they_name(session: Session) -> Iterator[Drift]:
         yield Drift(f"sweep {sweep}", str(expected), str(found or 0))
 
 
+def refunds_are_booked(session: Session) -> Iterator[Drift]:
+    """R1: what left a project's funds to go back is exactly the refunds that are no longer only prepared."""
+    left = (
+        sa.select(_source("refund:", Refund.public_id).label("source"), Refund.amount)
+        .where(Refund.state.not_in(NOT_BOOKED))
+        .subquery()
+    )
+    booked = _booked("refund:", "2010").subquery()
+    rows = session.execute(
+        sa.select(sa.func.coalesce(left.c.source, booked.c.source), left.c.amount, booked.c.amount)
+        .select_from(left.outerjoin(booked, booked.c.source == left.c.source, full=True))
+        .where(sa.func.coalesce(left.c.amount, 0) != sa.func.coalesce(booked.c.amount, 0))
+    )
+    for source, expected, found in rows:
+        yield Drift(source, str(expected or 0), str(found or 0))
+
+
 def _booked(prefix: str, code: str) -> sa.Select[str, int]:
     """What the entries of each source moved on an account, debit positive."""
     return (
@@ -189,5 +207,6 @@ PROOFS = [
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),
     Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
     Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),
+    Proof("R1", "Each refund is booked once, whole", refunds_are_booked),
     Proof("S1", "A sweep is the fees that it names", sweeps_take_what_they_name),
 ]

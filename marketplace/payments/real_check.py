@@ -23,6 +23,7 @@ BY_HAND = {
     8: "Fund a session by us_bank_transfer with test_helpers.customers.fund_cash_balance.",
     17: "Look at the account's automatic payout a day later.",
     19: "Compare each webhook received with its object, fetched again.",
+    21: "Refund part of a card charge and of a bank transfer, and compare their states.",
 }
 
 
@@ -49,7 +50,7 @@ def check(gateway: Gateway, key: str) -> Iterator[Finding]:
             "live_key", "This check runs in test mode only: give it a key with _test_ in it."
         )
     run = _Check(gateway)
-    for number in range(1, 21):
+    for number in range(1, 22):
         if number in STEPS:
             yield from STEPS[number](run)
         elif number in BY_HAND:

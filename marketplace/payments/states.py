@@ -79,6 +79,19 @@ class TransferState(StrEnum):
     FAILED = "failed"
 
 
+class RefundState(StrEnum):
+    """`owed` is what Stripe could not bring back, and is paid out by hand."""
+
+    PREPARED = "prepared"
+    RELEASED = "released"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    ARRIVED = "arrived"
+    OWED = "owed"
+    PAID_OUT = "paid_out"
+
+
 class SweepState(StrEnum):
     PREPARED = "prepared"
     RELEASED = "released"
@@ -149,12 +162,26 @@ SWEEP: Mapping[SweepState, frozenset[SweepState]] = {
     SweepState.CANCELLED: frozenset(),
 }
 
+REFUND: Mapping[RefundState, frozenset[RefundState]] = {
+    RefundState.PREPARED: frozenset({RefundState.RELEASED, RefundState.OWED}),
+    RefundState.RELEASED: frozenset({RefundState.SENDING}),
+    RefundState.SENDING: frozenset(
+        {RefundState.SENT, RefundState.UNKNOWN, RefundState.OWED, RefundState.RELEASED}
+    ),
+    RefundState.UNKNOWN: frozenset({RefundState.SENT, RefundState.OWED, RefundState.RELEASED}),
+    RefundState.SENT: frozenset({RefundState.ARRIVED, RefundState.OWED}),
+    RefundState.ARRIVED: frozenset({RefundState.OWED}),
+    RefundState.OWED: frozenset({RefundState.PAID_OUT}),
+    RefundState.PAID_OUT: frozenset(),
+}
+
 _MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     FundingState: FUNDING,
     BatchState: BATCH,
     ItemState: ITEM,
     TransferState: TRANSFER,
     SweepState: SWEEP,
+    RefundState: REFUND,
 }
 
 

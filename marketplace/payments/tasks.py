@@ -14,6 +14,8 @@ from marketplace.payments import connected_accounts, events, fundings, payouts, 
 from marketplace.payments.gateway import Gateway, connect
 from marketplace.payments.invoices import issuing
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, PayoutItem
+from marketplace.payments.refunds import planning
+from marketplace.payments.refunds import sending as refunding
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import FundingState, ItemState, TransfersState
 from marketplace.settings import current
@@ -75,6 +77,18 @@ def send_sweeps(session: Session) -> None:
     sweeps.send_sweeps(session, gateway())
 
 
+@jobs.task("payments.prepare_refunds")
+def prepare_refunds(session: Session) -> None:
+    """Prepare what goes back of projects that have ended."""
+    planning.prepare_refunds(session)
+
+
+@jobs.task("payments.send_refunds")
+def send_refunds(session: Session) -> None:
+    """Send released refunds, and look into those of unknown outcome."""
+    refunding.send_refunds(session, gateway())
+
+
 @jobs.task("payments.drain_webhooks")
 def drain_webhooks(session: Session) -> None:
     """Apply the events that are waiting."""
@@ -93,6 +107,7 @@ def poll(session: Session) -> None:
             connected_accounts.refresh_account(session, gateway(), account)
     if not turn.away:
         sweeps.track_sweeps(session, gateway())
+        refunding.track_refunds(session, gateway())
 
 
 def _with_released_items(session: Session) -> Sequence[uuid.UUID]:
@@ -142,6 +157,8 @@ jobs.periodic("*/5 * * * *", "payments.send_waiting")
 jobs.periodic("* * * * *", "payments.drain_webhooks")
 jobs.periodic("*/10 * * * *", "payments.poll")
 jobs.periodic("*/10 * * * *", "payments.send_sweeps")
+jobs.periodic("*/10 * * * *", "payments.send_refunds")
+jobs.periodic("15 */10 * * * *", "payments.prepare_refunds", by_the_clock=True)
 jobs.periodic("*/15 * * * *", "payments.track_payouts")
 jobs.periodic("7 * * * *", "payments.settle_items")
 jobs.periodic("40 6 * * *", "payments.issue_invoices")

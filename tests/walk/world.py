@@ -54,6 +54,7 @@ from marketplace.notifications.models import Notification
 from marketplace.payments.invoices.issuing import issue_invoice, open_months
 from marketplace.payments.invoices.models import Invoice
 from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, PayoutItem, Sweep
+from marketplace.payments.refunds.models import Refund
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reconciliation.models import (
     BankAccount,
@@ -182,6 +183,7 @@ class World:
             "invoice_id": Invoice,
             "delegation_id": Delegation,
             "adjustment_id": Adjustment,
+            "refund_id": Refund,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -236,6 +238,7 @@ def made(house: House) -> World:
         session, house.carla, house.cast.lumen.public_id, house.cast.person(house.cast.dev).public_id,
         clock.today("UTC") + timedelta(days=30), clock.today("UTC") + timedelta(days=31),
     )  # fmt: skip
+    _goes_back(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
@@ -319,6 +322,15 @@ def _invoiced(house: House) -> None:
     with clock.at(house.at(60, 12)):
         month = open_months(session, lumen)[0]
         issue_invoice(session, carla, lumen.public_id, month.period.key, month.currency)
+
+
+def _goes_back(house: House) -> None:
+    """A little of the project's money waits to go back."""
+    project = house.session.scalars(sa.select(Project)).one()
+    now, carla = clock.now(), house.cast.carla.id
+    refund = Refund(project=project, amount=1_00, currency="USD", asked_by=carla, prepared_at=now)
+    house.session.add(refund)
+    house.session.commit()
 
 
 def _second_factor(house: House, ana: Actor) -> None:

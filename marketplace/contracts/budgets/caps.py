@@ -76,7 +76,7 @@ def set_cap(
         raise Invalid(_("Give an amount above zero, or leave it empty."), field="amount")
     if hours is not None and hours <= 0:
         raise Invalid(_("Give at least one hour, or leave it empty."), field="hours")
-    _hold(session, project)
+    hold(session, project)
     cap = WeeklyCap(
         project_id=project.id,
         from_on=next_monday(),
@@ -136,7 +136,7 @@ def by_week(contract: Contract, reservations: Iterable[tuple[Reservation, int, i
     return dict(asked)
 
 
-def _hold(session: Session, project: Project) -> None:
+def hold(session: Session, project: Project) -> None:
     """Wait for who reserves at this moment, and let nobody reserve until this transaction ends."""
     ledger.require_cover(session, chart.project_funds(project.public_id), project.currency, 0)
 

@@ -1,13 +1,15 @@
-"""What was told about a project's budget, and what a client caps."""
+"""What was told about a project's budget, what a client caps, and that a project has ended."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from marketplace.accounts.models import Person
 from marketplace.db import Base, Key
+from marketplace.gigs.models import Project
 
 
 class BudgetAlert(Base):
@@ -50,3 +52,17 @@ class WeeklyCap(Base):
     minutes: Mapped[int | None]
     set_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
     set_at: Mapped[datetime]
+
+
+class ProjectEnding(Base):
+    """A project that its client ended while so many `contracts` ran; what is left of its money goes back."""
+
+    __tablename__ = "project_endings"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("projects.id"), primary_key=True)
+    ended_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    ended_at: Mapped[datetime]
+    contracts: Mapped[int]
+
+    project: Mapped[Project] = relationship()
+    person: Mapped[Person] = relationship()

@@ -20,6 +20,7 @@ from marketplace.demo.stripe_server import (
     onboarding,
     payments,
     payouts,
+    refunds,
     transfers,
 )
 from marketplace.demo.stripe_server.operations import Operation
@@ -56,6 +57,9 @@ OPERATIONS = (
     Operation("GET", "/v1/payouts/{payout}", payouts.retrieve),
     Operation("POST", "/v1/payouts/{payout}", payouts.update, payouts.UPDATE),
     Operation("POST", "/v1/payouts/{payout}/cancel", payouts.cancel),
+    Operation("GET", "/v1/refunds", refunds.list_refunds, refunds.LIST),
+    Operation("POST", "/v1/refunds", refunds.create, refunds.CREATE),
+    Operation("GET", "/v1/refunds/{refund}", refunds.retrieve),
     Operation("GET", "/v1/transfers", transfers.list_transfers, transfers.LIST),
     Operation("POST", "/v1/transfers", transfers.create, transfers.CREATE),
     Operation("GET", "/v1/transfers/{transfer}", transfers.retrieve),
@@ -90,8 +94,10 @@ def _activate(transaction: Transaction, id: str) -> None:
 STEPS: Mapping[str, Step] = {
     "activate": _activate,
     "arrive_payout": payouts.arrive,
+    "arrive_refund": refunds.arrive,
     "expire_session": checkout.fall_out_of_time,
     "pay_out": payouts.pay_out,
+    "return_refund": refunds.come_back,
     "settle_bank_transfer": payments.settle_bank_transfer,
     "submit_payout": payouts.submit,
 }

@@ -16,7 +16,12 @@ from marketplace.demo.stripe_server.presenting import present
 from marketplace.demo.stripe_server.store import Transaction
 
 SOURCE_TYPES = ("card", "bank_account")
-_CATEGORY = {"payment": "charge", "stripe_fee": "fee", "transfer_refund": "transfer_reversal"}
+_CATEGORY = {
+    "payment": "charge",
+    "payment_refund": "refund",
+    "stripe_fee": "fee",
+    "transfer_refund": "transfer_reversal",
+}
 
 LIST = Shape(PAGE, created=CREATED, currency=Text(), payout=Text(), source=Text(), type=Text())
 

@@ -31,6 +31,7 @@ class Card:
 CARDS = (
     Card("4242424242424242", "visa"),
     Card("5555555555554444", "mastercard"),
+    Card("4000000000007726", "visa"),
     Card("4000000000000002", "visa", "generic_decline", "Your card was declined."),
     Card("4000000000009995", "visa", "insufficient_funds", "Your card has insufficient funds."),
 )

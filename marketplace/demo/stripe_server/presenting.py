@@ -54,6 +54,7 @@ EXPANDABLE: dict[str, dict[str, Loader]] = {
     "checkout.session": {**_fields("customer", "payment_intent"), "line_items": _items},
     "payment_intent": _fields("customer", "latest_charge"),
     "payout": _fields("balance_transaction", "destination"),
+    "refund": _fields("balance_transaction", "charge", "failure_balance_transaction", "payment_intent"),
     "transfer": {
         **_fields("balance_transaction", "destination_payment", "source_transaction"),
         "destination": _destination,

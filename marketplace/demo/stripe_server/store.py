@@ -41,6 +41,8 @@ CREATE INDEX IF NOT EXISTS balance_transaction_by_source ON object (json_extract
     WHERE kind = 'balance_transaction';
 CREATE INDEX IF NOT EXISTS charge_by_intent ON object (json_extract(body, '$.payment_intent'))
     WHERE kind = 'charge';
+CREATE INDEX IF NOT EXISTS refund_by_charge ON object (json_extract(body, '$.charge'))
+    WHERE kind = 'refund';
 CREATE INDEX IF NOT EXISTS session_by_intent ON object (json_extract(body, '$.payment_intent'))
     WHERE kind = 'checkout.session';
 CREATE TABLE IF NOT EXISTS posting (

@@ -45,5 +45,6 @@ import marketplace.payments.views.feeds  # noqa: E402
 import marketplace.payments.views.finance  # noqa: E402
 import marketplace.payments.views.invoices  # noqa: E402
 import marketplace.payments.views.links  # noqa: E402
+import marketplace.payments.views.refunding  # noqa: E402
 import marketplace.payments.views.statements  # noqa: E402
 import marketplace.payments.views.sweeping  # noqa: E402, F401

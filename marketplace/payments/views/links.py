@@ -21,6 +21,10 @@ def _item(rest: str) -> Link:
     return Link(_("Payment to an expert"), url_for("payments.item", item_id=rest))
 
 
+def _refund(rest: str) -> Link:
+    return Link(_("Refund to a client"), url_for("payments.refund", refund_id=rest))
+
+
 def _sweep(rest: str) -> Link:
     return Link(_("Sweep of fees"), url_for("payments.sweep", sweep_id=rest))
 
@@ -33,5 +37,6 @@ def _expert(rest: str) -> Link:
 
 register("funding", _funding)
 register("payout_item", _item)
+register("refund", _refund)
 register("sweep", _sweep)
 register("expert", _expert)

@@ -1,0 +1,120 @@
+"""Which money goes back where: to the lots it came from, the newest first, never more than a lot brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, jobs, ledger
+from marketplace.actor import SITE
+from marketplace.contracts.budgets import caps, ending
+from marketplace.contracts.budgets.models import ProjectEnding
+from marketplace.db import use_case
+from marketplace.gigs.members import tell_client
+from marketplace.gigs.models import Project
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.ledger.models import LedgerAccount, LedgerBalance
+from marketplace.money import Money
+from marketplace.payments.models import Funding
+from marketplace.payments.refunds.models import NOT_BOOKED, Refund
+from marketplace.payments.states import FundingState
+
+
+@dataclass(frozen=True)
+class Part:
+    """So much of a lot goes back; `lot` is None for money that no lot of ours brought."""
+
+    lot: Funding | None
+    amount: Money
+
+
+def plan(session: Session, project: Project, amount: Money) -> list[Part]:
+    """Where `amount` of a project's free money would go."""
+    parts, left = [], amount.amount
+    for lot, room in _lots(session, project):
+        part = min(left, room)
+        if part > 0:
+            parts.append(Part(lot, Money(part, amount.currency)))
+            left -= part
+    return [*parts, Part(None, Money(left, amount.currency))] if left > 0 else parts
+
+
+def prepare_refunds(session: Session) -> int:
+    """Prepare what goes back of projects that have ended, once nothing of them waits; for how many."""
+    key = sa.func.concat("project:", sa.cast(Project.public_id, sa.Text), ":funds")
+    free = (
+        sa.select(ProjectEnding.project_id)
+        .join(Project, Project.id == ProjectEnding.project_id)
+        .join(LedgerAccount, (LedgerAccount.key == key) & (LedgerAccount.currency == Project.currency))
+        .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .group_by(ProjectEnding.project_id)
+        .having(sa.func.sum(LedgerBalance.amount) < 0)
+        .order_by(ProjectEnding.project_id)
+    )
+    return jobs.one_by_one(session, _prepare, session.scalars(free).all())
+
+
+@use_case
+def _prepare(session: Session, project_id: int) -> bool:
+    # Two workers come one after the other: the second finds what the first has prepared.
+    project = session.get_one(
+        Project, project_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    caps.hold(session, project)
+    ended, left = ending.ended(session, project), unprepared(session, project)
+    if ended is None or not left or not ending.is_settled(session, project):
+        return False
+    for part in plan(session, project, left):
+        _add(session, project, ended, part)
+    tell_client(
+        session,
+        project.organization_id,
+        "refund.prepared",
+        f"/projects/{project.public_id}/end",
+        lambda: (
+            _("%(amount)s of %(project)s go back to you", amount=left, project=project.name),
+            _("Our finance staff release it next. The page says where each part goes."),
+        ),
+    )
+    return True
+
+
+def unprepared(session: Session, project: Project) -> Money:
+    """Free money of a project that no refund takes yet."""
+    free = -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+    taken = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount), 0)).where(
+        Refund.project_id == project.id, Refund.state.in_(NOT_BOOKED)
+    )
+    return Money(max(0, free - int(session.scalar(taken) or 0)), project.currency)
+
+
+def _lots(session: Session, project: Project) -> Sequence[tuple[Funding, int]]:
+    """The paid lots, newest first, with what may still go back by each."""
+    back = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount), 0)).where(Refund.funding_id == Funding.id)
+    rows = session.execute(
+        sa.select(Funding, Funding.net - back.scalar_subquery())
+        .where(Funding.project_id == project.id, Funding.state == FundingState.PAID)
+        .order_by(Funding.paid_at.desc(), Funding.id.desc())
+    )
+    return [(lot, room or 0) for lot, room in rows]
+
+
+def _add(session: Session, project: Project, ended: ProjectEnding, part: Part) -> None:
+    refund = Refund(
+        project=project,
+        funding=part.lot,
+        amount=part.amount.amount,
+        currency=part.amount.currency,
+        asked_by=ended.ended_by,
+        prepared_at=clock.now(),
+    )
+    session.add(refund)
+    session.flush()
+    audit.record(
+        session, SITE, "prepare", "refund", refund.public_id,
+        amount=refund.amount, funding=part.lot.public_id if part.lot else None,
+    )  # fmt: skip

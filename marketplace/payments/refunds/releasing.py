@@ -1,0 +1,134 @@
+"""Finance lets money go back, and pays by hand what Stripe cannot. Nothing leaves by itself."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, jobs, ledger
+from marketplace.actor import Actor, Role
+from marketplace.db import use_case
+from marketplace.errors import Invalid, NotAllowed, Refused
+from marketplace.gigs.find import there
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.payments.refunds.models import Refund
+from marketplace.payments.states import RefundState, move
+from marketplace.settings import current
+from marketplace.text import line
+
+MOST_OF_A_REFERENCE = 140
+
+
+@use_case
+def release_refund(session: Session, actor: Actor, public_id: uuid.UUID) -> Refund:
+    """Let it go; where the project's refunds are above the limit, only after a second person released it too.
+
+    The one who asked for it is the client, so one of finance is the second of two. Raises NotFound,
+    NotAllowed, FreshFactorNeeded or Refused.
+    """
+    actor.require(Role.FINANCE_RELEASER)
+    actor.require_fresh_factor()
+    refund = locked(session, public_id)
+    if refund.state is not RefundState.PREPARED:
+        raise Refused(_("This refund was released already."))
+    if actor.id in (refund.asked_by, refund.released_by):
+        raise NotAllowed(_("Somebody else has to release this too. Ask a colleague."))
+    if refund.released_by is None:
+        refund.released_by, refund.released_at = actor.id, clock.now()
+    else:
+        refund.second_by, refund.second_at = actor.id, clock.now()
+    audit.record(session, actor, "release", "refund", public_id, amount=refund.amount)
+    if refund.second_by is not None or not needs_two(session, refund):
+        _go(session, actor, refund)
+    return refund
+
+
+@use_case
+def note_by_hand(session: Session, actor: Actor, public_id: uuid.UUID, reference: str) -> Refund:
+    """One has paid it out at the bank, under this reference; another confirms it. Raises Invalid, Refused."""
+    actor.require(Role.FINANCE_PREPARER, Role.FINANCE_RELEASER)
+    refund = locked(session, public_id)
+    if refund.state is not RefundState.OWED:
+        raise Refused(_("This refund is not to be paid out by hand."))
+    kept = line(reference)
+    if not kept or len(kept) > MOST_OF_A_REFERENCE:
+        raise Invalid(_("Give the bank’s reference, in at most 140 characters."), field="reference")
+    refund.reference, refund.noted_by, refund.noted_at = kept, actor.id, clock.now()
+    audit.record(session, actor, "note", "refund", public_id, reference=kept)
+    return refund
+
+
+@use_case
+def confirm_by_hand(session: Session, actor: Actor, public_id: uuid.UUID) -> Refund:
+    """A second person saw at the bank that it was paid. Raises NotAllowed, FreshFactorNeeded, Refused."""
+    actor.require(Role.FINANCE_RELEASER)
+    actor.require_fresh_factor()
+    refund = locked(session, public_id)
+    if refund.state is not RefundState.OWED or refund.noted_by is None:
+        raise Refused(_("First somebody writes down under which reference it was paid."))
+    if refund.noted_by == actor.id:
+        raise NotAllowed(_("You paid this out, so somebody else has to confirm it. Ask a colleague."))
+    move(refund, RefundState.PAID_OUT)
+    refund.confirmed_by, refund.confirmed_at = actor.id, clock.now()
+    lines = [
+        (chart.client_refunds(refund.project.public_id), refund.amount),
+        (chart.bank_client(), -refund.amount),
+    ]
+    post(session, actor, refund, "paid_out", lines, _("Paid back to the client by hand"))
+    audit.record(session, actor, "confirm", "refund", public_id, amount=refund.amount)
+    return refund
+
+
+def needs_two(session: Session, refund: Refund) -> bool:
+    """Do all refunds of the project together exceed what one person may release?"""
+    total = sa.select(sa.func.sum(Refund.amount)).where(Refund.project_id == refund.project_id)
+    return int(session.scalar(total) or 0) > current().refund_limit
+
+
+def owe(session: Session, actor: Actor, refund: Refund, code: str | None) -> None:
+    """Stripe cannot bring it back, and the money lies in the project's funds: finance pays it by hand."""
+    move(refund, RefundState.OWED)
+    refund.failure, refund.retry_at = code, None
+    project = refund.project.public_id
+    lines = [(chart.project_funds(project), refund.amount), (chart.client_refunds(project), -refund.amount)]
+    post(session, actor, refund, "owed", lines, _("To be paid back by hand"))
+
+
+def post(
+    session: Session,
+    actor: Actor,
+    refund: Refund,
+    event: str,
+    lines: list[tuple[chart.Account, int]],
+    memo: str,
+) -> None:
+    """One entry of a refund; finding it again posts nothing."""
+    ledger.post(
+        session,
+        actor,
+        source=f"refund:{refund.public_id}",
+        event=event,
+        currency=refund.currency,
+        lines=lines,
+        occurred_at=clock.now(),
+        memo=memo,
+    )
+
+
+def locked(session: Session, public_id: uuid.UUID) -> Refund:
+    """A refund, held and read anew. Raises NotFound."""
+    query = sa.select(Refund).filter_by(public_id=public_id).with_for_update(of=Refund)
+    return there(session.scalars(query.execution_options(populate_existing=True)).one_or_none())
+
+
+def _go(session: Session, actor: Actor, refund: Refund) -> None:
+    funds = chart.project_funds(refund.project.public_id)
+    ledger.require_cover(session, funds, refund.currency, refund.amount)
+    if refund.funding is None or refund.funding.charge is None:
+        owe(session, actor, refund, None)
+        return
+    move(refund, RefundState.RELEASED)
+    jobs.defer(session, "payments.send_refunds", once="payments.send_refunds")

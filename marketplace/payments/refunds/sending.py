@@ -1,0 +1,248 @@
+"""A refund at Stripe: its row, the call, its outcome. What nobody knows is looked up, not sent again."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.actor import SITE
+from marketplace.db import use_case
+from marketplace.gigs.members import tell_client
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.payments import facts
+from marketplace.payments.fundings import NotHereYet
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.outcomes import (
+    GatewayBusy,
+    GatewayClosed,
+    GatewayError,
+    GatewayRefused,
+    GatewayUnknown,
+)
+from marketplace.payments.refunds import words
+from marketplace.payments.refunds.models import Refund
+from marketplace.payments.refunds.releasing import locked, owe, post
+from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
+from marketplace.payments.rounds import Round
+from marketplace.payments.sending import LEASE
+from marketplace.payments.states import Rail, RefundState, move
+from marketplace.payments.transfers import NO_MONEY
+
+UNRESOLVED = (RefundState.SENDING, RefundState.UNKNOWN)
+ENDED_BADLY = ("failed", "canceled")
+LOOK_AGAIN = timedelta(hours=6)
+# A refund that succeeded may still come back from the client's bank.
+COMES_BACK_WITHIN = timedelta(days=30)
+AT_ONCE = 100
+
+
+def send_refunds(session: Session, gateway: Gateway) -> int:
+    """Send what was released, and find out about what nobody knows; how many were taken up."""
+    session.rollback()
+    done, turn = 0, Round(session, gateway)
+    for order in turn.over(iter(lambda: _claim(session), None)):
+        done += 1
+        with turn.one(order.public_id):
+            _send(session, gateway, order)
+    return done
+
+
+def track_refunds(session: Session, gateway: Gateway) -> None:
+    """Look at what is on its way, or may still come back, in case nobody told us."""
+    now = clock.now()
+    moving = Refund.state == RefundState.SENT
+    lately = (Refund.state == RefundState.ARRIVED) & (Refund.released_at >= now - COMES_BACK_WITHIN)
+    due = sa.func.coalesce(Refund.looked_at, Refund.prepared_at) <= now - LOOK_AGAIN
+    query = sa.select(Refund.stripe_id).where(moving | lately, due).order_by(sa.func.random()).limit(AT_ONCE)
+    ids = session.scalars(query).all()
+    session.rollback()
+    turn = Round(session, gateway)
+    for refund in turn.over(ids):
+        with turn.one(refund):
+            track_refund(session, gateway, refund or "")
+
+
+def track_refund(session: Session, gateway: Gateway, stripe_id: str) -> None:
+    """Fetch one refund and record it. Raises NotHereYet when it is none of ours."""
+    session.rollback()
+    _record(session, gateway.refund(stripe_id))
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A committed refund as the call needs it."""
+
+    public_id: uuid.UUID
+    amount: int
+    charge: str
+    key: str
+    instructions_email: str | None
+    first_tried_at: datetime
+    tried_before: bool
+
+
+@use_case
+def _claim(session: Session) -> _Order | None:
+    """Commit that the next refund is being sent, or looked into, for the time of a lease."""
+    now = clock.now()
+    refund = session.scalars(
+        sa.select(Refund)
+        .where(
+            sa.or_(Refund.state == RefundState.RELEASED, Refund.state.in_(UNRESOLVED)),
+            sa.or_(Refund.retry_at.is_(None), Refund.retry_at <= now),
+        )
+        .order_by(Refund.id)
+        .limit(1)
+        .with_for_update(of=Refund, skip_locked=True)
+    ).one_or_none()
+    if refund is None or refund.funding is None or refund.funding.charge is None:
+        return None
+    tried_before = refund.state in UNRESOLVED
+    if not tried_before:
+        move(refund, RefundState.SENDING)
+    refund.first_tried_at = refund.first_tried_at or now
+    refund.tries += 1
+    refund.retry_at = now + LEASE
+    by_bank = refund.funding.rail is Rail.BANK_TRANSFER
+    return _Order(
+        refund.public_id,
+        refund.amount,
+        refund.funding.charge,
+        f"refund:{refund.public_id}:{refund.attempt}",
+        refund.asker.email if by_bank else None,
+        refund.first_tried_at,
+        tried_before,
+    )
+
+
+def _send(session: Session, gateway: Gateway, order: _Order) -> None:
+    """Find the refund if it may exist, else make it; the key is used again only while Stripe keeps it."""
+    found = _look_up(session, gateway, order) if order.tried_before else None
+    age = clock.now() - order.first_tried_at
+    if found is None and order.tried_before and age > SURELY_NOT_MADE:
+        _send_anew(session, order, "not_found_after_a_day", clock.now())
+    elif found is None and age < KEY_LIVES:
+        found = _make(session, gateway, order)
+    if found is not None:
+        _record(session, found, order)
+
+
+def _look_up(session: Session, gateway: Gateway, order: _Order) -> facts.Refund | None:
+    """A look-up that fails, or is refused, says nothing about the refund."""
+    try:
+        of_charge = gateway.refunds(order.charge)
+    except GatewayError as error:
+        _record_unknown(session, order, error.code)
+        raise
+    return next((each for each in of_charge if each.metadata.get("refund") == str(order.public_id)), None)
+
+
+def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Refund | None:
+    """The refund; None when Stripe said no, which is recorded."""
+    try:
+        return gateway.send_refund(
+            order.key,
+            charge=order.charge,
+            amount=order.amount,
+            metadata={"refund": str(order.public_id)},
+            instructions_email=order.instructions_email,
+        )
+    except GatewayRefused as error:
+        if error.code == NO_MONEY:
+            _send_anew(session, order, error.code, clock.now() + timedelta(hours=1))
+        else:
+            _record_refused(session, order, error.code)
+        return None
+    except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
+        _record_unknown(session, order, error.code)
+        raise
+
+
+@use_case
+def _record(session: Session, found: facts.Refund, order: _Order | None = None) -> None:
+    """Bring the refund to what Stripe says, once, whoever comes first."""
+    named = order.public_id if order else _named(found)
+    if named is None:
+        raise NotHereYet(_("No refund here belongs to %(refund)s.", refund=found.id))
+    refund = locked(session, named)
+    refund.looked_at = clock.now()
+    lot = refund.funding
+    if lot is None or (found.amount, found.charge) != (refund.amount, lot.charge):
+        raise GatewayUnknown("another_refund", _("Stripe’s refund differs from what was asked for."))
+    if refund.stripe_id is None:
+        refund.stripe_id, refund.retry_at, refund.failure = found.id, None, None
+        move(refund, RefundState.SENT)
+        _book(session, refund, "sent")
+    if found.status == "succeeded" and refund.state is RefundState.SENT:
+        move(refund, RefundState.ARRIVED)
+        _tell(session, refund)
+    elif found.status in ENDED_BADLY and refund.state in (RefundState.SENT, RefundState.ARRIVED):
+        move(refund, RefundState.OWED)
+        refund.failure = found.failure or found.status
+        _book(session, refund, "failed")
+        _tell(session, refund)
+
+
+def _book(session: Session, refund: Refund, event: str) -> None:
+    project, amount = refund.project.public_id, refund.amount
+    if event == "sent":
+        lines = [(chart.project_funds(project), amount), (chart.stripe_balance(), -amount)]
+        post(session, SITE, refund, event, lines, _("Unused money back to the client"))
+    else:
+        lines = [(chart.stripe_balance(), amount), (chart.client_refunds(project), -amount)]
+        post(session, SITE, refund, event, lines, _("A refund came back"))
+    audit.record(session, SITE, event, "refund", refund.public_id, stripe=refund.stripe_id, amount=amount)
+
+
+@use_case
+def _record_unknown(session: Session, order: _Order, code: str) -> None:
+    refund = locked(session, order.public_id)
+    if refund.state is RefundState.SENDING:
+        move(refund, RefundState.UNKNOWN)
+    refund.failure = code
+    refund.retry_at = clock.now() + timedelta(minutes=min(2 ** min(refund.tries, 6), 60))
+
+
+@use_case
+def _send_anew(session: Session, order: _Order, code: str, at: datetime) -> None:
+    """It was surely not made: try again then, under a new key."""
+    refund = locked(session, order.public_id)
+    if refund.state in UNRESOLVED:
+        move(refund, RefundState.RELEASED)
+        refund.attempt, refund.first_tried_at = refund.attempt + 1, None
+        refund.failure, refund.retry_at = code, at
+
+
+@use_case
+def _record_refused(session: Session, order: _Order, code: str) -> None:
+    refund = locked(session, order.public_id)
+    if refund.state in UNRESOLVED:
+        owe(session, SITE, refund, code)
+        audit.record(session, SITE, "fail", "refund", refund.public_id, code=code)
+        _tell(session, refund)
+
+
+def _tell(session: Session, refund: Refund) -> None:
+    tell_client(
+        session,
+        refund.project.organization_id,
+        "refund",
+        f"/projects/{refund.project.public_id}/end",
+        lambda: (
+            _("A refund of %(amount)s for %(project)s", amount=refund.money, project=refund.project.name),
+            words.state(refund.state),
+        ),
+    )
+
+
+def _named(found: facts.Refund) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(found.metadata["refund"])
+    except (KeyError, ValueError):
+        return None

@@ -10,9 +10,6 @@ from sqlalchemy.orm import Session, joinedload
 
 from marketplace.actor import CLIENT, Actor, Role
 from marketplace.contracts import find
-
-# An approval names its table, so it has to be known before anything is looked up.
-from marketplace.contracts.approving import models as _models  # noqa: F401
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import part_of
 from marketplace.contracts.models import Contract, Timesheet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session, joinedload
 from marketplace import clock
 from marketplace.accounts.models import Organization
 from marketplace.actor import Actor
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.figures import earned_by
 from marketplace.contracts.models import Approval, Contract, Timesheet
+from marketplace.contracts.states import OfferState
 from marketplace.gigs.rates import AN_HOUR, Earned, an_hour
 from marketplace.money import Money
 
@@ -24,7 +26,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Brought:
-    """What approved weeks paid, for all of their time: paid, waiting, reading and revising."""
+    """What approved weeks paid, adjusted, for all of their time: paid, waiting, reading and revising."""
 
     paid: Money
     minutes: int
@@ -64,34 +66,58 @@ class Income:
 
 def income(session: Session, actor: Actor, currency: str) -> Income:
     """The expert's own, in one currency."""
-    earned = earned_by(session, actor.id)
+    earned, more = earned_by(session, actor.id), _adjusted(session, actor)
     contracts = session.scalars(
         sa.select(Contract)
         .where(Contract.id.in_(earned), Contract.currency == currency)
         .options(joinedload(Contract.gig), joinedload(Contract.organization))
         .order_by(Contract.id.desc())
     ).all()
-    each = [_brought(contract, earned) for contract in contracts]
+    each = [_brought(contract, earned[contract.id], more.get(contract.id, 0)) for contract in contracts]
     whole = Brought(Money(sum(e.paid.amount for e in each), currency), sum(e.minutes for e in each))
     return Income(each[:SHOWN], whole, _clients(session, actor, currency))
 
 
-def _brought(contract: Contract, earned: Mapping[int, Earned]) -> Brought:
-    found = earned[contract.id]
-    return Brought(Money(found.paid, contract.currency), found.minutes, contract)
+def _brought(contract: Contract, found: Earned, more: int) -> Brought:
+    return Brought(Money(found.paid + more, contract.currency), found.minutes, contract)
+
+
+def _adjusted(session: Session, actor: Actor) -> dict[int, int]:
+    """Bonuses and corrections by the internal ids of contracts, in minor units."""
+    rows = session.execute(
+        sa.select(Adjustment.contract_id, sa.func.sum(Adjustment.amount))
+        .join(Adjustment.contract)
+        .where(Contract.person_id == actor.id, Adjustment.state == OfferState.ACCEPTED)
+        .group_by(Adjustment.contract_id)
+    )
+    return {contract: int(amount) for contract, amount in rows}
 
 
 def _clients(session: Session, actor: Actor, currency: str) -> list[Share]:
-    pay = sa.func.sum(Approval.expert_amount)
-    rows = session.execute(
-        sa.select(Organization.name, pay)
+    mine = (Contract.person_id == actor.id, Contract.currency == currency)
+    since = clock.now() - YEAR
+    paid = (
+        sa.select(Contract.organization_id, Approval.expert_amount.label("amount"))
         .select_from(Approval)
         .join(Approval.timesheet)
         .join(Timesheet.contract)
-        .join(Contract.organization)
+        .where(*mine, Approval.at > since)
+    )
+    adjusted = (
+        sa.select(Contract.organization_id, Adjustment.amount)
+        .select_from(Adjustment)
+        .join(Adjustment.contract)
         .where(
-            Contract.person_id == actor.id, Contract.currency == currency, Approval.at > clock.now() - YEAR
+            *mine,
+            Adjustment.state == OfferState.ACCEPTED,
+            sa.func.coalesce(Adjustment.decided_at, Adjustment.made_at) > since,
         )
+    )
+    both = sa.union_all(paid, adjusted).subquery()
+    pay = sa.func.sum(both.c.amount)
+    rows = session.execute(
+        sa.select(Organization.name, pay)
+        .join(both, both.c.organization_id == Organization.id)
         .group_by(Organization.id)
         .having(pay > 0)
         .order_by(pay.desc(), Organization.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,8 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace import clock
+from marketplace.contracts.adjustments.giving import Draft, adjust
+from marketplace.contracts.adjustments.models import Kind
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.entries import Work, add_entries
 from marketplace.contracts.states import TimeKind
@@ -88,6 +91,16 @@ def test_a_client_of_more_than_half_is_named(session: Session, deal: Deal) -> No
     assert [(each.pay, each.per_cent) for each in told.clients] == [(usd(300_00), 67), (usd(150_00), 33)]
     assert told.depends_on == told.clients[0]
     assert told.whole.minutes == 180
+
+
+def test_bonuses_count(session: Session, deal: Deal) -> None:
+    a_week(session, deal, paid=60)
+    with clock.at(LATER):
+        draft = Draft(Kind.BONUS, 30_00, "outstanding", "The clearest reports of all.", uuid.uuid4())
+        adjust(session, deal.client, deal.contract.public_id, draft)
+    told = found(session, deal)
+    assert told.whole.an_hour == usd(180_00)
+    assert [each.pay for each in told.clients] == [usd(180_00)]
 
 
 def test_half_is_not_more_than_half(session: Session, deal: Deal) -> None:

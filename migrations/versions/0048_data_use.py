@@ -35,8 +35,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
-        DO $$ BEGIN IF EXISTS (SELECT FROM data_uses WHERE version > 1 OR trains <> '') THEN
-            RAISE EXCEPTION 'people work by what these statements say, so they are kept';
+        DO $$ BEGIN IF EXISTS (SELECT FROM data_uses WHERE version > 1) THEN
+            RAISE EXCEPTION 'people were asked what these statements say, so they are kept';
         END IF; END $$
     """)
     op.add_column("offers", sa.Column("data_use", sa.Text, nullable=False, server_default=""))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from marketplace import settings, tasks
 from marketplace.accounts.models import Person
 from marketplace.app import create_app
+from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.consents.models import Consent, ConsentState
 from marketplace.contracts.models import Approval, Contract, TimeEntry, Timesheet
 from marketplace.contracts.rates.models import RateProposal
@@ -126,6 +127,7 @@ def terms_changed(stage: Stage) -> bool:
         rates == {OfferState.ACCEPTED, OfferState.MADE}
         and consents == {ConsentState.GIVEN, ConsentState.WAITING}
         and counted > 1
+        and stage.session.scalar(sa.select(sa.func.count()).select_from(Adjustment)) == 1
     )
 
 

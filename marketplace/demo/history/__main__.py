@@ -40,6 +40,7 @@ def steps(stage: Stage) -> Iterator[Step]:
         yield "gigs find their experts", partial(projects.publish_gigs, stage, week)
         if week == changes.RAISED_IN:
             yield "a rate is raised", partial(changes.rise, stage)
+            yield "a bonus is given", partial(changes.praise, stage)
         if week == world.TESTED_IN:
             # Before pay day, so that what the test pays is in a batch too.
             yield "a test is taken", partial(testing.play, stage)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from uuid import uuid5
 
 import sqlalchemy as sa
 
 from marketplace.actor import Actor
+from marketplace.contracts.adjustments.giving import Draft, adjust
+from marketplace.contracts.adjustments.models import Kind
 from marketplace.contracts.consents import answering, queries
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.rates.models import RateProposal
@@ -26,6 +29,7 @@ LAST = WEEKS - 1
 RAISED_IN = 8
 DOLLAR = 100
 THANKS = "Your critiques are the ones that the team quotes. Thank you."
+QUOTED = "Your critique of the subletting clause was quoted in the release notes of the model."
 SIMPLER = "From the second phase on the clauses come sorted, so that a page takes half the time."
 
 
@@ -40,6 +44,15 @@ def rise(stage: Stage) -> None:
                     stage.session,
                     partial(propose_rate, stage.session, _carla(stage), contract.public_id, draft),
                 )
+
+
+def praise(stage: Stage) -> None:
+    """A bonus for the one who has worked for Lumen the longest."""
+    with stage.at(RAISED_IN, 2, 16):
+        for contract in _at_work(stage)[:1]:
+            key = uuid5(contract.public_id, "bonus")
+            draft = Draft(Kind.BONUS, 75 * DOLLAR, "outstanding", QUOTED, key)
+            trying(stage.session, partial(adjust, stage.session, _carla(stage), contract.public_id, draft))
 
 
 def play(stage: Stage) -> None:

@@ -72,7 +72,12 @@ def _start(stage: Stage, plan: ProjectPlan) -> None:
         admin = stage.by_email(stage.world.admin(plan.client))
         name = stage.world.clients[plan.client]
         organization = stage.session.scalars(sa.select(Organization).filter_by(name=name)).one()
-        draft = ProjectDraft(name=plan.name, summary=plan.summary, cost_centre=f"CC-{100 + plan.client}")
+        draft = ProjectDraft(
+            name=plan.name,
+            summary=plan.summary,
+            cost_centre=f"CC-{100 + plan.client}",
+            purchase_order=f"PO-2026-{400 + plan.client}",
+        )
         project = _project(stage.session, organization.id, plan.name) or create_project(
             stage.session, admin, organization.public_id, draft
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 from flask import Response, stream_with_context
@@ -11,6 +12,8 @@ from werkzeug.http import dump_options_header
 
 # What makes a spreadsheet take a cell for a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# An amount below zero is no formula, and has to stay one that can be added up.
+NUMBER = re.compile(r"-\d+(\.\d+)?")
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -36,4 +39,4 @@ def _written(header: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return f"'{cell}" if cell.startswith(FORMULA) and not NUMBER.fullmatch(cell) else cell

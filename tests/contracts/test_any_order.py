@@ -84,6 +84,7 @@ ACTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "argues": {
         "minutes": SHARE, "does": st.sampled_from(["answer", "offer", "expert agrees", "client agrees"]),
     },
+    "they_agree": {"minutes": SHARE},
     "asks_and_is_ruled": {"minutes": SHARE},
     "appeals": {"outcome": st.sampled_from(Outcome)},
     "use_changes": {"kept": st.sampled_from([Kept.YEARS_2, Kept.YEARS_5]), "agrees": st.integers(0, 2)},
@@ -187,6 +188,11 @@ class AnyOrder(RuleBasedStateMachine):
                 "client agrees": (turns.agree, (self.deal.client, each.public_id, each.asked_minutes)),
             }[does]
             self.act(does, use_case, *values)
+
+    def they_agree(self, minutes: int) -> None:
+        """The expert answers, and the client takes their number."""
+        self.argues(minutes, "answer")
+        self.argues(minutes, "client agrees")
 
     def asks_and_is_ruled(self, minutes: int) -> None:
         for each in self.all(TimeDispute):
@@ -303,6 +309,6 @@ def test_in_any_order_everything_adds_up(session: Session) -> None:
     run_state_machine_as_test(machine, settings=SETTINGS)
     assert reached >= {
         "approved", "questioned", "submitted", "returned", "asked for a ruling", "ruled", "appealed",
-        "use changed", "agreed to a use",
+        "client agrees", "use changed", "agreed to a use",
         "gave a bonus", "gave more", "asked for less", "signs less", "keeps the pay",
     }, reached  # fmt: skip

@@ -245,3 +245,22 @@ def test_pages_and_files(session: Session, app: Flask, deal: Deal) -> None:
         ana = Visitor(enter(app.test_client(), session, deal.expert))
         assert ana.get(f"{path}/pdf").status_code == 404
         assert pdf.render(documents.document(invoice)) == pdf.render(documents.document(invoice))
+
+
+def test_what_comes_to_be_known_after_an_invoice_stands_on_the_next(session: Session, deal: Deal) -> None:
+    """An entry of June that was booked while its invoice was issued stops nothing and is not forgotten."""
+    known(session, deal)
+    an_approved_week(session, deal, MONDAY)
+    with clock.at(JULY_2):
+        june = issue(session, deal)
+    an_approved_week(session, deal, MONDAY + timedelta(days=7))
+    with clock.at(JULY_2):
+        [month] = open_months(session, deal.contract.organization)
+        assert month.period.key == "2026-07"
+        assert issue(session, deal).id == june.id
+    with clock.at(AUGUST_2):
+        assert issue_due(session) == 1
+        july = issue(session, deal, "2026-07")
+        assert (july.number, july.pay) == (june.number + 1, june.pay)
+        assert open_months(session, deal.contract.organization) == []
+    no_drift(session)

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -79,13 +79,25 @@ def issue_due(session: Session) -> int:
 
 
 def open_months(session: Session, organization: Organization) -> list[OpenMonth]:
-    """The months with charges on no invoice, oldest first, one for each currency."""
+    """The months with charges on no invoice, oldest first, one for each currency.
+
+    What came to be known of a month after its invoice stands on the next one: an invoice stays as it is.
+    """
     zone = current().books_zone
     months: dict[tuple[date, str], list[Charge]] = {}
+    earliest = _earliest(session, organization)
     for each in _open(session, organization):
-        day = each.at.astimezone(zone).date().replace(day=1)
-        months.setdefault((day, each.project.currency), []).append(each)
+        currency = each.project.currency
+        day = max(each.at.astimezone(zone).date().replace(day=1), earliest.get(currency, date.min))
+        months.setdefault((day, currency), []).append(each)
     return [OpenMonth(month_of(day, zone), months[day, currency]) for day, currency in sorted(months)]
+
+
+def _earliest(session: Session, organization: Organization) -> dict[str, date]:
+    """The first day of the month after the last invoice, by currency."""
+    last = sa.select(Invoice.currency, sa.func.max(Invoice.month)).group_by(Invoice.currency)
+    rows = session.execute(last.where(Invoice.organization_id == organization.id))
+    return {currency: (month + timedelta(days=32)).replace(day=1) for currency, month in rows}
 
 
 def fingerprint(invoice: Invoice) -> bytes:

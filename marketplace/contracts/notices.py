@@ -13,10 +13,11 @@ from marketplace.actor import CLIENT
 from marketplace.contracts import limits, queries
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import ContractState, TimesheetState
+from marketplace.contracts.timesheets import by_itself
 from marketplace.credentials import hooks
 from marketplace.db import use_case
 from marketplace.gigs.members import people_with, tell
-from marketplace.i18n import day
+from marketplace.i18n import day, zoned
 from marketplace.i18n import gettext as _
 from marketplace.notifications.models import Notification
 
@@ -67,17 +68,28 @@ def _remind(session: Session, timesheet_id: int) -> bool:
         sheet.contract.person_id,
         UNANSWERED,
         path,
-        lambda: (
-            _("A week that was returned to you waits"),
-            _(
-                "%(gig)s, week from %(monday)s. Correct it and submit it again: only then is it paid. "
-                "If you disagree, appeal.",
-                gig=sheet.contract.gig.title,
-                monday=day(sheet.starts_on),
-            ),
-        ),
+        lambda: (_("A week that was returned to you waits"), _unanswered(session, sheet)),
     )
     return True
+
+
+def _unanswered(session: Session, sheet: Timesheet) -> str:
+    gig, monday = sheet.contract.gig.title, day(sheet.starts_on)
+    due = by_itself(session, sheet)
+    if due:
+        return _(
+            "%(gig)s, week from %(monday)s. Correct it and submit it again; on %(when)s it is submitted for "
+            "you as it is. If you disagree, appeal.",
+            gig=gig,
+            monday=monday,
+            when=zoned(due),
+        )
+    return _(
+        "%(gig)s, week from %(monday)s. Correct it and submit it again: only then is it paid. "
+        "If you disagree, appeal.",
+        gig=gig,
+        monday=monday,
+    )
 
 
 def _tell_of_lapse(session: Session, contract: Contract) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from marketplace import audit, clock, jobs
 from marketplace.accounts.delegations import stand_ins
 from marketplace.accounts.models import Delegation
 from marketplace.actor import CLIENT, SITE, Actor
-from marketplace.contracts import find, timer
+from marketplace.contracts import find, queries, timer
 from marketplace.contracts.approving import same_person
 from marketplace.contracts.approving.models import EndedAs
 from marketplace.contracts.approving.rules import deciders, needs_two
@@ -30,7 +30,8 @@ from marketplace.reasons.models import Decision
 from marketplace.reasons.statements import state as state_reasons
 
 APPROVE_WITHIN = timedelta(days=APPROVAL_DAYS)
-# A week that its expert leaves open for so long after its end is submitted as it is.
+# A week that its expert leaves open for so long after its end, or cannot confirm for so long after it was
+# returned, is submitted as it is.
 SUBMITTED_AFTER = timedelta(days=7)
 
 
@@ -64,14 +65,25 @@ def submit_timesheet(
 def submit_forgotten(session: Session) -> int:
     """Submit, by the site, the weeks with paid time that their experts left open; how many.
 
-    Otherwise pay that was earned is never asked for, and the client's money stays set aside for ever.
+    Also those that were returned and wait for a passkey, which may be gone. Otherwise pay that was earned is
+    never asked for, and the client's money stays set aside for ever.
     """
+    long_ago = clock.now() - SUBMITTED_AFTER
+    left_open = sa.and_(Timesheet.state == TimesheetState.OPEN, Timesheet.week_end_at <= long_ago)
     forgotten = sa.select(Timesheet.id).where(
-        Timesheet.state == TimesheetState.OPEN,
-        Timesheet.week_end_at <= clock.now() - SUBMITTED_AFTER,
+        left_open | sa.and_(same_person.returned(), queries.returned_at() <= long_ago),
         Timesheet.all_entries.any(sa.and_(TimeEntry.removed_at.is_(None), TimeEntry.kind == TimeKind.PAID)),
     )
     return jobs.one_by_one(session, _submit_forgotten, session.scalars(forgotten).all())
+
+
+def by_itself(session: Session, sheet: Timesheet) -> datetime | None:
+    """When the site submits a week that nobody submits before; None when it never does."""
+    if sheet.state is TimesheetState.OPEN:
+        return sheet.week_end_at + SUBMITTED_AFTER
+    when = sa.select(queries.returned_at()).select_from(Timesheet)
+    since = session.scalar(when.where(Timesheet.id == sheet.id, same_person.returned()))
+    return since + SUBMITTED_AFTER if since else None
 
 
 @use_case
@@ -145,7 +157,8 @@ def _submit_forgotten(session: Session, timesheet_id: int) -> bool:
     sheet = session.get_one(Timesheet, timesheet_id)
     find.hold(session, sheet.contract_id)
     session.refresh(sheet, with_for_update={"of": Timesheet})
-    if sheet.state is not TimesheetState.OPEN:
+    due, was_returned = by_itself(session, sheet), sheet.state is TimesheetState.RETURNED
+    if due is None or due > clock.now():
         return False
     require_stopped(sheet)
     _submit(session, SITE, sheet)
@@ -157,7 +170,9 @@ def _submit_forgotten(session: Session, timesheet_id: int) -> bool:
         f"/timesheets/{sheet.public_id}",
         lambda: (
             _("Your week was submitted for you"),
-            _("It was over for a week and not submitted, and what you worked should be paid."),
+            _("It was returned a week ago and not submitted, and what you worked should be paid.")
+            if was_returned
+            else _("It was over for a week and not submitted, and what you worked should be paid."),
         ),
     )
     return True

@@ -27,15 +27,27 @@ from marketplace.contracts.approving.confirming import confirm_and_submit
 from marketplace.contracts.approving.models import WeekConfirmation
 from marketplace.contracts.approving.same_person import Answer
 from marketplace.contracts.models import Timesheet
+from marketplace.contracts.notices import remind_returned
 from marketplace.contracts.states import TimesheetState
-from marketplace.contracts.timesheets import return_timesheet, submit_forgotten, submit_timesheet
+from marketplace.contracts.timesheets import by_itself, return_timesheet, submit_forgotten, submit_timesheet
 from marketplace.credentials import claims, identity
 from marketplace.credentials.models import Credential, IdentityPasskey
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs.drafts import draft_of, duplicate_gig, edit_gig
+from marketplace.i18n import zoned
+from marketplace.notifications.models import Notification
 from tests.accounts.test_passkeys import VERIFIED, Authenticator
 from tests.factories.accounts import a_person, a_sign_in, an_actor, enter
-from tests.factories.contracts import MONDAY, Deal, a_deal, an_entry, an_offer, person_of, sign
+from tests.factories.contracts import (
+    MONDAY,
+    Deal,
+    a_deal,
+    a_submitted_week,
+    an_entry,
+    an_offer,
+    person_of,
+    sign,
+)
 from tests.factories.credentials import PDF, a_claim, attested
 from tests.factories.gigs import a_client, a_gig, a_project, an_expert, fund
 from tests.visitor import Visitor, words
@@ -240,6 +252,54 @@ def test_a_forgotten_week_is_submitted_and_paid_and_marked(
         assert "not confirmed by passkey" in words(carla.get("/timesheets/waiting"))
         approval = approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
     assert approval.expert_amount == 150_00
+
+
+def test_a_returned_week_whose_passkey_is_gone_is_submitted_and_paid_and_marked(
+    app: Flask, session: Session, deal: Deal, laptop: Authenticator, sheet: Timesheet, sign_in: SignIn
+) -> None:
+    """Seven days after it came back, and that day stands on the page."""
+    submit(session, deal, sheet, answered(sheet, laptop))
+    [factor] = session.scalars(sa.select(SecondFactor).filter_by(sign_in_id=sign_in.id))
+    back, due = WEDNESDAY + SECOND, WEDNESDAY + SECOND + 7 * DAY
+    with clock.at(back):
+        return_timesheet(
+            session, deal.client, sheet.public_id, sheet.version, "entry_wrong", "Tuesday was shorter."
+        )
+        actor = replace(deal.expert, second_factor_at=clock.now())
+        factors.remove_factor(session, actor, sign_in.id, factor.public_id)
+        ana = Visitor(enter(app.test_client(), session, deal.expert))
+        page = words(ana.get(f"/timesheets/{sheet.public_id}/passkey"))
+        assert f"the week is submitted for you on {zoned(due, 'America/New_York')} and marked" in page
+    with clock.at(due - SECOND):
+        assert submit_forgotten(session) == 0
+        assert remind_returned(session) == 1
+        [reminder] = session.scalars(sa.select(Notification).filter_by(kind="timesheet.unanswered"))
+        assert "it is submitted for you as it is" in reminder.body
+    with clock.at(due):
+        assert submit_forgotten(session) == 1
+        assert submit_forgotten(session) == 0
+        session.refresh(sheet)
+        assert sheet.state is TimesheetState.SUBMITTED
+        assert same_person.confirmation_of(session, sheet) is None
+        carla = Visitor(enter(app.test_client(), session, deal.client))
+        assert "not confirmed by passkey" in words(carla.get("/timesheets/waiting"))
+        told = session.scalars(sa.select(Notification).filter_by(kind="timesheet.submitted"))
+        assert sum("It was returned a week ago" in each.body for each in told) == 1
+        approval = approve_timesheet(session, deal.client, sheet.public_id, sheet.version)
+    assert approval.expert_amount == 150_00
+
+
+def test_a_returned_week_that_asks_for_no_passkey_waits_for_its_expert(session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+    with clock.at(WEDNESDAY):
+        sheet = a_submitted_week(session, deal, TUESDAY)
+        return_timesheet(
+            session, deal.client, sheet.public_id, sheet.version, "entry_wrong", "Tuesday was shorter."
+        )
+    with clock.at(WEDNESDAY + 30 * DAY):
+        assert submit_forgotten(session) == 0
+        assert by_itself(session, sheet) is None
 
 
 def test_the_window_after_a_check_is_seven_days(

@@ -17,6 +17,7 @@ from marketplace.accounts import passkeys
 from marketplace.actor import Actor
 from marketplace.contracts.approving.models import WeekConfirmation
 from marketplace.contracts.models import Contract, Offer, Timesheet
+from marketplace.contracts.states import TimesheetState
 from marketplace.credentials import identity
 from marketplace.credentials.models import IdentityPasskey
 from marketplace.errors import Refused
@@ -36,6 +37,12 @@ class Answer:
 def asked_for(contract: Contract) -> bool:
     """Does the contract ask for the passkey each week? A paid test, which the site measures, never does."""
     return contract.offer.same_person and contract.test_id is None
+
+
+def returned() -> sa.ColumnElement[bool]:
+    """Weeks that came back to their expert and are submitted with the passkey only."""
+    asks = Timesheet.contract.has(sa.and_(Contract.offer.has(Offer.same_person), Contract.test_id.is_(None)))
+    return sa.and_(Timesheet.state == TimesheetState.RETURNED, asks)
 
 
 def offer_to_confirm(sheet: Timesheet, bound: IdentityPasskey) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from marketplace.contracts.approving.confirming import confirm_and_submit
 from marketplace.contracts.approving.models import WeekConfirmation
 from marketplace.contracts.models import Timesheet
 from marketplace.contracts.states import TimesheetState
-from marketplace.contracts.timesheets import SUBMITTED_AFTER
+from marketplace.contracts.timesheets import by_itself
 from marketplace.contracts.views import bp
 from marketplace.contracts.views.timesheets import seen_version
 from marketplace.credentials import identity
@@ -51,7 +51,7 @@ def confirm_submission(timesheet_id: uuid.UUID) -> ResponseReturnValue:
         waits=waits,
         options=websession.remember_challenge(offer),
         check_url=check_url(),
-        by_itself=sheet.week_end_at + SUBMITTED_AFTER if sheet.state is TimesheetState.OPEN else None,
+        by_itself=by_itself(db_session(), sheet) if waits else None,
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from webauthn.helpers import base64url_to_bytes
 
 from marketplace import audit, clock
@@ -21,7 +21,7 @@ from marketplace.accounts.models import Person, SecondFactor
 from marketplace.actor import Actor, Role
 from marketplace.credentials.gate import checks_of
 from marketplace.credentials.models import Attestation, Credential, IdentityPasskey
-from marketplace.credentials.states import OVER, CredentialState
+from marketplace.credentials.states import OVER, CredentialState, Method, Standing
 from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
@@ -66,14 +66,24 @@ def stand(session: Session, person_id: int) -> Stand:
 
 
 def bound_of(session: Session, person_id: int) -> IdentityPasskey | None:
-    """The passkey that counts: still in the account, and of an identity that nobody took back."""
+    """The passkey that counts: still in the account, and of a check that nobody took back.
+
+    What a reviewer said against the identity ends it for good, whatever its owner sends in afterwards.
+    """
+    against = aliased(Attestation)
+    fell = sa.exists().where(
+        against.credential_id == Attestation.credential_id,
+        against.id > Attestation.id,
+        against.method != Method.AUTOMATIC,
+        against.status_at_source != Standing.ACTIVE,
+    )
     query = (
         sa.select(IdentityPasskey)
         .join(IdentityPasskey.attestation)
         .join(Attestation.credential)
         .join(SecondFactor, SecondFactor.id == IdentityPasskey.factor_id)
         .where(IdentityPasskey.person_id == person_id, IdentityPasskey.ended_at.is_(None))
-        .where(Credential.state.not_in([*OVER, CredentialState.SUSPENDED]))
+        .where(Credential.state.not_in([*OVER, CredentialState.SUSPENDED]), ~fell)
     )
     return session.scalars(query).one_or_none()
 

@@ -30,8 +30,9 @@ from marketplace.contracts.models import Timesheet
 from marketplace.contracts.notices import remind_returned
 from marketplace.contracts.states import TimesheetState
 from marketplace.contracts.timesheets import by_itself, return_timesheet, submit_forgotten, submit_timesheet
-from marketplace.credentials import claims, identity
+from marketplace.credentials import claims, identity, lapses, reviews
 from marketplace.credentials.models import Credential, IdentityPasskey
+from marketplace.credentials.states import Standing
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs.drafts import draft_of, duplicate_gig, edit_gig
 from marketplace.i18n import zoned
@@ -388,6 +389,40 @@ def test_an_identity_that_was_withdrawn_confirms_nothing(
     with clock.at(WEDNESDAY):
         claims.withdraw_credential(session, deal.expert, mine.public_id)
     assert identity.bound_of(session, deal.expert.id) is None
+
+
+@pytest.mark.parametrize("how", ["rejected", "suspended", "revoked"])
+def test_a_passkey_whose_identity_fell_never_counts_again(
+    session: Session, deal: Deal, laptop: Authenticator, sheet: Timesheet, rev: Actor, how: str
+) -> None:
+    """Not when its owner sends any file, nor when that passes: only bound anew, to a fresh check."""
+    mine = session.scalars(sa.select(Credential).filter_by(person_id=deal.expert.id)).one()
+    why = "This is the passport of somebody else."
+    with clock.at(TUESDAY):
+        if how == "rejected":
+            claims.resubmit_credential(session, deal.expert, mine.public_id, document=PDF)
+            reviews.claim_review(session, rev, mine.public_id)
+            reviews.reject(session, rev, mine.public_id, "not_on_register", why)
+        else:
+            lapses.record_lapse(session, rev, mine.public_id, Standing(how), why, "https://example.org/a")
+        assert identity.bound_of(session, deal.expert.id) is None
+    with clock.at(WEDNESDAY):
+        claims.resubmit_credential(session, deal.expert, mine.public_id, document=PDF)
+        assert identity.stand(session, deal.expert.id).next is identity.Next.WAIT
+    with pytest.raises(Refused, match="passkey of your identity"):
+        submit(session, deal, sheet, answered(sheet, laptop))
+    with clock.at(WEDNESDAY):
+        attested(session, rev, mine, source_url=None)
+        assert identity.stand(session, deal.expert.id).next is identity.Next.BIND
+    bind(session, deal, laptop, WEDNESDAY)
+    submit(session, deal, sheet, answered(sheet, laptop))
+
+
+def test_another_check_that_passes_ends_no_binding(
+    session: Session, deal: Deal, laptop: Authenticator, sheet: Timesheet, rev: Actor
+) -> None:
+    checked(session, deal, rev, TUESDAY)
+    submit(session, deal, sheet, answered(sheet, laptop))
 
 
 def test_the_gig_says_so_and_the_offer_keeps_it(app: Flask, session: Session) -> None:

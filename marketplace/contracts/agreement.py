@@ -64,7 +64,10 @@ def _later_rates(session: Session, contract: Contract) -> Iterator[Part]:
 
 
 def _later_uses(session: Session, contract: Contract) -> Iterator[Part]:
-    for each in consents.agreed(session, contract)[1:]:
+    signed = contract.offer.data_use_id
+    for each in consents.agreed(session, contract):
+        if each.statement.id == signed:
+            continue
         yield Heading(_("Use of the work, version %(n)s", n=each.statement.version))
         when = zoned(each.from_at, contract.time_zone)
         yield Paragraph(_("For work from %(when)s on. Signed by %(name)s.", when=when, name=each.signed_name))

@@ -148,7 +148,7 @@ def require_writable(sheet: Timesheet) -> None:
 def _enter(session: Session, contract: Contract, work: Work, version: int = 1) -> list[TimeEntry]:
     work = _tidy(work)
     limits.require_time(contract, work.started_at, work.ended_at)
-    limits.require_consent(session, contract, work.ended_at)
+    limits.require_consent(session, contract, work.started_at, work.ended_at)
     if work.ended_at - work.started_at > limits.LONGEST:
         raise Invalid(_("An entry may be twelve hours at most. Check the start and the end."), field="ends")
     _refuse_overlap(session, contract, work)

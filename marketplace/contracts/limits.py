@@ -103,15 +103,15 @@ def require_by_hand(contract: Contract) -> None:
         raise Refused(_("The time of a test is measured by the site, so nothing is entered by hand."))
 
 
-def require_consent(session: Session, contract: Contract, end: datetime) -> None:
-    """Raise Refused for time that ends after the days in which the expert had to agree to another use of the
-    work, as long as they have not answered."""
-    answer_by = consents.deadline(session, contract)
-    if answer_by is not None and end > answer_by:
+def require_consent(session: Session, contract: Contract, start: datetime, end: datetime) -> None:
+    """Raise Refused for time after the days in which the expert had to agree to another use of the work, when
+    they had not answered."""
+    answer_by = consents.unanswered(session, contract, start, end)
+    if answer_by is not None:
         raise Refused(
             _(
-                "The use of your work has changed, and you had until %(when)s to answer. Agree on the "
-                "contract’s page, or stop. Time before that moment can still be entered.",
+                "The use of your work has changed, and you had until %(when)s to answer. Time after that "
+                "counts once you agree on the contract’s page. Time before that moment can still be entered.",
                 when=zoned(answer_by, contract.time_zone),
             )
         )
@@ -147,9 +147,11 @@ def timer_end(session: Session, entry: TimeEntry) -> tuple[datetime, str]:
     ends = [(start + LONGEST, _("A timer runs for twelve hours at most. Enter by hand what comes after."))]
     if contract.test is not None:
         ends.append((start + timedelta(minutes=contract.test.minutes), _("The time of the test was over.")))
-    answer_by = consents.deadline(session, contract)
+    answer_by = consents.unanswered(session, contract, start, start + LONGEST)
     if answer_by is not None:
-        ends.append((answer_by, _("The use of your work has changed, and you have not answered yet.")))
+        ends.append(
+            (max(answer_by, start), _("The use of your work has changed, and you have not answered yet."))
+        )
     if entry.kind is TimeKind.PAID:
         ends.append(_reserved_end(session, contract, start))
         for requirement in requirements(contract.gig):

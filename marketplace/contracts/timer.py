@@ -59,7 +59,7 @@ def start_on(
     """As `start_timer`, in the running transaction, on a contract that is locked or new."""
     now = to_minute(clock.now())
     limits.require_open(contract, now)
-    limits.require_consent(session, contract, now + timedelta(minutes=1))
+    limits.require_consent(session, contract, now, now + timedelta(minutes=1))
     if running(session, actor.id) is not None:
         raise Refused(_("A timer is already running. Stop it first."))
     if kind is TimeKind.PAID:

@@ -35,9 +35,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
-        DO $$ BEGIN IF EXISTS (SELECT FROM data_uses WHERE version > 1) THEN
-            RAISE EXCEPTION 'people were asked what these statements say, so they are kept';
-        END IF; END $$
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM data_uses WHERE version > 1) THEN
+                RAISE EXCEPTION 'people were asked what these statements say, so they are kept';
+            ELSIF EXISTS (SELECT FROM applications WHERE answers <> '[]')
+                OR EXISTS (SELECT FROM gigs WHERE secrecy <> '' OR questions <> '{}') THEN
+                RAISE EXCEPTION 'people were asked questions, or told what has to stay secret';
+            END IF;
+        END $$
     """)
     op.add_column("offers", sa.Column("data_use", sa.Text, nullable=False, server_default=""))
     op.execute("UPDATE offers o SET data_use = d.used_in FROM data_uses d WHERE d.id = o.data_use_id")

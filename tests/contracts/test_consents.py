@@ -25,8 +25,8 @@ from marketplace.contracts.entries import add_entry
 from marketplace.contracts.models import TimeEntry
 from marketplace.contracts.offers import OfferDraft, make_offer
 from marketplace.contracts.proofs import PROOFS
-from marketplace.contracts.states import ContractState
-from marketplace.contracts.timer import start_timer, stop_spent_timers
+from marketplace.contracts.states import ContractState, Source
+from marketplace.contracts.timer import start_timer, stop_spent_timers, stop_timer
 from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.gigs.drafts import draft_of, edit_gig
@@ -166,11 +166,34 @@ def test_the_proof_finds_time_of_those_who_did_not_answer(
 ) -> None:
     with clock.at(MONDAY + HOUR):
         late = sold(session, deal).answer_by
-    monkeypatch.setattr(limits.consents, "deadline", lambda *_about: None)
+    monkeypatch.setattr(limits.consents, "unanswered", lambda *_about: None)
     with clock.at(late + DAY):
         entry = an_entry(session, deal, late - HOUR / 2)
     [drift] = silence_is_no_consent(session)
     assert str(entry.public_id) in drift.subject
+
+
+def test_days_without_an_answer_count_only_when_a_yes_follows(session: Session, deal: Deal) -> None:
+    """Neither stopping, nor the end of the contract, nor another change opens what was closed by then."""
+    with clock.at(MONDAY + HOUR):
+        asked = sold(session, deal)
+        late = asked.answer_by
+    with clock.at(late - 3 * HOUR):
+        an_entry(session, deal, late - 4 * HOUR)
+    with clock.at(late - HOUR):
+        start_timer(session, deal.expert, deal.contract.public_id, "review")
+    with clock.at(late + 5 * HOUR):
+        # No job has cut the timer yet, and the statement is changed once more.
+        change(session, deal.client, deal.gig, kept_for=Kept.YEARS_10)
+        stop_timer(session, deal.expert)
+        [entry] = session.scalars(sa.select(TimeEntry).filter_by(source=Source.TIMER))
+        assert entry.ended_at == late
+        with pytest.raises(Refused, match="before that moment"):
+            add_entry(session, deal.expert, deal.contract.public_id, work(late + HOUR, 30))
+        stop(session, deal.expert, asked_of(session, deal)[-1].public_id)
+        with pytest.raises(Refused, match="before that moment"):
+            add_entry(session, deal.expert, deal.contract.public_id, work(late + HOUR, 30))
+        assert [drift for proof in PROOFS for drift in proof.run(session)] == []
 
 
 def test_whoever_does_not_agree_stops_and_is_paid(session: Session, deal: Deal) -> None:

@@ -91,10 +91,12 @@ def close(
     )
 
 
-def deadline(session: Session, contract: Contract) -> datetime | None:
-    """The moment after which no new time counts until the expert answers; None when nothing is asked."""
-    asked = queries.waiting(session, contract)
-    return asked.answer_by if asked else None
+def unanswered(session: Session, contract: Contract, start: datetime, end: datetime) -> datetime | None:
+    """The moment in [start, end) from which time does not count, as the days to answer were over and nobody
+    had; None when all of it counts. A late yes counts for those days too; nothing else that came of it does.
+    """
+    query = sa.select(sa.func.min(Consent.answer_by)).where(Consent.contract_id == contract.id)
+    return session.scalar(query.where(queries.is_silent(), queries.silent_in(start, end)))
 
 
 data_use.on_new.append(ask_working)

@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from marketplace.actor import Actor
 from marketplace.contracts import find
@@ -19,6 +20,8 @@ from marketplace.gigs.data_use import Said
 from marketplace.gigs.find import there
 from marketplace.gigs.models import DataUse
 from marketplace.matching.uses import Use
+
+Moment = InstrumentedAttribute[Any] | datetime
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,19 @@ def agreed(session: Session, contract: Contract) -> list[Agreed]:
         Agreed(each.data_use, each.answered_at, each.signed_name or "") for each in given if each.answered_at
     ]
     return [*found, *later]
+
+
+def is_silent() -> sa.ColumnElement[bool]:
+    """Questions whose days to answer were over before anything came of them, and to which nobody said yes."""
+    late = sa.or_(Consent.answered_at.is_(None), Consent.answered_at > Consent.answer_by)
+    return sa.and_(Consent.state != ConsentState.GIVEN, late)
+
+
+def silent_in(start: Moment, end: Moment) -> sa.ColumnElement[bool]:
+    """Those that were so in some part of [start, end)."""
+    return sa.and_(
+        Consent.answer_by < end, sa.or_(Consent.answered_at.is_(None), Consent.answered_at > start)
+    )
 
 
 def changed(before: DataUse | None, after: DataUse) -> list[Changed]:

@@ -6,11 +6,14 @@ import re
 from datetime import UTC, date, timedelta
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from icalendar import Calendar, Event
 from sqlalchemy.orm import Session
 
 from marketplace import clock
+from marketplace.accounts.models import RoleGrant, SignIn
+from marketplace.db import Base
 from marketplace.payments import payouts, sending
 from marketplace.payments.feeds import addresses, events
 from marketplace.payments.gateway import Gateway
@@ -120,6 +123,19 @@ def test_renewed_and_ended_addresses_open_nothing(session: Session, app: Flask, 
         visitor.get("/pay/calendar")
         assert "The address is ended" in words(visitor.post("/pay/calendar/end"))
         assert program.get(f"/calendar/{token}.ics").status_code == 404
+
+
+@pytest.mark.parametrize(("kind", "end"), [(RoleGrant, "ended_at"), (SignIn, "disabled_at")])
+def test_who_is_no_expert_any_more_or_cannot_sign_in_has_no_calendar(
+    session: Session, app: Flask, deal: Deal, kind: type[Base], end: str
+) -> None:
+    with clock.at(LATER):
+        path, program = made(session, app, deal), app.test_client()
+        assert program.get(path).status_code == 200
+        for each in session.scalars(sa.select(kind).filter_by(person_id=deal.expert.id)):
+            setattr(each, end, LATER)
+        session.commit()
+        assert program.get(path).status_code == 404
 
 
 def test_who_guesses_or_asks_too_often_is_stopped(session: Session, app: Flask, deal: Deal) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
 from marketplace.accounts.limits import Limit, network, spend
-from marketplace.accounts.models import Person
+from marketplace.accounts.models import Person, RoleGrant, SignIn
 from marketplace.accounts.tokens import new_token, token_hash
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
@@ -53,9 +53,10 @@ def end_address(session: Session, actor: Actor) -> bool:
 def reader_of(session: Session, token: str, address: str | None) -> Person:
     """Whose calendar it is; `address` is where the request comes from.
 
-    Raises NotFound, and TooMany for who asks or guesses too often.
+    Raises NotFound, also once the person is no expert any more or cannot sign in, and TooMany for who asks or
+    guesses too often.
     """
-    query = sa.select(CalendarFeed).join(CalendarFeed.person).where(Person.closed_at.is_(None))
+    query = sa.select(CalendarFeed).join(CalendarFeed.person).where(Person.closed_at.is_(None), _may_read())
     feed = session.scalars(query.filter_by(token_sha256=token_hash(token), ended_at=None)).one_or_none()
     if feed is None:
         spend(session, GUESSES, network(address))
@@ -63,6 +64,14 @@ def reader_of(session: Session, token: str, address: str | None) -> Person:
     person_id = feed.person_id
     spend(session, READS, str(person_id))
     return session.get_one(Person, person_id)
+
+
+def _may_read() -> sa.ColumnElement[bool]:
+    """The person of a feed is an expert, and not every sign-in of theirs is suspended."""
+    expert = sa.exists().where(
+        RoleGrant.person_id == Person.id, RoleGrant.role == Role.EXPERT, RoleGrant.ended_at.is_(None)
+    )
+    return sa.and_(expert, sa.exists().where(SignIn.person_id == Person.id, SignIn.disabled_at.is_(None)))
 
 
 def _end(session: Session, person: Person) -> bool:

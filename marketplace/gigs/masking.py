@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
+
+from marketplace.gigs.models import Application
 
 HIDDEN = "…"
 ADDRESS = re.compile(r"[\w.+-]+\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
@@ -24,6 +27,27 @@ def masked(text: str, full_name: str) -> str:
     if names:
         text = re.sub(rf"\b(?:{'|'.join(names)})\b", HIDDEN, text, flags=re.IGNORECASE)
     return text
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an applicant wrote, as the client reads it; `hid` when something of it was hidden."""
+
+    headline: str
+    note: str
+    answers: list[dict[str, str]]
+    hid: bool
+
+
+def written(application: Application, headline: str, *, known: bool) -> Written:
+    """An application's words and its expert's `headline`: whole once the expert is known, masked before."""
+    whole = Written(headline, application.note, application.answers, hid=False)
+    if known:
+        return whole
+    name = application.person.full_name
+    answers = [{**each, "answer": masked(each["answer"], name)} for each in whole.answers]
+    shown = Written(masked(headline, name), masked(whole.note, name), answers, hid=False)
+    return replace(shown, hid=shown != whole)
 
 
 def _can_be_dialled(text: str) -> bool:

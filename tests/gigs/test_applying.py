@@ -207,3 +207,33 @@ def test_questions_on_the_pages(app: Flask, session: Session) -> None:
     )
     carla = Visitor(enter(app.test_client(), session, client))
     assert "When? Now." in words(carla.get(f"{path}/applications"))
+
+
+def test_before_a_contract_an_application_says_neither_name_nor_address(app: Flask, session: Session) -> None:
+    client, gig = a_funded_gig(session, questions=("Why you?",))
+    ana, ben = an_expert(session, "Ana Expert"), an_expert(session, "Ben Doctor")
+    telling = "I am Ana Expert: write to ana@example.org or call +1 212 555 0143."
+    made = apply(session, ana, gig.public_id, f"Note. {telling}", {"Why you?": f"Answer. {telling}"})
+    apply(session, ben, gig.public_id, "I read CTs since 2014.", {"Why you?": "Twelve years of it."})
+    profile = session.scalars(sa.select(ExpertProfile).filter_by(person_id=ana.id)).one()
+    profile.headline = "Ana, radiologist"
+    session.commit()
+    carla, hidden = Visitor(enter(app.test_client(), session, client)), "Names and addresses are hidden"
+    page = words(carla.get(f"/gigs/{gig.public_id}/applications"))
+    assert "Note. I am … …: write to … or call …." in page
+    assert "Answer. I am … …: write to … or call …." in page
+    assert "…, radiologist" in page
+    assert not [word for word in ("Ana", "example.org", "0143") if word in page]
+    assert "I read CTs since 2014. Why you? Twelve years of it." in page
+    assert page.count(hidden) == 1
+    own = words(Visitor(enter(app.test_client(), session, ana)).get(f"/gigs/{gig.public_id}"))
+    assert f"Note. {telling}" in own
+    assert f"Answer. {telling}" in own
+    assert hidden not in own
+    mark_offered(session, client, made)
+    mark_hired(session, client, made)
+    session.commit()
+    page = words(carla.get(f"/gigs/{gig.public_id}/applications"))
+    assert f"Note. {telling}" in page
+    assert f"Answer. {telling}" in page
+    assert hidden not in page

@@ -16,6 +16,7 @@ from marketplace.gigs import (
 )
 from marketplace.gigs import projects as use
 from marketplace.gigs.forms import DeclineForm, ProjectForm
+from marketplace.gigs.masking import written
 from marketplace.gigs.models import Application, Gig, Project
 from marketplace.gigs.views import bp
 from marketplace.gigs.views.access import chosen_company, may_write, own_gig
@@ -117,6 +118,7 @@ def _received(gig: Gig) -> ResponseReturnValue:
         profiles=queries.profiles_of(db_session(), ids),
         held=queries.credentials_of(db_session(), ids),
         explained={each.id: fit.explained(each.explanation, Voice.CLIENT) for each in found},
+        written=written,
         may_write=may_write(gig),
     )
 

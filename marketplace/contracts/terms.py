@@ -12,7 +12,7 @@ from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
 
-VERSION = "2026-12"
+VERSION = "2026-11-30"
 # California SB 988, New York FIFA and the Illinois FWPA want a pay date, at most 30 days after the work.
 PAID_WITHIN_DAYS = 30
 APPROVAL_DAYS = 5
@@ -88,12 +88,14 @@ def write(terms: Terms) -> str:
 
 
 def _use(statement: DataUse) -> list[str]:
+    said = data_use.said(statement)
     return [
         _("5. Use of the work, as the client states it (version %(n)s).", n=statement.version),
-        *(f"{each.label}: {each.text}" for each in data_use.said(statement)),
+        *(f"({letter}) {each.label}: {each.text}" for letter, each in zip("abcdef", said, strict=True)),
         _(
-            "A change of this statement counts only for work after the expert has agreed to it. Whoever does "
-            "not agree may stop, and is paid for what was worked."
+            "A change of this statement counts only for work after the expert has agreed to it, and is asked "
+            "for with seven days to answer. After them no new time is entered until there is an answer. "
+            "Whoever does not agree may stop, and is paid for what was worked."
         ),
     ]
 

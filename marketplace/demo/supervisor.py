@@ -196,6 +196,10 @@ def _settle_environment(port: int) -> Path:
     os.environ.update({f"MARKETPLACE_{name}": kept[name] for name in SECRETS})
     os.environ.update(
         MARKETPLACE_DATA=str(data),
+        MARKETPLACE_LEGAL_NAME="Marginalia Demonstration Inc.",
+        MARKETPLACE_LEGAL_ADDRESS="1 Example Street|New York, NY 10001|United States",
+        MARKETPLACE_TAX_NUMBER="00-0000000",
+        MARKETPLACE_TAX_REASON="No tax is charged: services of experts to a business, in a demonstration.",
         MARKETPLACE_BASE_URL=f"http://localhost:{port}",
         MARKETPLACE_CLOCK_FILE=str(data / "clock.json"),
         MARKETPLACE_STRIPE_API_BASE=f"http://127.0.0.1:{port + 1}",

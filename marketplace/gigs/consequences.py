@@ -156,13 +156,15 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Dif
     """What is not the same, in the order in which a gig says it."""
     labels = _labels()
     return [
-        Difference(code, label, *(("", "") if code in LONG else (before[code], after[code])))
+        Difference(code, label, *(("", "") if code in UNSHOWN else (before[code], after[code])))
         for code, label in labels.items()
         if before[code] != after[code]
     ]
 
 
+# Of these a notice only says that they are rewritten; what is asked of people who work is shown in full.
 LONG = ("description", "guidelines", "trains", "used_in", "secrecy")
+UNSHOWN = ("description", "guidelines")
 # What matching takes from a gig as it is.
 PLAIN = ("domain", "rate_min", "rate_max", "hours_per_week", "starts_on", "time_zone", "shared_hours")
 

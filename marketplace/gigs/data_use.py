@@ -60,7 +60,9 @@ def said(statement: Statement) -> list[Said]:
         Said("automation", _("Automating this profession"), _automation(uses)),
         Said("kept_for", _("How long it is kept"), kept(statement.kept_for)),
         Said(
-            "uses", _("Other uses that some refuse"), _("Not said.") if uses is None else words.used(others)
+            "uses",
+            _("Other uses that experts can refuse"),
+            _("Not said.") if uses is None else words.used(others),
         ),
     ]
 

@@ -51,7 +51,7 @@ def use_choices() -> list[tuple[str, str]]:
 def used(uses: Iterable[str]) -> str:
     """The uses that experts may refuse, as a sentence."""
     said = names.uses(uses)
-    return _("It is also for: %(uses)s.", uses=said) if said else _("None of them.")
+    return _("It is also for: %(uses)s.", uses=said) if said else _("It is for none of them.")
 
 
 def owner_choices() -> list[tuple[str, str]]:

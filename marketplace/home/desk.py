@@ -15,6 +15,7 @@ from marketplace.accounts.models import Organization, OrganizationKind, Person
 from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts import queries as contract_queries
 from marketplace.contracts import timer
+from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.consents import queries as consents
 from marketplace.contracts.disputes import queries as disputes
 from marketplace.contracts.models import Contract, Offer, Timesheet
@@ -107,6 +108,12 @@ def _to_agree(session: Session, actor: Actor) -> Iterator[Task]:
     if n := how_many(session, rates.waiting_for(actor)):
         yield Task(
             ngettext("A lower rate waits for your answer.", "%(n)s lower rates wait for your answer.", n),
+            _("Read it and answer"),
+            "contracts.index",
+        )
+    if n := how_many(session, adjustments.waiting_for(actor)):
+        yield Task(
+            ngettext("A request for less pay waits for you.", "%(n)s requests for less pay wait for you.", n),
             _("Read it and answer"),
             "contracts.index",
         )

@@ -73,10 +73,10 @@ def told(session: Session, actor: Actor) -> list[str]:
 def test_the_whole_statement_is_signed(session: Session, deal: Deal) -> None:
     text = deal.contract.offer.terms
     for said in (
-        "What it trains: A model that drafts reports.",
-        "What it may be used in: Used by the client only.",
+        "(a) What it trains: A model that drafts reports.",
+        "(b) What it may be used in: Used by the client only.",
         "Who owns it: The client, once it is paid.",
-        "It is not used to automate this very profession.",
+        "(d) Automating this profession: It is not used to automate this very profession.",
         "For three years after it was handed in, then it is deleted.",
         "Use of the work, as the client states it (version 1).",
     ):
@@ -132,8 +132,8 @@ def test_what_changes_is_shown_in_words(session: Session, deal: Deal) -> None:
     }
     assert found == {
         "What it may be used in": ("Used by the client only.", "Sold to anyone."),
-        "Other uses that some refuse": (
-            "None of them.",
+        "Other uses that experts can refuse": (
+            "It is for none of them.",
             "It is also for: selling the work itself to others.",
         ),
     }
@@ -222,6 +222,23 @@ def test_a_change_that_is_taken_back_asks_nobody_any_more(session: Session, deal
         sa.select(DataUse.version).filter_by(gig_id=deal.gig.id).order_by(DataUse.version)
     )
     assert versions.all() == [1, 2, 3, 4]
+
+
+def test_an_offer_says_what_changed_since_its_expert_applied(
+    app: Flask, session: Session, deal: Deal
+) -> None:
+    with clock.at(MONDAY):
+        ben = an_expert(session, "Ben Later")
+        application = an_application(session, ben, deal.gig)
+    with clock.at(MONDAY + HOUR):
+        change(session, deal.client, deal.gig, kept_for=Kept.YEARS_10)
+        draft = OfferDraft(RATE, 10, clock.today("UTC"))
+        offer = make_offer(session, deal.client, application.public_id, draft, fee_bps=FEE_BPS)
+        session.commit()
+        page = words(Visitor(enter(app.test_client(), session, ben)).get(f"/offers/{offer.public_id}"))
+    assert "Changed since you applied" in page
+    assert "For three years" in page
+    assert queries.changed_since_applying(session, deal.contract.offer) == []
 
 
 def test_a_change_of_something_else_asks_nobody(session: Session, deal: Deal) -> None:

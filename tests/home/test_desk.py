@@ -89,6 +89,7 @@ def test_what_waits_for_a_signature_is_said_until_it_is_answered(session: Sessio
         edit_gig(session, deal.client, deal.gig.public_id, draft)
         told = [task.sentence for task in desk(session, deal.expert).tasks]
         assert "A lower rate waits for your answer." in told
+        assert "A request for less pay waits for you." not in told
         assert any("use your work in another way" in each for each in told)
         decline_rate(session, deal.expert, proposal.public_id)
         asked = waiting(session, deal.contract)

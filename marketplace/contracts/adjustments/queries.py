@@ -51,6 +51,20 @@ def with_public_ids(session: Session, ids: Iterable[uuid.UUID]) -> Sequence[Adju
     return session.scalars(query.options(*_WHOLE)).all()
 
 
+def waiting_on(session: Session, contract_ids: Iterable[int]) -> dict[int, Adjustment]:
+    """The request for less pay that waits on each of these contracts (internal id), by the clock."""
+    query = sa.select(Adjustment).where(Adjustment.contract_id.in_(list(contract_ids)))
+    waits = (Adjustment.state == OfferState.MADE, Adjustment.amount < 0, Adjustment.expires_at > clock.now())
+    return {each.contract_id: each for each in session.scalars(query.where(*waits))}
+
+
+def waiting_for(actor: Actor) -> sa.Select[Adjustment]:
+    """The requests for less pay that wait for this expert's answer, by the clock."""
+    query = sa.select(Adjustment).join(Adjustment.contract).where(Contract.person_id == actor.id)
+    waits = (Adjustment.state == OfferState.MADE, Adjustment.amount < 0, Adjustment.expires_at > clock.now())
+    return query.where(*waits)
+
+
 def granted_to(actor: Actor) -> sa.Select[Adjustment]:
     """What was given to an expert, and the less that they agreed to."""
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from marketplace.actor import Actor
 from marketplace.contracts import find
 from marketplace.contracts.consents.models import Consent, ConsentState
-from marketplace.contracts.models import Contract
+from marketplace.contracts.models import Contract, Offer
 from marketplace.gigs import data_use
 from marketplace.gigs.data_use import Said
 from marketplace.gigs.find import there
-from marketplace.gigs.models import DataUse
+from marketplace.gigs.models import DataUse, Gig
 from marketplace.matching.uses import Use
 
 Moment = InstrumentedAttribute[Any] | datetime
@@ -64,6 +64,30 @@ def waiting_for(session: Session, person_id: int) -> Sequence[Consent]:
     return session.scalars(
         query.where(Consent.state == ConsentState.WAITING).order_by(Consent.answer_by)
     ).all()
+
+
+def changed_since_applying(session: Session, offer: Offer) -> list[Changed]:
+    """What the statement in an offer says otherwise than the one that stood when its expert applied."""
+    if offer.data_use is None:
+        return []
+    query = sa.select(DataUse).where(DataUse.gig_id == offer.gig_id)
+    then = query.where(DataUse.written_at <= offer.application.applied_at).order_by(DataUse.version.desc())
+    before = session.scalars(then.limit(1)).first()
+    return changed(before, offer.data_use) if before is not None else []
+
+
+def open_on(session: Session, gig: Gig) -> int:
+    """How many of those who work on a gig have not answered yet."""
+    query = sa.select(sa.func.count()).select_from(Consent).join(Consent.contract)
+    return session.scalar(query.where(Contract.gig_id == gig.id, Consent.state == ConsentState.WAITING)) or 0
+
+
+def waiting_on(session: Session, contract_ids: Iterable[int]) -> dict[int, Consent]:
+    """The question that waits on each of these contracts (internal id) that has one."""
+    query = sa.select(Consent).where(Consent.contract_id.in_(list(contract_ids)))
+    return {
+        each.contract_id: each for each in session.scalars(query.where(Consent.state == ConsentState.WAITING))
+    }
 
 
 def agreed(session: Session, contract: Contract) -> list[Agreed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -57,6 +57,13 @@ def waiting(session: Session, contract: Contract) -> RateProposal | None:
     """The one proposal of a contract that is still to be answered, by the clock."""
     query = sa.select(RateProposal).filter_by(contract_id=contract.id, state=OfferState.MADE)
     return session.scalars(query.where(RateProposal.expires_at > clock.now())).one_or_none()
+
+
+def waiting_on(session: Session, contract_ids: Iterable[int]) -> dict[int, RateProposal]:
+    """The lower rate that waits on each of these contracts (internal id) that has one, by the clock."""
+    query = sa.select(RateProposal).where(RateProposal.contract_id.in_(list(contract_ids)))
+    waits = (RateProposal.state == OfferState.MADE, RateProposal.expires_at > clock.now())
+    return {each.contract_id: each for each in session.scalars(query.where(*waits))}
 
 
 def waiting_for(actor: Actor) -> sa.Select[RateProposal]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from marketplace.contracts import limits, offers, queries, states
 from marketplace.contracts import tasks as tasks
+from marketplace.contracts.consents import queries as consent_queries
 from marketplace.contracts.models import Contract
 from marketplace.contracts.sittings import graders
 from marketplace.contracts.sittings.asking import Price, price_of
@@ -52,6 +53,7 @@ def _about_projects() -> dict[str, object]:
         "grades_its_test": _grades_its_test,
         "no_grader": _no_grader,
         "ungraded": _ungraded,
+        "uses_asked": lambda gig: consent_queries.open_on(db_session(), gig),
     }
 
 

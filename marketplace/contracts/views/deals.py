@@ -11,9 +11,12 @@ from marketplace import pdf, reasons
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import agreement as agreements
 from marketplace.contracts import ending, find, guidelines, limits, offers, queries, signing
+from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.budgets import alerts, standing
+from marketplace.contracts.consents import queries as consents
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
+from marketplace.contracts.rates import queries as rates
 from marketplace.contracts.sittings import queries as sittings
 from marketplace.contracts.spending import spending
 from marketplace.contracts.states import ContractState, OfferState
@@ -129,6 +132,9 @@ def index() -> ResponseReturnValue:
         "contracts/index.html",
         contracts=found,
         gaps=limits.credential_gaps(db_session(), found),
+        asked=consents.waiting_on(db_session(), [each.id for each in found]),
+        lower=rates.waiting_on(db_session(), [each.id for each in found]),
+        less=adjustments.waiting_on(db_session(), [each.id for each in found]),
         me=actor().person_id,
         works=actor().has(Role.EXPERT),
     )
@@ -197,6 +203,7 @@ def show_offer(found: Offer, form: SignForm) -> ResponseReturnValue:
         offer=found,
         mine=mine,
         waits=offers.stands(found) is OfferState.MADE,
+        otherwise=consents.changed_since_applying(db_session(), found),
         contract=queries.contract_of(db_session(), found),
         sitting=sittings.of_offer(db_session(), found),
         label=profiles_of(db_session(), [found.person_id])[found.person_id].label,

@@ -36,7 +36,7 @@ def billing(project_id: uuid.UUID) -> ResponseReturnValue:
         ),
     )
     if changed:
-        flash(_("Saved. It stands on what is billed from now on."), "success")
+        flash(_("Saved. The next invoice carries it, and the costs are shown under it."), "success")
         return redirect(url_for("gigs.project", project_id=project_id), 303)
     return page(
         "gigs/billing.html",

@@ -31,6 +31,7 @@ def steps(stage: Stage) -> Iterator[Step]:
     for part in range(people.PARTS):
         yield "experts join", partial(people.join, stage, part)
     yield "companies join", partial(projects.found_companies, stage)
+    yield "a company says who it is by law", partial(changes.named_by_law, stage)
     for week in range(WEEKS):
         yield "projects are funded", partial(projects.start_projects, stage, week)
         yield "a week begins", partial(weeks.roll, stage, week)
@@ -44,10 +45,9 @@ def steps(stage: Stage) -> Iterator[Step]:
         if week == world.TESTED_IN:
             # Before pay day, so that what the test pays is in a batch too.
             yield "a test is taken", partial(testing.play, stage)
-        if week % 2:
-            yield "experts are paid", partial(money.pay, stage, week)
-        elif week:
+        if week:
             yield "payouts arrive", partial(money.follow, stage, week)
+            yield "experts are paid", partial(money.pay, stage, week)
         yield "hours are worked", partial(weeks.work, stage, week)
         if week % 4 == 3:
             yield "fees are swept", partial(money.sweep, stage, week)
@@ -57,6 +57,7 @@ def steps(stage: Stage) -> Iterator[Step]:
     yield "terms change", partial(changes.play, stage)
     yield "people write to each other", partial(letters.exchange, stage)
     yield "the present begins", partial(catch_up, stage)
+    yield "invoices are issued", partial(changes.invoice, stage)
     yield "everything is proven", partial(prove, stage)
 
 

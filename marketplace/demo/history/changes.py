@@ -9,7 +9,9 @@ from uuid import uuid5
 
 import sqlalchemy as sa
 
-from marketplace.actor import Actor
+from marketplace.accounts.legal import change_legal
+from marketplace.accounts.models import Organization
+from marketplace.actor import Actor, Role
 from marketplace.contracts.adjustments.giving import Draft, adjust
 from marketplace.contracts.adjustments.models import Kind
 from marketplace.contracts.consents import answering, queries
@@ -24,12 +26,14 @@ from marketplace.demo.world import BEN, CARLA, LUMEN_PROJECT
 from marketplace.gigs.drafts import draft_of, edit_gig
 from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.states import Kept
+from marketplace.payments.invoices.issuing import issue_due
 
 LAST = WEEKS - 1
 RAISED_IN = 8
 DOLLAR = 100
 THANKS = "Your critiques are the ones that the team quotes. Thank you."
 QUOTED = "Your critique of the subletting clause was quoted in the release notes of the model."
+LEGAL = "Lumen Labs, Inc.", "48 Example Avenue\nNew York, NY 10011\nUnited States", "00-0000001"
 SIMPLER = "From the second phase on the clauses come sorted, so that a page takes half the time."
 
 
@@ -44,6 +48,20 @@ def rise(stage: Stage) -> None:
                     stage.session,
                     partial(propose_rate, stage.session, _carla(stage), contract.public_id, draft),
                 )
+
+
+def named_by_law(stage: Stage) -> None:
+    """Lumen says who it is by law, so that a month has an invoice once it is over."""
+    with stage.at(0, 1, 15):
+        carla = _carla(stage)
+        for organization_id in carla.organizations(Role.CLIENT_ADMIN):
+            organization = stage.session.get_one(Organization, organization_id)
+            change_legal(stage.session, carla, organization.public_id, *LEGAL)
+
+
+def invoice(stage: Stage) -> None:
+    """The months that are over."""
+    issue_due(stage.session)
 
 
 def praise(stage: Stage) -> None:

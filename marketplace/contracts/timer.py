@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -27,10 +27,12 @@ _RUNNING = sa.and_(TimeEntry.ended_at.is_(None), TimeEntry.removed_at.is_(None))
 
 @dataclass(frozen=True)
 class Stopped:
-    """What a stopped timer left behind: its entries, and why it ended before now, if it did."""
+    """What a stopped timer left behind: its entries, and why it ended before now, if it did: for lack of what
+    work needs, or because Stop was `pressed_at` an earlier minute."""
 
     entries: list[TimeEntry]
     cut_because: str | None
+    pressed_at: datetime | None = None
 
 
 @use_case
@@ -95,7 +97,10 @@ def stop_timer(session: Session, actor: Actor, pressed_at: datetime | None = Non
         raise Refused(_("A test is running. Hand it in, and its time ends."))
     find.hold(session, entry.contract_id)
     session.refresh(entry, with_for_update={"of": TimeEntry})
-    return _stop(session, actor, entry, _moment(entry, pressed_at))
+    moment = _moment(entry, pressed_at)
+    stopped = _stop(session, actor, entry, moment)
+    earlier = stopped.cut_because is None and to_minute(moment) < to_minute(clock.now())
+    return replace(stopped, pressed_at=moment) if earlier else stopped
 
 
 def stop_spent_timers(session: Session) -> int:

@@ -281,8 +281,10 @@ def test_stop_pressed_without_a_network_ends_the_timer_when_it_was_pressed(
     beat(session, deal, 2, 62)
     with clock.at(at(63)):
         browser = Visitor(enter(app.test_client(), session, deal.expert))
-        browser.post("/work/timer/stop", pressed_at=at(40).isoformat())
+        page = words(browser.post("/work/timer/stop", pressed_at=at(40).isoformat()))
     assert entered(session) == [(0, 40)]
+    when = at(40).astimezone(deal.contract.zone).strftime("%H:%M")
+    assert f"The timer ended at {when}, when you first pressed Stop. Enter later time by hand." in page
     # The gap is still asked about, and taken out where it was entered.
     [gap] = gaps.unanswered(session, deal.contract)
     with clock.at(at(63)):
@@ -292,12 +294,32 @@ def test_stop_pressed_without_a_network_ends_the_timer_when_it_was_pressed(
 
 
 @pytest.mark.parametrize(
-    "pressed", ["2026-06-02T15:00+00:00", "2199-01-01T00:00+00:00", "2026-06-02T16:40", "noon", ""]
+    "pressed",
+    [
+        "2026-06-02T15:00+00:00",
+        "2199-01-01T00:00+00:00",
+        "0001-01-01T00:00+14:00",
+        "9999-12-31T23:59-14:00",
+        "2026-06-02T16:40",
+        "noon",
+        "",
+    ],
 )
 def test_a_moment_at_which_this_timer_did_not_run_is_no_end_of_it(
     session: Session, deal: Deal, app: Flask, pressed: str
 ) -> None:
     with clock.at(at(50)):
         browser = Visitor(enter(app.test_client(), session, deal.expert))
-        browser.post("/work/timer/stop", pressed_at=pressed)
+        page = browser.post("/work/timer/stop", pressed_at=pressed)
     assert entered(session) == [(0, 50)]
+    assert "first pressed Stop" not in words(page)
+
+
+def test_stop_that_was_heard_in_the_same_minute_ends_the_timer_without_a_word(
+    session: Session, deal: Deal, app: Flask
+) -> None:
+    with clock.at(at(50.5)):
+        browser = Visitor(enter(app.test_client(), session, deal.expert))
+        page = browser.post("/work/timer/stop", pressed_at=at(50.2).isoformat())
+    assert entered(session) == [(0, 50)]
+    assert "first pressed Stop" not in words(page)

@@ -36,7 +36,7 @@ def _words() -> dict[str, object]:
     return {
         "spell": limits.spell,
         "task_word": task_word,
-        "on_clock": _on_clock,
+        "on_clock": on_clock,
         "amounts": queries.amounts,
         "stands": offers.stands,
         "state_said": states.word,
@@ -87,7 +87,7 @@ def _lapsed_in(project: Project) -> list[tuple[Contract, str]]:
     return queries.lapsed(db_session(), actor(), Contract.project_id == project.id)
 
 
-def _on_clock(moment: datetime, zone: str) -> str:
+def on_clock(moment: datetime, zone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%H:%M}"
 
 

@@ -15,7 +15,7 @@ from marketplace.contracts.forms import EntryForm, StartForm
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.sittings import queries as sittings
 from marketplace.contracts.states import TimeKind
-from marketplace.contracts.views import bp
+from marketplace.contracts.views import bp, on_clock
 from marketplace.contracts.weeks import week_of, week_on
 from marketplace.gigs.guidelines import newest as newest_guidelines
 from marketplace.i18n import gettext as _
@@ -70,6 +70,14 @@ def stop() -> ResponseReturnValue:
     stopped = timer.stop_timer(db_session(), actor(), _pressed_at())
     if stopped.cut_because:
         flash(_("The timer ended earlier than now. %(why)s", why=stopped.cut_because), "info")
+    elif stopped.pressed_at:
+        flash(
+            _(
+                "The timer ended at %(time)s, when you first pressed Stop. Enter later time by hand.",
+                time=on_clock(stopped.pressed_at, running.contract.time_zone),
+            ),
+            "info",
+        )
     elif not stopped.entries:
         flash(_("Less than a minute had passed, so nothing was entered."), "info")
     return redirect(url_for("contracts.week", contract_id=running.contract.public_id), 303)
@@ -144,9 +152,9 @@ def _pressed_at() -> datetime | None:
     """When Stop was pressed without a network, as the page remembers it."""
     try:
         moment = datetime.fromisoformat(request.form.get("pressed_at", ""))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def _start(form: StartForm, contract_id: uuid.UUID) -> TimeEntry:

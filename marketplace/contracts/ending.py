@@ -1,4 +1,7 @@
-"""Ending a contract. What was worked stays, is submitted and paid; what was reserved ahead goes back."""
+"""Ending a contract. What was worked stays, is submitted and paid; what was reserved ahead goes back.
+
+Hours of before the end can be entered for two days more, so a week that has begun keeps its money until then.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
 from marketplace.actor import Actor, Role
-from marketplace.contracts import find, reservations, timer
+from marketplace.contracts import find, limits, reservations, timer
 from marketplace.contracts.consents import asking as consents
 from marketplace.contracts.models import Contract, Reservation
 from marketplace.contracts.rates import deciding
 from marketplace.contracts.states import CONTRACT_MOVES, ContractState, ReservationState, move
-from marketplace.contracts.weeks import to_minute, week_of
+from marketplace.contracts.weeks import to_minute
 from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs import applications
@@ -33,7 +36,7 @@ def end_contract(
     reason_code: str | None = None,
     explanation: str = "",
 ) -> Contract:
-    """End it now, by either side. A running timer is stopped; weeks without work give their money back.
+    """End it now, by either side. A running timer is stopped; weeks to come give their money back.
 
     A client must give a reason, which becomes a statement that the expert can appeal. Raises Invalid
     without one.
@@ -52,7 +55,7 @@ def end_contract(
     session.flush()
     deciding.close_at_end(session, contract)
     consents.drop(session, contract)
-    for reservation in _unused(session, contract):
+    for reservation in ahead(session, contract):
         reservations.give_back(session, actor, reservation)
     applications.mark_ended(session, actor, contract.offer.application)
     audit.record(session, actor, "contract.ended", "contract", contract.public_id, by_expert=by_expert)
@@ -63,17 +66,13 @@ def end_contract(
     return contract
 
 
-def _unused(session: Session, contract: Contract) -> list[Reservation]:
-    """Held weeks, not over yet, in which nothing paid was worked."""
+def ahead(session: Session, contract: Contract) -> list[Reservation]:
+    """Held weeks of which no minute can have been worked yet."""
     held = session.scalars(
         sa.select(Reservation).filter_by(contract_id=contract.id, state=ReservationState.HELD)
     )
-    return [
-        each
-        for each in held
-        if not reservations.is_worked(session, contract, week_of(each.week_start_at, contract.time_zone))
-        and each.week_end_at > clock.now()
-    ]
+    begins, now = limits.begins(contract), to_minute(clock.now())
+    return [each for each in held if max(each.week_start_at, begins) >= now]
 
 
 def _state(
@@ -100,6 +99,9 @@ def _tell_client(session: Session, contract: Contract) -> None:
         f"/contracts/{contract.public_id}",
         lambda: (
             _("%(expert)s ended the contract", expert=contract.person.full_name),
-            _("%(gig)s. Its place is free, and what was reserved ahead is back.", gig=contract.gig.title),
+            _(
+                "%(gig)s. Its place is free, and what was reserved for later weeks is back.",
+                gig=contract.gig.title,
+            ),
         ),
     )

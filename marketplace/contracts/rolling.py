@@ -21,8 +21,17 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import NotCovered
 from marketplace.notifications.models import Notification
 
-# Hours of a week that is over can still be entered for this long; then an empty week gives its money back.
+# Hours of a week that is over, or whose contract has ended, can still be entered for this long; then an empty
+# week gives its money back.
 LATE_ENTRY = timedelta(days=2)
+
+
+def late_until(contract: Contract) -> datetime | None:
+    """Until when hours of before its end can still be entered; None when that is over, or it goes on."""
+    if contract.test_id is not None or contract.ended_at is None:
+        return None
+    until = contract.ended_at + LATE_ENTRY
+    return until if clock.now() < until else None
 
 
 def roll_weeks(session: Session) -> int:
@@ -36,9 +45,22 @@ def roll_weeks(session: Session) -> int:
 
 
 def _with_old_weeks(now: datetime) -> sa.Select[int]:
-    return sa.select(Reservation.contract_id).where(
-        Reservation.state == ReservationState.HELD, Reservation.week_end_at <= now - LATE_ENTRY
+    return (
+        sa.select(Reservation.contract_id)
+        .join(Reservation.contract)
+        .where(Reservation.state == ReservationState.HELD, _takes_no_more(now))
     )
+
+
+def enter_until(reservation: Reservation) -> datetime:
+    """When the money of a week in which nothing was worked goes back."""
+    ended_at = reservation.contract.ended_at
+    return min(reservation.week_end_at, ended_at or reservation.week_end_at) + LATE_ENTRY
+
+
+def _takes_no_more(now: datetime) -> sa.ColumnElement[bool]:
+    """Of a reservation with its contract: `enter_until` is over."""
+    return sa.func.least(Reservation.week_end_at, Contract.ended_at) <= now - LATE_ENTRY
 
 
 def _without_next_week(now: datetime) -> sa.Select[int]:
@@ -59,8 +81,9 @@ def _roll(session: Session, contract_id: int) -> bool:
 def _return_unused(session: Session, contract: Contract) -> bool:
     held = session.scalars(
         sa.select(Reservation)
-        .filter_by(contract_id=contract.id, state=ReservationState.HELD)
-        .where(Reservation.week_end_at <= clock.now() - LATE_ENTRY)
+        .join(Reservation.contract)
+        .filter(Reservation.contract_id == contract.id, Reservation.state == ReservationState.HELD)
+        .where(_takes_no_more(clock.now()))
     ).all()
     empty = [each for each in held if not reservations.is_worked(session, contract, _week(contract, each))]
     for reservation in empty:

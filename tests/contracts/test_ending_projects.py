@@ -99,6 +99,32 @@ def test_what_was_worked_is_still_submitted_and_paid_and_only_then_is_it_settled
     assert [drift for proof in PROOFS for drift in proof.run(session)] == []
 
 
+def test_hours_of_before_the_end_are_entered_for_two_days_more(session: Session) -> None:
+    """Entered by hand afterwards, as after any day; only then is the money of an empty week free."""
+    with clock.at(MONDAY):
+        late, empty = a_deal(session), a_deal(session)
+    with clock.at(TUESDAY):
+        for each in (late, empty):
+            found = outlook(session, each.project)
+            assert (found.free, found.freed) == (usd(10_000_00 - 2 * WEEK), usd(WEEK))
+            end(session, each)
+            assert burn_down(session, each.project).reserved == found.worked == usd(WEEK)
+    with clock.at(TUESDAY + timedelta(days=2) - timedelta(minutes=1)):
+        roll_weeks(session)
+        assert not is_settled(session, empty.project)
+        an_entry(session, late, MONDAY, 120)
+        with pytest.raises(Refused, match="later time cannot be entered"):
+            an_entry(session, late, TUESDAY, 60)
+    with clock.at(TUESDAY + timedelta(days=2)):
+        assert roll_weeks(session) == 1
+        assert roll_weeks(session) == 0
+        assert is_settled(session, empty.project)
+        assert burn_down(session, empty.project).free == usd(10_000_00)
+        assert len(unpaid(session, late.project)) == 1
+        assert burn_down(session, late.project).reserved == usd(WEEK)
+    assert [drift for proof in PROOFS for drift in proof.run(session)] == []
+
+
 def test_nothing_begins_after_the_end(session: Session, deal: Deal) -> None:
     with clock.at(TUESDAY):
         end(session, deal)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -21,8 +22,10 @@ from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs.drafts import edit_gig
 from marketplace.gigs.states import ApplicationState
 from marketplace.ledger import chart
+from tests.factories.accounts import enter
 from tests.factories.contracts import FEE_BPS, MONDAY, RATE, a_deal, an_offer, sign
 from tests.factories.gigs import a_client, a_draft, a_gig, a_project, an_application, an_expert, fund, licence
+from tests.visitor import Visitor, words
 
 TWO_WEEKS = 2 * 10 * RATE * 120 // 100
 
@@ -215,6 +218,22 @@ def test_ending_gives_back_what_was_reserved_ahead(session: Session) -> None:
     assert free(session, deal.contract) == 10_000_00
     assert deal.contract.offer.application.state is ApplicationState.ENDED
     no_drift(session)
+
+
+def test_whoever_ended_finds_the_way_to_enter_what_is_missing(app: Flask, session: Session) -> None:
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+    path = f"/contracts/{deal.contract.public_id}"
+    with clock.at(MONDAY + timedelta(days=1)):
+        ending.end_contract(session, deal.expert, deal.contract.public_id)
+        expert = Visitor(enter(app.test_client(), session, deal.expert))
+        assert "Hours of before the end can be entered until" in words(expert.get(path))
+        typed = {"day": "2026-06-01", "begins": "13:00", "ends": "14:00", "task_kind": "rank", "kind": "paid"}
+        expert.get(f"/work/{deal.contract.public_id}")
+        answer = expert.post(f"/work/{deal.contract.public_id}/entries", **typed, note="Read the first ten.")
+        assert "Worked 1 h 00 min" in words(answer)
+    with clock.at(MONDAY + timedelta(days=3)):
+        assert "Hours of before the end" not in words(expert.get(path))
 
 
 def test_a_client_ends_with_a_reason(session: Session) -> None:

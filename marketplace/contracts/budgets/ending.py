@@ -1,6 +1,7 @@
 """The end of a project: its gigs close, its contracts end, and what is left is free to go back to its client.
 
-What was worked stays payable. Money behind worked weeks and questioned lines follows as they are settled.
+What was worked stays payable, and can be entered for two days more. Money behind weeks that have begun and
+questioned lines follows as they are settled.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
 from marketplace.actor import Actor, Role
-from marketplace.contracts import ending, find, offers, queries, reservations
+from marketplace.contracts import ending, find, offers, queries
 from marketplace.contracts.budgets import caps
 from marketplace.contracts.budgets.models import ProjectEnding
 from marketplace.contracts.models import Contract, Offer, Reservation, Timesheet
 from marketplace.contracts.states import ContractState, OfferState, ReservationState, TimesheetState
-from marketplace.contracts.weeks import week_of
 from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs import find as find_gig
@@ -36,8 +36,8 @@ NOT_PAID_YET = (TimesheetState.OPEN, TimesheetState.SUBMITTED, TimesheetState.RE
 
 @dataclass(frozen=True)
 class Outlook:
-    """What follows when a project ends now. `freed` comes back at once; `worked` stands behind weeks with
-    hours, which stay payable; `questioned` waits for what is said about lines."""
+    """What follows when a project ends now. `freed` comes back at once; `worked` stands behind weeks that
+    have begun, whose hours stay payable; `questioned` waits for what is said about lines."""
 
     gigs: Sequence[Gig]
     contracts: Sequence[Contract]
@@ -54,7 +54,7 @@ class Outlook:
 def outlook(session: Session, project: Project) -> Outlook:
     """What would follow, read now; the end itself looks again."""
     burn = queries.burn_down(session, project)
-    freed = Money(sum(each.amount for each in _unused(session, project)), project.currency)
+    freed = Money(sum(each.amount for each in _ahead(session, project)), project.currency)
     return Outlook(
         gigs=_gigs(session, project),
         contracts=_contracts(session, project),
@@ -177,22 +177,6 @@ def _running_tests(session: Session, project: Project) -> int:
     return session.scalar(query) or 0
 
 
-def _unused(session: Session, project: Project) -> list[Reservation]:
+def _ahead(session: Session, project: Project) -> list[Reservation]:
     """What ending its contracts gives back at once."""
-    held = session.scalars(
-        sa.select(Reservation)
-        .join(Reservation.contract)
-        .where(
-            Contract.project_id == project.id,
-            Contract.state == ContractState.ACTIVE,
-            Contract.test_id.is_(None),
-            Reservation.state == ReservationState.HELD,
-            Reservation.week_end_at > clock.now(),
-        )
-    )
-    return [each for each in held if not _is_worked(session, each)]
-
-
-def _is_worked(session: Session, reservation: Reservation) -> bool:
-    contract = reservation.contract
-    return reservations.is_worked(session, contract, week_of(reservation.week_start_at, contract.time_zone))
+    return [each for contract in _contracts(session, project) for each in ending.ahead(session, contract)]

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import pdf, reasons
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import agreement as agreements
-from marketplace.contracts import ending, find, guidelines, limits, offers, queries, signing
+from marketplace.contracts import ending, find, guidelines, limits, offers, queries, rolling, signing
 from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.budgets import alerts, standing
 from marketplace.contracts.consents import queries as consents
@@ -157,7 +157,13 @@ def end(contract_id: uuid.UUID) -> ResponseReturnValue:
         ending.end_contract(db_session(), actor(), contract_id)
     elif not try_form(form, lambda: _end(form, contract_id)):
         return _show(contract_id, form)
-    flash(_("The contract has ended. What was worked is still submitted and paid."), "success")
+    flash(
+        _(
+            "The contract has ended. What was worked is still submitted and paid, and can be entered for two "
+            "days more."
+        ),
+        "success",
+    )
     return redirect(url_for("contracts.show", contract_id=contract_id), 303)
 
 
@@ -222,6 +228,7 @@ def _show(contract_id: uuid.UUID, form: ReasonForm) -> ResponseReturnValue:
         sheets=paged(db_session(), queries.sheets_of(contract), by=Timesheet.week_start_at),
         held=queries.held_weeks(db_session(), contract),
         active=contract.state is ContractState.ACTIVE,
+        late_until=rolling.late_until(contract) if mine else None,
         gap=limits.credential_gap(db_session(), contract),
         guidelines=newest_guidelines(db_session(), contract.gig_id),
         unread=bool(guidelines.unread(db_session(), [contract])),

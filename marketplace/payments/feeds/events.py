@@ -15,7 +15,7 @@ from marketplace.accounts.grants import actor_for
 from marketplace.accounts.models import Person
 from marketplace.contracts.limits import spell
 from marketplace.contracts.models import Contract, Reservation, Timesheet
-from marketplace.contracts.rolling import LATE_ENTRY
+from marketplace.contracts.rolling import enter_until
 from marketplace.contracts.states import ReservationState, TimesheetState
 from marketplace.contracts.weeks import WEEK
 from marketplace.gigs.models import Gig
@@ -91,7 +91,7 @@ def _weeks(session: Session, person: Person) -> Iterator[Event]:
             monday + WEEK, contract.signed_at,
         )  # fmt: skip
         if state not in HANDED_IN:
-            last = reservation.week_end_at + LATE_ENTRY
+            last = enter_until(reservation)
             yield _event(
                 f"submit-{key}", _("Hand in the week: %(gig)s", gig=about), last - timedelta(hours=1), last,
                 contract.signed_at,

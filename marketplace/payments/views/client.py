@@ -65,7 +65,8 @@ def lot(funding_id: uuid.UUID) -> ResponseReturnValue:
     found = queries.funding(db_session(), actor(), funding_id)
     may_pay = actor().has(Role.CLIENT_ADMIN, organization_id=found.organization_id)
     unpaid = found.state in (FundingState.PREPARED, FundingState.OPEN)
-    return page("payments/lot.html", lot=found, may_pay=may_pay and unpaid)
+    mine = actor().has(*CLIENT, organization_id=found.project.organization_id)
+    return page("payments/lot.html", lot=found, may_pay=may_pay and unpaid, mine=mine)
 
 
 @bp.post("/fundings/<uuid:funding_id>/checkout")

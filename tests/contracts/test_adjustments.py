@@ -9,12 +9,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, ledger
 from marketplace.actor import Actor
 from marketplace.contracts import charges, queries
+from marketplace.contracts.adjustments import returning
 from marketplace.contracts.adjustments.answering import (
     accept_adjustment,
     decline_adjustment,
@@ -30,11 +33,13 @@ from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.spending import spending
 from marketplace.contracts.states import OfferState
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
+from marketplace.ledger import chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.notifications.models import Notification
 from marketplace.payments import earnings
 from tests.factories.accounts import enter
 from tests.factories.contracts import MONDAY, RATE, Deal, a_deal, a_submitted_week
+from tests.factories.disputes import a_week_of_lines
 from tests.factories.gigs import a_client, an_expert
 from tests.ledger import journal
 from tests.visitor import Visitor, words
@@ -333,3 +338,58 @@ def test_the_proof_finds_an_adjustment_without_its_entry(session: Session, deal:
         session.flush()
     [proof] = [each for each in PROOFS if "corrections are their" in each.title]
     assert [each.found for each in proof.run(session)] == ["(0, 0)"]
+
+
+def _entered(session: Session, deal: Deal, lines: int, minutes: int) -> int:
+    """The pay of an approved week of so many lines."""
+    sheet = a_week_of_lines(session, deal, lines=lines, minutes=minutes)
+    with clock.at(TUESDAY + DAY):
+        return approve_timesheet(session, deal.approver, sheet.public_id, sheet.version).expert_amount
+
+
+@given(
+    rate=st.integers(120_00, 200_00),
+    lines=st.integers(1, 25),
+    minutes=st.integers(1, 3),
+    bonus=st.integers(0, 40),
+    cuts=st.lists(st.integers(1, 100), min_size=1, max_size=4),
+    together=st.booleans(),
+)
+@example(rate=130_20, lines=60, minutes=1, bonus=0, cuts=[100], together=False)
+@example(rate=150_30, lines=60, minutes=1, bonus=0, cuts=[100], together=False)
+@example(rate=130_20, lines=60, minutes=1, bonus=3, cuts=[50, 50, 100], together=True)
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_nothing_returns_more_than_was_paid(
+    session: Session, rate: int, lines: int, minutes: int, bonus: int, cuts: list[int], together: bool
+) -> None:
+    """Fees are rounded by the line and the site bears what a week lacks, whatever is taken back of it."""
+    with clock.at(MONDAY):
+        deal = a_deal(session, rate=rate, hours=-(-lines * minutes // 60))
+    fees, borne = (ledger.balance(session, each, "USD") for each in (chart.client_fees(), chart.rounding()))
+    left = _entered(session, deal, lines, minutes) + bonus
+    paid = queries.burn_down(session, deal.project).spent.amount
+    with clock.at(FRIDAY):
+        if bonus:
+            paid += adjust(session, deal.client, deal.contract.public_id, draft(bonus)).total.amount
+        made = []
+        for percent in cuts:
+            part = min(left, max(1, left * percent // 100))
+            if not part:
+                break
+            left -= part
+            made.append(adjust(session, deal.client, deal.contract.public_id, less(part)))
+            if not together:
+                accept_adjustment(session, deal.expert, made[-1].public_id, deal.expert.name)
+        for each in made if together else []:
+            accept_adjustment(session, deal.expert, each.public_id, deal.expert.name)
+        said = sum(returning.back(session, each).amount for each in made)
+    burn = queries.burn_down(session, deal.project)
+    assert burn.spent.amount == paid - said >= 0
+    assert ledger.balance(session, chart.client_fees(), "USD") <= fees
+    assert ledger.balance(session, chart.rounding(), "USD") >= borne
+    assert [each for proof in (*PROOFS, *LEDGER_PROOFS) for each in proof.run(session)] == []

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import find, signing
-from marketplace.contracts.adjustments import queries, settling
+from marketplace.contracts.adjustments import queries, returning, settling
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.states import OfferState
 from marketplace.db import use_case
@@ -82,8 +82,11 @@ def _tell(session: Session, adjustment: Adjustment) -> None:
     def say() -> tuple[str, str]:
         gig, expert = contract.gig.title, contract.person.full_name
         if adjustment.state is OfferState.ACCEPTED:
-            back = _("%(gig)s. %(total)s is back in the project.", gig=gig, total=-adjustment.total)
-            return _("%(expert)s agreed to %(pay)s less", expert=expert, pay=-adjustment.pay), back
+            total = returning.back(session, adjustment)
+            return (
+                _("%(expert)s agreed to %(pay)s less", expert=expert, pay=-adjustment.pay),
+                _("%(gig)s. %(total)s is back in the project.", gig=gig, total=total),
+            )
         return (
             _("%(expert)s keeps the pay as it is", expert=expert)
             if adjustment.state is OfferState.DECLINED

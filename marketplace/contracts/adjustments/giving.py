@@ -9,11 +9,12 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, ledger, money
+from marketplace import audit, clock, ledger
 from marketplace.actor import Actor, Role
 from marketplace.contracts import find
-from marketplace.contracts.adjustments import queries, settling, words
+from marketplace.contracts.adjustments import queries, returning, settling, words
 from marketplace.contracts.adjustments.models import Adjustment, Kind
+from marketplace.contracts.approving import rules
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.db import use_case
@@ -28,6 +29,8 @@ OPEN_FOR = timedelta(days=7)
 # So long after its end can the pay of a contract still be adjusted.
 AFTER_END = timedelta(days=60)
 SHORTEST_REASON = 20
+# What one person gives on a contract in so long counts together, so that splitting a sum avoids nothing.
+TOGETHER = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,18 @@ class Draft:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What an adjustment would move, before it is made, and what is free in the project."""
+    """What an adjustment would move, before it is made, and what is free in the project. `rounding` is what
+    the site bore of it, which is the site's again."""
 
     pay: Money
     fee: Money
+    rounding: Money
     free: Money
 
     @property
     def total(self) -> Money:
         """Pay and fee; below zero for what would come back."""
-        return self.pay + self.fee
+        return self.pay + self.fee + self.rounding
 
 
 def look(session: Session, actor: Actor, contract_public_id: uuid.UUID, draft: Draft) -> Outlook:
@@ -62,9 +67,12 @@ def look(session: Session, actor: Actor, contract_public_id: uuid.UUID, draft: D
     _check(session, actor, contract, draft)
     _require_money(session, contract, draft)
     funds = chart.project_funds(contract.project.public_id)
+    fee = returning.fee_on(session, contract, draft.amount)
+    rounding = returning.ours(session, contract, -draft.amount - fee)
     return Outlook(
         Money(draft.amount, contract.currency),
-        Money(money.share(draft.amount, contract.fee_bps), contract.currency),
+        Money(fee, contract.currency),
+        Money(rounding, contract.currency),
         Money(-ledger.balance(session, funds, contract.currency), contract.currency),
     )
 
@@ -150,9 +158,34 @@ def _week(session: Session, contract: Contract, public_id: uuid.UUID | None) -> 
 def _require_money(session: Session, contract: Contract, draft: Draft) -> None:
     """More is covered by free funds, under their lock; less by what is still payable."""
     if draft.amount > 0:
+        _require_one_decides(session, contract, draft.amount)
         settling.require_funds(session, contract, draft.amount)
     else:
         settling.require_payable(session, contract, -draft.amount)
+
+
+def _require_one_decides(session: Session, contract: Contract, pay: int) -> None:
+    """Nobody gives alone what two people have to approve. Raises Refused with the figures."""
+    since = clock.now() - TOGETHER
+    limit = rules.alone_below(session, contract, since)
+    if limit is None:
+        return
+    given = sa.select(sa.func.sum(Adjustment.amount + Adjustment.fee_amount)).where(
+        Adjustment.contract_id == contract.id, Adjustment.amount > 0, Adjustment.made_at > since
+    )
+    total = pay + returning.fee_on(session, contract, pay) + int(session.scalar(given) or 0)
+    if total >= limit:
+        raise Refused(
+            _(
+                "With the fee and what was given on this contract in the last seven days this is %(total)s. "
+                "In your company two people decide from %(limit)s on, and a bonus or correction is made by "
+                "one. Hours that are missing can be entered and approved with their week; for anything else "
+                "ask the operator.",
+                total=Money(total, contract.currency),
+                limit=Money(limit, contract.currency),
+            ),
+            field="amount",
+        )
 
 
 def _written(
@@ -166,7 +199,7 @@ def _written(
         reason_code=draft.reason_code,
         explanation=paragraph(draft.explanation),
         amount=draft.amount,
-        fee_amount=money.share(draft.amount, contract.fee_bps),
+        fee_amount=returning.fee_on(session, contract, draft.amount),
         # More pay is decided as it is made.
         state=OfferState.MADE if draft.amount < 0 else OfferState.ACCEPTED,
         expires_at=now + OPEN_FOR if draft.amount < 0 else None,

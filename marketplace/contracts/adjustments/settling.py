@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
-from marketplace.contracts.adjustments import hooks
+from marketplace.contracts.adjustments import hooks, returning
 from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.models import Contract
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
@@ -60,15 +60,18 @@ def decide(session: Session, actor: Actor, adjustment: Adjustment, to: OfferStat
 
 
 def post(session: Session, actor: Actor, adjustment: Adjustment) -> None:
-    """Book it: from free funds to the expert and the fee, or back. Needs what it is covered by."""
+    """Book it: from free funds to the expert and the fee, or back, first what the site bore. Needs what it is
+    covered by."""
     contract = adjustment.contract
     pay, fee = adjustment.amount, adjustment.fee_amount
+    ours = returning.ours(session, contract, -pay - fee)
     entry = NewEntry(
         source=f"adjustment:{adjustment.public_id}",
         event="adjusted",
         currency=contract.currency,
         lines=[
-            (chart.project_funds(contract.project.public_id), pay + fee),
+            (chart.project_funds(contract.project.public_id), pay + fee + ours),
+            (chart.rounding(), -ours),
             (chart.expert_payable(contract.person.public_id), -pay),
             (chart.client_fees(), -fee),
         ],

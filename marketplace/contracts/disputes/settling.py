@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
+from marketplace.contracts.adjustments import returning
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.limits import spell
 from marketplace.contracts.lines import Line, freeze
@@ -117,12 +118,14 @@ def _rounding(session: Session, dispute: TimeDispute) -> int:
     others = sa.select(TimeDispute.public_id).filter_by(timesheet_id=sheet.id)
     sources = [f"approval:{each.public_id}" for each in sheet.approvals]
     sources += [f"time_dispute:{each}" for each in session.scalars(others)]
-    return sum(
+    of_week = sum(
         posting.amount
         for entry in ledger.entries_of(session, sources)
         for posting in entry.postings
         if posting.account.key == chart.rounding().key
     )
+    # Corrections of pay took theirs from the whole contract.
+    return max(0, min(of_week, returning.borne(session, dispute.contract)))
 
 
 def _returning(dispute: TimeDispute, amount: int, ours: int) -> NewEntry:

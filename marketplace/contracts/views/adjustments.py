@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace.actor import Role
 from marketplace.contracts import find
 from marketplace.contracts import queries as contract_queries
-from marketplace.contracts.adjustments import answering, giving, queries, words
+from marketplace.contracts.adjustments import answering, giving, queries, returning, words
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.forms import SignForm
 from marketplace.contracts.models import Contract, Timesheet
@@ -102,6 +102,7 @@ def _adjustment(adjustment_id: uuid.UUID, form: SignForm) -> ResponseReturnValue
         form=form,
         adjustment=found,
         contract=contract,
+        back=returning.back(db_session(), found) if found.is_less else None,
         mine=contract.person_id == actor().person_id,
         waits=queries.stands(found) is OfferState.MADE,
         may_withdraw=actor().has(Role.CLIENT_ADMIN, organization_id=contract.organization_id),

@@ -188,7 +188,8 @@ def _submit(session: Session, actor: Actor, sheet: Timesheet) -> None:
     move(sheet, TimesheetState.SUBMITTED, TIMESHEET_MOVES)
     sheet.submitted_at = clock.now()
     sheet.approve_by = clock.now() + APPROVE_WITHIN
-    sheet.two_people = needs_two(session, sheet)
+    # A week that needed two people once needs them still, whoever returned it and changed the rule since.
+    sheet.two_people = sheet.two_people or needs_two(session, sheet)
     sheet.version += 1
     session.flush()
     audit.record(session, actor, "timesheet.submitted", "timesheet", sheet.public_id, version=sheet.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,8 @@ from marketplace.accounts.models import RoleGrant
 from marketplace.actor import Actor, Role
 from marketplace.audit.models import AuditEvent
 from marketplace.contracts import queries
+from marketplace.contracts.adjustments.giving import Draft, adjust
+from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.approving import rules, steps
 from marketplace.contracts.approving.models import EndedAs, FirstApproval
@@ -347,3 +350,41 @@ def test_what_waits_for_a_colleague_does_not_wait_for_oneself(
     assert ids(queries.waiting_for_approval(deal.approver)) == []
     assert ids(queries.waiting_for_second(deal.approver)) == [sheet.id]
     assert ids(queries.waiting_for_approval(deal.client)) == [sheet.id]
+
+
+def test_a_week_that_needed_two_needs_them_still_when_it_comes_back(
+    session: Session, deal: Deal, sheet: Timesheet
+) -> None:
+    """Nobody changes the rule, returns the week, and approves it alone as it is submitted again."""
+    with clock.at(WEDNESDAY):
+        rules.set_rule(session, deal.client, deal.project.organization.public_id, None)
+        why = "Please hand it in again with a note for each of the lines."
+        return_timesheet(session, deal.client, sheet.public_id, sheet.version, "entry_wrong", why)
+        session.refresh(sheet)
+        submit_timesheet(session, deal.expert, sheet.public_id, sheet.version)
+    assert sheet.two_people
+    first_of(session, sheet, deal.client)
+
+
+@pytest.mark.parametrize("parts", [(150_00,), (100_00, 50_00)])
+def test_nobody_gives_alone_what_two_have_to_approve(
+    session: Session, deal: Deal, parts: tuple[int, ...]
+) -> None:
+    """Neither in parts, nor by changing the rule first. What is less is given at once."""
+
+    def give(amount: int, kind: Kind = Kind.BONUS, reason: str = "outstanding") -> Adjustment:
+        draft = Draft(kind, amount, reason, SAID, uuid.uuid4())
+        return adjust(session, deal.client, deal.contract.public_id, draft)
+
+    with clock.at(WEDNESDAY):
+        for part in parts[:-1]:
+            give(part)
+        rules.set_rule(session, deal.client, deal.project.organization.public_id, None)
+        with pytest.raises(Refused, match=r"\$180\.00 on") as refused:
+            give(parts[-1])
+        assert "$180.00" in refused.value.sentence
+        with pytest.raises(Refused, match=r"two people decide"):
+            give(parts[-1], Kind.CORRECTION, "left_out")
+        assert give(parts[-1] - 1).amount == parts[-1] - 1
+    with clock.at(WEDNESDAY + timedelta(days=8)):
+        assert give(500_00).amount == 500_00

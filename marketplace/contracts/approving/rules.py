@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -65,6 +66,19 @@ def needs_two(session: Session, sheet: Timesheet) -> bool:
     if rule is None or rule.amount is None or rule.currency != sheet.contract.currency:
         return False
     return sum(line.pay + line.fee for line in lines_of(sheet)) >= rule.amount
+
+
+def alone_below(session: Session, contract: Contract, since: datetime) -> int | None:
+    """Below what one person decides alone, minor units: the lowest amount that counted at any time `since`
+    then, so that nobody changes it and acts at once. None when two were never needed."""
+    rules = sa.select(ApprovalRule).filter_by(organization_id=contract.organization_id)
+    before = session.scalars(
+        rules.where(ApprovalRule.set_at <= since).order_by(ApprovalRule.id.desc()).limit(1)
+    ).all()
+    counted = [*before, *session.scalars(rules.where(ApprovalRule.set_at > since))]
+    return min(
+        (each.amount for each in counted if each.amount and each.currency == contract.currency), default=None
+    )
 
 
 def deciders(session: Session, contract: Contract) -> list[int]:

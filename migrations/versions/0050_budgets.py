@@ -49,9 +49,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
-        DO $$ BEGIN IF EXISTS (SELECT FROM weekly_caps) THEN
-            RAISE EXCEPTION 'clients have capped their weeks';
-        END IF; END $$
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM weekly_caps) THEN
+                RAISE EXCEPTION 'clients have capped their weeks';
+            END IF;
+            IF EXISTS (SELECT FROM budget_alerts) THEN
+                RAISE EXCEPTION 'clients were told about their budgets, and when is kept here';
+            END IF;
+        END $$
     """)
     op.drop_table("weekly_caps")
     op.drop_table("budget_alerts")

@@ -86,6 +86,11 @@ def downgrade() -> None:
     op.execute("""
         DO $$ BEGIN IF EXISTS (SELECT FROM invoices) THEN
             RAISE EXCEPTION 'invoices were issued, which are kept';
+        END IF;
+        IF EXISTS (
+            SELECT FROM organizations WHERE coalesce(legal_name, legal_address, tax_number) IS NOT NULL
+        ) THEN
+            RAISE EXCEPTION 'clients have said who they are by law, and it is kept here';
         END IF; END $$
     """)
     for table in ("invoice_charges", "invoice_lines", "invoices", "invoice_counter"):

@@ -28,4 +28,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("""
+        DO $$ BEGIN IF EXISTS (SELECT FROM calendar_feeds) THEN
+            RAISE EXCEPTION 'addresses of calendars were given out, and which were ended is kept here';
+        END IF; END $$
+    """)
     op.drop_table("calendar_feeds")

@@ -100,6 +100,9 @@ def downgrade() -> None:
     op.execute("""
         DO $$ BEGIN IF EXISTS (SELECT FROM identity_passkeys) THEN
             RAISE EXCEPTION 'weeks were confirmed by passkey, and the evidence is kept here';
+        END IF;
+        IF EXISTS (SELECT FROM gigs WHERE same_person) OR EXISTS (SELECT FROM offers WHERE same_person) THEN
+            RAISE EXCEPTION 'gigs ask for the same person each week, which was offered and signed';
         END IF; END $$
     """)
     op.drop_table("week_confirmations")

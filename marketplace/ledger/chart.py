@@ -65,6 +65,7 @@ def name_of(code: str) -> str:
         "2110": _("Transfers in flight"),
         "2120": _("Disputed time"),
         "2500": _("Refunds payable"),
+        "2510": _("Refunds in flight"),
         "2900": _("Suspense"),
         "3000": _("Owner's capital"),
         "4010": _("Client fees"),
@@ -126,6 +127,11 @@ def disputed(project: uuid.UUID) -> Account:
 def client_refunds(project: uuid.UUID) -> Account:
     """2500: unused money of a project that Stripe could not bring back, paid out by hand."""
     return Account("2500", f"project:{project}:refunds")
+
+
+def refunds_in_flight(project: uuid.UUID) -> Account:
+    """2510: released to go back to the client, and Stripe has neither taken nor finally refused it yet."""
+    return Account("2510", f"project:{project}:refunds_in_flight")
 
 
 def suspense() -> Account:

@@ -18,6 +18,7 @@ def _known() -> dict[str, str]:
         "approved": _("Approved"),
         "arrived": _("Arrived at our bank"),
         "booked": _("Booked by hand"),
+        "called_off": _("Not sent, and free again"),
         "created": _("On its way from Stripe to the expert's bank"),
         "failed": _("Came back from the bank"),
         "opened": _("Opening balance"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from wtforms import RadioField, StringField
+from wtforms import RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from marketplace import clock
 from marketplace.i18n import lazy
 from marketplace.payments import words
-from marketplace.payments.states import Rail
+from marketplace.payments.refunds import words as refund_words
+from marketplace.payments.states import Rail, WayOut
 from marketplace.settings import current
 from marketplace.web import Form, day_field, money_field
 
@@ -36,6 +38,19 @@ class ReferenceForm(Form):
     """The bank's own reference of what was paid out by hand."""
 
     reference = StringField(lazy("Bank’s reference"), [InputRequired(lazy("Fill this in.")), Length(max=140)])
+
+
+class WayOutForm(Form):
+    """What becomes of the money of a refund that Stripe refused, and what was found out about it."""
+
+    way = RadioField(lazy("What becomes of the money"), [InputRequired(lazy("Choose one."))])
+    reason = TextAreaField(
+        lazy("What you found at Stripe"), [InputRequired(lazy("Fill this in.")), Length(max=500)]
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.way.choices = [(each.value, refund_words.way_out(each)) for each in WayOut]
 
 
 class CutOffForm(Form):

@@ -21,8 +21,9 @@ from marketplace.payments.models import (
     SweepPosting,
     Transfer,
 )
+from marketplace.payments.refunds.models import IN_FLIGHT as REFUND_IN_FLIGHT
 from marketplace.payments.refunds.models import NOT_BOOKED, Refund
-from marketplace.payments.states import FundingState, ItemState, SweepState, TransferState
+from marketplace.payments.states import FundingState, ItemState, RefundState, SweepState, TransferState
 from marketplace.proof import Drift, Proof
 
 IN_FLIGHT = (ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN)
@@ -170,12 +171,29 @@ def sweeps_take_what_they_name(session: Session) -> Iterator[Drift]:
 
 def refunds_are_booked(session: Session) -> Iterator[Drift]:
     """R1: what left a project's funds to go back is exactly the refunds that are no longer only prepared."""
+    yield from _refunds_are(session, Refund.state.not_in(NOT_BOOKED), "2010", 1)
+
+
+def refunds_in_flight_are_those_that_fly(session: Session) -> Iterator[Drift]:
+    """R2: a project's refunds in flight are exactly the released ones whose outcome is open."""
+    yield from _refunds_are(session, Refund.state.in_(REFUND_IN_FLIGHT), "2510", -1)
+
+
+def refunds_payable_are_owed(session: Session) -> Iterator[Drift]:
+    """R3: what is to be paid back by hand is exactly the refunds that nobody has paid out yet."""
+    yield from _refunds_are(session, Refund.state == RefundState.OWED, "2500", -1)
+
+
+def _refunds_are(session: Session, where: sa.ColumnElement[bool], code: str, sign: int) -> Iterator[Drift]:
+    """The refunds of `where`, whole, are what refunds moved on the account; `sign` is that of its debits."""
     left = (
-        sa.select(_source("refund:", Refund.public_id).label("source"), Refund.amount)
-        .where(Refund.state.not_in(NOT_BOOKED))
+        sa.select(
+            _source("refund:", Refund.public_id).label("source"), (Refund.amount * sign).label("amount")
+        )
+        .where(where)
         .subquery()
     )
-    booked = _booked("refund:", "2010").subquery()
+    booked = _booked("refund:", code).subquery()
     rows = session.execute(
         sa.select(sa.func.coalesce(left.c.source, booked.c.source), left.c.amount, booked.c.amount)
         .select_from(left.outerjoin(booked, booked.c.source == left.c.source, full=True))
@@ -208,5 +226,7 @@ PROOFS = [
     Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
     Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),
     Proof("R1", "Each refund is booked once, whole", refunds_are_booked),
+    Proof("R2", "Refunds in flight are those without an outcome", refunds_in_flight_are_those_that_fly),
+    Proof("R3", "Refunds payable are those to be paid by hand", refunds_payable_are_owed),
     Proof("S1", "A sweep is the fees that it names", sweeps_take_what_they_name),
 ]

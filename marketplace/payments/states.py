@@ -80,7 +80,8 @@ class TransferState(StrEnum):
 
 
 class RefundState(StrEnum):
-    """`owed` is what Stripe could not bring back, and is paid out by hand."""
+    """`owed` is what Stripe could not bring back, and is paid out by hand; `refused` is what a person has to
+    look at first; of what is `cancelled` nothing left."""
 
     PREPARED = "prepared"
     RELEASED = "released"
@@ -88,8 +89,17 @@ class RefundState(StrEnum):
     UNKNOWN = "unknown"
     SENT = "sent"
     ARRIVED = "arrived"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
     OWED = "owed"
     PAID_OUT = "paid_out"
+
+
+class WayOut(StrEnum):
+    """What two people decide about a refund that Stripe refused."""
+
+    FUNDS = "funds"
+    BY_HAND = "by_hand"
 
 
 class SweepState(StrEnum):
@@ -163,12 +173,22 @@ SWEEP: Mapping[SweepState, frozenset[SweepState]] = {
 }
 
 REFUND: Mapping[RefundState, frozenset[RefundState]] = {
-    RefundState.PREPARED: frozenset({RefundState.RELEASED, RefundState.OWED}),
-    RefundState.RELEASED: frozenset({RefundState.SENDING}),
+    RefundState.PREPARED: frozenset({RefundState.RELEASED, RefundState.OWED, RefundState.CANCELLED}),
+    RefundState.RELEASED: frozenset({RefundState.SENDING, RefundState.SENT}),
     RefundState.SENDING: frozenset(
-        {RefundState.SENT, RefundState.UNKNOWN, RefundState.OWED, RefundState.RELEASED}
+        {
+            RefundState.SENT,
+            RefundState.UNKNOWN,
+            RefundState.OWED,
+            RefundState.REFUSED,
+            RefundState.RELEASED,
+        }
     ),
-    RefundState.UNKNOWN: frozenset({RefundState.SENT, RefundState.OWED, RefundState.RELEASED}),
+    RefundState.UNKNOWN: frozenset(
+        {RefundState.SENT, RefundState.OWED, RefundState.REFUSED, RefundState.RELEASED}
+    ),
+    RefundState.REFUSED: frozenset({RefundState.SENT, RefundState.OWED, RefundState.CANCELLED}),
+    RefundState.CANCELLED: frozenset(),
     RefundState.SENT: frozenset({RefundState.ARRIVED, RefundState.OWED}),
     RefundState.ARRIVED: frozenset({RefundState.OWED}),
     RefundState.OWED: frozenset({RefundState.PAID_OUT}),

@@ -18,13 +18,17 @@ from marketplace.money import Money
 
 
 def require_funds(session: Session, contract: Contract, pay: int) -> None:
-    """Make sure that free funds cover `pay` and its fee, and keep it so. Raises Refused with the figures."""
+    """Make sure that free funds cover `pay` and its fee besides what is to go back to the client, and keep it
+    so. Raises Refused with the figures."""
     funds, currency = chart.project_funds(contract.project.public_id), contract.currency
     total = pay + money.share(pay, contract.fee_bps)
+    # Refunds are prepared under the same lock, so what is promised is read once it is held.
+    ledger.require_cover(session, funds, currency, 0)
+    promised = hooks.promised_back(session, contract.project)
     try:
-        ledger.require_cover(session, funds, currency, total)
+        ledger.require_cover(session, funds, currency, total + promised)
     except NotCovered as error:
-        free = -ledger.balance(session, funds, currency)
+        free = max(0, -ledger.balance(session, funds, currency) - promised)
         raise Refused(
             _(
                 "With the fee this takes %(total)s, and %(free)s is free in the project. "

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, jobs, ledger
 from marketplace.actor import SITE
+from marketplace.contracts.adjustments import hooks
 from marketplace.contracts.budgets import caps, ending
 from marketplace.contracts.budgets.models import ProjectEnding
 from marketplace.db import use_case
@@ -20,8 +21,8 @@ from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money
 from marketplace.payments.models import Funding
-from marketplace.payments.refunds.models import NOT_BOOKED, Refund
-from marketplace.payments.states import FundingState
+from marketplace.payments.refunds.models import Refund
+from marketplace.payments.states import FundingState, RefundState, move
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def plan(session: Session, project: Project, amount: Money) -> list[Part]:
 
 
 def prepare_refunds(session: Session) -> int:
-    """Prepare what goes back of projects that have ended, once nothing of them waits; for how many."""
+    """Prepare what goes back of projects that have ended, once nothing of them waits; for how many. What was
+    prepared and is no longer covered is called off, and prepared anew with what is left."""
     key = sa.func.concat("project:", sa.cast(Project.public_id, sa.Text), ":funds")
     free = (
         sa.select(ProjectEnding.project_id)
@@ -55,7 +57,9 @@ def prepare_refunds(session: Session) -> int:
         .having(sa.func.sum(LedgerBalance.amount) < 0)
         .order_by(ProjectEnding.project_id)
     )
-    return jobs.one_by_one(session, _prepare, session.scalars(free).all())
+    prepared = sa.select(Refund.project_id).where(Refund.state == RefundState.PREPARED)
+    projects = {*session.scalars(free), *session.scalars(prepared.distinct())}
+    return jobs.one_by_one(session, _prepare, sorted(projects))
 
 
 @use_case
@@ -65,6 +69,7 @@ def _prepare(session: Session, project_id: int) -> bool:
         Project, project_id, with_for_update={"key_share": True}, populate_existing=True
     )
     caps.hold(session, project)
+    _call_off_uncovered(session, project)
     ended, left = ending.ended(session, project), unprepared(session, project)
     if ended is None or not left or not ending.is_settled(session, project):
         return False
@@ -85,16 +90,36 @@ def _prepare(session: Session, project_id: int) -> bool:
 
 def unprepared(session: Session, project: Project) -> Money:
     """Free money of a project that no refund takes yet."""
-    free = -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
-    taken = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount), 0)).where(
-        Refund.project_id == project.id, Refund.state.in_(NOT_BOOKED)
-    )
-    return Money(max(0, free - int(session.scalar(taken) or 0)), project.currency)
+    return Money(max(0, _free(session, project) - promised(session, project)), project.currency)
+
+
+def promised(session: Session, project: Project) -> int:
+    """Minor units of a project's free money that refunds take which nobody has released yet."""
+    taken = sa.select(sa.func.sum(Refund.amount)).filter_by(project_id=project.id)
+    return int(session.scalar(taken.where(Refund.state == RefundState.PREPARED)) or 0)
+
+
+def _free(session: Session, project: Project) -> int:
+    return -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+
+
+def _call_off_uncovered(session: Session, project: Project) -> None:
+    """Needs the lock on the project's funds. What is being released now is left to its releaser."""
+    if promised(session, project) <= max(0, _free(session, project)):
+        return
+    query = sa.select(Refund).filter_by(project_id=project.id, state=RefundState.PREPARED)
+    query = query.order_by(Refund.id).with_for_update(of=Refund, skip_locked=True)
+    for refund in session.scalars(query.execution_options(populate_existing=True)):
+        move(refund, RefundState.CANCELLED)
+        audit.record(session, SITE, "call_off", "refund", refund.public_id, amount=refund.amount)
+    session.flush()
 
 
 def _lots(session: Session, project: Project) -> Sequence[tuple[Funding, int]]:
     """The paid lots, newest first, with what may still go back by each."""
-    back = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount), 0)).where(Refund.funding_id == Funding.id)
+    back = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount), 0)).where(
+        Refund.funding_id == Funding.id, Refund.state != RefundState.CANCELLED
+    )
     rows = session.execute(
         sa.select(Funding, Funding.net - back.scalar_subquery())
         .where(Funding.project_id == project.id, Funding.state == FundingState.PAID)
@@ -118,3 +143,6 @@ def _add(session: Session, project: Project, ended: ProjectEnding, part: Part) -
         session, SITE, "prepare", "refund", refund.public_id,
         amount=refund.amount, funding=part.lot.public_id if part.lot else None,
     )  # fmt: skip
+
+
+hooks.promised.append(promised)

@@ -15,7 +15,7 @@ from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import RefundState
 
 # What waits for somebody of finance.
-TO_DO = (RefundState.PREPARED, RefundState.OWED)
+TO_DO = (RefundState.PREPARED, RefundState.REFUSED, RefundState.OWED)
 
 
 def refunds_for(actor: Actor, *, waiting: bool) -> sa.Select[Refund]:
@@ -37,6 +37,6 @@ def refund(session: Session, actor: Actor, public_id: uuid.UUID) -> Refund:
 
 
 def of_project(session: Session, project: Project) -> Sequence[Refund]:
-    """A project's refunds, for those who may see the project."""
-    query = sa.select(Refund).filter_by(project_id=project.id).options(joinedload(Refund.funding))
-    return session.scalars(query.order_by(Refund.id)).all()
+    """A project's refunds but those that were called off, for those who may see the project."""
+    query = sa.select(Refund).filter_by(project_id=project.id).where(Refund.state != RefundState.CANCELLED)
+    return session.scalars(query.options(joinedload(Refund.funding)).order_by(Refund.id)).all()

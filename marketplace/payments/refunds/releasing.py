@@ -7,15 +7,14 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs, ledger
+from marketplace import audit, clock, jobs
 from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
-from marketplace.gigs.find import there
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart
+from marketplace.payments.refunds import addressing, books
 from marketplace.payments.refunds.models import Refund
-from marketplace.payments.states import RefundState, move
+from marketplace.payments.states import RefundState
 from marketplace.settings import current
 from marketplace.text import line
 
@@ -31,7 +30,9 @@ def release_refund(session: Session, actor: Actor, public_id: uuid.UUID) -> Refu
     """
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
-    refund = locked(session, public_id)
+    refund = books.locked(session, public_id)
+    if refund.state is RefundState.CANCELLED:
+        raise Refused(_("This refund was called off. What is left is prepared anew."))
     if refund.state is not RefundState.PREPARED:
         raise Refused(_("This refund was released already."))
     if actor.id in (refund.asked_by, refund.released_by):
@@ -50,7 +51,7 @@ def release_refund(session: Session, actor: Actor, public_id: uuid.UUID) -> Refu
 def note_by_hand(session: Session, actor: Actor, public_id: uuid.UUID, reference: str) -> Refund:
     """One has paid it out at the bank, under this reference; another confirms it. Raises Invalid, Refused."""
     actor.require(Role.FINANCE_PREPARER, Role.FINANCE_RELEASER)
-    refund = locked(session, public_id)
+    refund = books.locked(session, public_id)
     if refund.state is not RefundState.OWED:
         raise Refused(_("This refund is not to be paid out by hand."))
     kept = line(reference)
@@ -66,18 +67,13 @@ def confirm_by_hand(session: Session, actor: Actor, public_id: uuid.UUID) -> Ref
     """A second person saw at the bank that it was paid. Raises NotAllowed, FreshFactorNeeded, Refused."""
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
-    refund = locked(session, public_id)
+    refund = books.locked(session, public_id)
     if refund.state is not RefundState.OWED or refund.noted_by is None:
         raise Refused(_("First somebody writes down under which reference it was paid."))
     if refund.noted_by == actor.id:
         raise NotAllowed(_("You paid this out, so somebody else has to confirm it. Ask a colleague."))
-    move(refund, RefundState.PAID_OUT)
     refund.confirmed_by, refund.confirmed_at = actor.id, clock.now()
-    lines = [
-        (chart.client_refunds(refund.project.public_id), refund.amount),
-        (chart.bank_client(), -refund.amount),
-    ]
-    post(session, actor, refund, "paid_out", lines, _("Paid back to the client by hand"))
+    books.paid_out(session, actor, refund)
     audit.record(session, actor, "confirm", "refund", public_id, amount=refund.amount)
     return refund
 
@@ -85,50 +81,16 @@ def confirm_by_hand(session: Session, actor: Actor, public_id: uuid.UUID) -> Ref
 def needs_two(session: Session, refund: Refund) -> bool:
     """Do all refunds of the project together exceed what one person may release?"""
     total = sa.select(sa.func.sum(Refund.amount)).where(Refund.project_id == refund.project_id)
+    total = total.where(Refund.state != RefundState.CANCELLED)
     return int(session.scalar(total) or 0) > current().refund_limit
 
 
-def owe(session: Session, actor: Actor, refund: Refund, code: str | None) -> None:
-    """Stripe cannot bring it back, and the money lies in the project's funds: finance pays it by hand."""
-    move(refund, RefundState.OWED)
-    refund.failure, refund.retry_at = code, None
-    project = refund.project.public_id
-    lines = [(chart.project_funds(project), refund.amount), (chart.client_refunds(project), -refund.amount)]
-    post(session, actor, refund, "owed", lines, _("To be paid back by hand"))
-
-
-def post(
-    session: Session,
-    actor: Actor,
-    refund: Refund,
-    event: str,
-    lines: list[tuple[chart.Account, int]],
-    memo: str,
-) -> None:
-    """One entry of a refund; finding it again posts nothing."""
-    ledger.post(
-        session,
-        actor,
-        source=f"refund:{refund.public_id}",
-        event=event,
-        currency=refund.currency,
-        lines=lines,
-        occurred_at=clock.now(),
-        memo=memo,
-    )
-
-
-def locked(session: Session, public_id: uuid.UUID) -> Refund:
-    """A refund, held and read anew. Raises NotFound."""
-    query = sa.select(Refund).filter_by(public_id=public_id).with_for_update(of=Refund)
-    return there(session.scalars(query.execution_options(populate_existing=True)).one_or_none())
-
-
 def _go(session: Session, actor: Actor, refund: Refund) -> None:
-    funds = chart.project_funds(refund.project.public_id)
-    ledger.require_cover(session, funds, refund.currency, refund.amount)
+    """The money leaves the project's funds in the same transaction, so that nothing else can take it."""
+    books.require_free(session, refund)
     if refund.funding is None or refund.funding.charge is None:
-        owe(session, actor, refund, None)
+        books.owe(session, actor, refund)
         return
-    move(refund, RefundState.RELEASED)
+    refund.instructions_email = addressing.email_for(session, refund)
+    books.take_off(session, actor, refund)
     jobs.defer(session, "payments.send_refunds", once="payments.send_refunds")

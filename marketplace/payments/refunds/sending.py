@@ -9,12 +9,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock
-from marketplace.actor import SITE
+from marketplace import clock
 from marketplace.db import use_case
-from marketplace.gigs.members import tell_client
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart
 from marketplace.payments import facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
@@ -25,13 +22,13 @@ from marketplace.payments.outcomes import (
     GatewayRefused,
     GatewayUnknown,
 )
-from marketplace.payments.refunds import words
+from marketplace.payments.refunds import books
 from marketplace.payments.refunds.models import Refund
-from marketplace.payments.refunds.releasing import locked, owe, post
+from marketplace.payments.refunds.refusals import record_refused
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
 from marketplace.payments.sending import LEASE
-from marketplace.payments.states import Rail, RefundState, move
+from marketplace.payments.states import RefundState, move
 from marketplace.payments.transfers import NO_MONEY
 
 UNRESOLVED = (RefundState.SENDING, RefundState.UNKNOWN)
@@ -109,13 +106,12 @@ def _claim(session: Session) -> _Order | None:
     refund.first_tried_at = refund.first_tried_at or now
     refund.tries += 1
     refund.retry_at = now + LEASE
-    by_bank = refund.funding.rail is Rail.BANK_TRANSFER
     return _Order(
         refund.public_id,
         refund.amount,
         refund.funding.charge,
         f"refund:{refund.public_id}:{refund.attempt}",
-        refund.asker.email if by_bank else None,
+        refund.instructions_email,
         refund.first_tried_at,
         tried_before,
     )
@@ -123,7 +119,7 @@ def _claim(session: Session) -> _Order | None:
 
 def _send(session: Session, gateway: Gateway, order: _Order) -> None:
     """Find the refund if it may exist, else make it; the key is used again only while Stripe keeps it."""
-    found = _look_up(session, gateway, order) if order.tried_before else None
+    found = _ours(_look_up(session, gateway, order), order) if order.tried_before else None
     age = clock.now() - order.first_tried_at
     if found is None and order.tried_before and age > SURELY_NOT_MADE:
         _send_anew(session, order, "not_found_after_a_day", clock.now())
@@ -133,18 +129,21 @@ def _send(session: Session, gateway: Gateway, order: _Order) -> None:
         _record(session, found, order)
 
 
-def _look_up(session: Session, gateway: Gateway, order: _Order) -> facts.Refund | None:
-    """A look-up that fails, or is refused, says nothing about the refund."""
+def _look_up(session: Session, gateway: Gateway, order: _Order) -> list[facts.Refund]:
+    """The refunds of its charge. A look-up that fails, or is refused, says nothing about the refund."""
     try:
-        of_charge = gateway.refunds(order.charge)
+        return gateway.refunds(order.charge)
     except GatewayError as error:
         _record_unknown(session, order, error.code)
         raise
+
+
+def _ours(of_charge: list[facts.Refund], order: _Order) -> facts.Refund | None:
     return next((each for each in of_charge if each.metadata.get("refund") == str(order.public_id)), None)
 
 
 def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Refund | None:
-    """The refund; None when Stripe said no, which is recorded."""
+    """The refund; None when Stripe said no and has none, which is recorded."""
     try:
         return gateway.send_refund(
             order.key,
@@ -156,12 +155,21 @@ def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Refund | N
     except GatewayRefused as error:
         if error.code == NO_MONEY:
             _send_anew(session, order, error.code, clock.now() + timedelta(hours=1))
-        else:
-            _record_refused(session, order, error.code)
-        return None
+            return None
+        return _after_no(session, gateway, order, error.code)
     except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
         _record_unknown(session, order, error.code)
         raise
+
+
+def _after_no(session: Session, gateway: Gateway, order: _Order, code: str) -> facts.Refund | None:
+    """What Stripe has of the charge says whether the money went back already."""
+    of_charge = _look_up(session, gateway, order)
+    found = _ours(of_charge, order)
+    if found is None:
+        went_back = sum(each.amount for each in of_charge if each.status not in ENDED_BADLY)
+        record_refused(session, order.public_id, code, went_back)
+    return found
 
 
 @use_case
@@ -170,39 +178,25 @@ def _record(session: Session, found: facts.Refund, order: _Order | None = None) 
     named = order.public_id if order else _named(found)
     if named is None:
         raise NotHereYet(_("No refund here belongs to %(refund)s.", refund=found.id))
-    refund = locked(session, named)
+    refund = books.locked(session, named)
     refund.looked_at = clock.now()
     lot = refund.funding
     if lot is None or (found.amount, found.charge) != (refund.amount, lot.charge):
         raise GatewayUnknown("another_refund", _("Stripe’s refund differs from what was asked for."))
     if refund.stripe_id is None:
         refund.stripe_id, refund.retry_at, refund.failure = found.id, None, None
-        move(refund, RefundState.SENT)
-        _book(session, refund, "sent")
+        books.sent(session, refund)
     if found.status == "succeeded" and refund.state is RefundState.SENT:
         move(refund, RefundState.ARRIVED)
-        _tell(session, refund)
+        books.tell(session, refund)
     elif found.status in ENDED_BADLY and refund.state in (RefundState.SENT, RefundState.ARRIVED):
-        move(refund, RefundState.OWED)
-        refund.failure = found.failure or found.status
-        _book(session, refund, "failed")
-        _tell(session, refund)
-
-
-def _book(session: Session, refund: Refund, event: str) -> None:
-    project, amount = refund.project.public_id, refund.amount
-    if event == "sent":
-        lines = [(chart.project_funds(project), amount), (chart.stripe_balance(), -amount)]
-        post(session, SITE, refund, event, lines, _("Unused money back to the client"))
-    else:
-        lines = [(chart.stripe_balance(), amount), (chart.client_refunds(project), -amount)]
-        post(session, SITE, refund, event, lines, _("A refund came back"))
-    audit.record(session, SITE, event, "refund", refund.public_id, stripe=refund.stripe_id, amount=amount)
+        books.came_back(session, refund, found.failure or found.status)
+        books.tell(session, refund)
 
 
 @use_case
 def _record_unknown(session: Session, order: _Order, code: str) -> None:
-    refund = locked(session, order.public_id)
+    refund = books.locked(session, order.public_id)
     if refund.state is RefundState.SENDING:
         move(refund, RefundState.UNKNOWN)
     refund.failure = code
@@ -212,33 +206,11 @@ def _record_unknown(session: Session, order: _Order, code: str) -> None:
 @use_case
 def _send_anew(session: Session, order: _Order, code: str, at: datetime) -> None:
     """It was surely not made: try again then, under a new key."""
-    refund = locked(session, order.public_id)
+    refund = books.locked(session, order.public_id)
     if refund.state in UNRESOLVED:
         move(refund, RefundState.RELEASED)
         refund.attempt, refund.first_tried_at = refund.attempt + 1, None
         refund.failure, refund.retry_at = code, at
-
-
-@use_case
-def _record_refused(session: Session, order: _Order, code: str) -> None:
-    refund = locked(session, order.public_id)
-    if refund.state in UNRESOLVED:
-        owe(session, SITE, refund, code)
-        audit.record(session, SITE, "fail", "refund", refund.public_id, code=code)
-        _tell(session, refund)
-
-
-def _tell(session: Session, refund: Refund) -> None:
-    tell_client(
-        session,
-        refund.project.organization_id,
-        "refund",
-        f"/projects/{refund.project.public_id}/end",
-        lambda: (
-            _("A refund of %(amount)s for %(project)s", amount=refund.money, project=refund.project.name),
-            words.state(refund.state),
-        ),
-    )
 
 
 def _named(found: facts.Refund) -> uuid.UUID | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace import ledger
@@ -12,15 +12,16 @@ from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts.budgets import ending
 from marketplace.contracts.budgets.models import ProjectEnding
 from marketplace.contracts.forms import ReasonForm
+from marketplace.errors import Refused
 from marketplace.gigs import find
 from marketplace.gigs.models import Project
 from marketplace.i18n import gettext as _
-from marketplace.payments.forms import ReferenceForm
-from marketplace.payments.refunds import planning, queries
+from marketplace.payments.forms import ReferenceForm, WayOutForm
+from marketplace.payments.refunds import addressing, planning, queries, refusals
 from marketplace.payments.refunds import releasing as use
 from marketplace.payments.refunds import words as refund_words
 from marketplace.payments.refunds.models import Refund
-from marketplace.payments.states import RefundState
+from marketplace.payments.states import RefundState, WayOut
 from marketplace.payments.views import bp
 from marketplace.web import actor, db_session, guard, page, paged, try_form
 
@@ -71,7 +72,7 @@ def refunds() -> ResponseReturnValue:
 @guard(*FINANCE)
 def refund(refund_id: uuid.UUID) -> ResponseReturnValue:
     """One refund: who asked, who released it, and where it is."""
-    return _refund(refund_id, ReferenceForm())
+    return _refund(refund_id, ReferenceForm(), WayOutForm())
 
 
 @bp.post("/refunds/<uuid:refund_id>/release")
@@ -95,7 +96,7 @@ def note_refund(refund_id: uuid.UUID) -> ResponseReturnValue:
         form, lambda: use.note_by_hand(db_session(), actor(), refund_id, form.reference.data or "")
     )
     if noted is None:
-        return _refund(refund_id, form)
+        return _refund(refund_id, form, WayOutForm(formdata=None))
     flash(_("Noted. Now a second person looks at the bank and confirms it."), "info")
     return redirect(url_for("payments.refund", refund_id=refund_id), 303)
 
@@ -107,6 +108,33 @@ def confirm_refund(refund_id: uuid.UUID) -> ResponseReturnValue:
     use.confirm_by_hand(db_session(), actor(), refund_id)
     flash(_("Confirmed. It is booked as paid back."), "success")
     return redirect(url_for("payments.refund", refund_id=refund_id), 303)
+
+
+@bp.post("/refunds/<uuid:refund_id>/way-out")
+@guard(*FINANCE)
+def choose_way_out(refund_id: uuid.UUID) -> ResponseReturnValue:
+    """What becomes of the money of a refund that Stripe refused."""
+    form = WayOutForm()
+    chosen = try_form(form, lambda: _choose(refund_id, form))
+    if chosen is None:
+        return _refund(refund_id, ReferenceForm(formdata=None), form)
+    flash(_("Noted. Now a second person looks at Stripe and confirms it."), "info")
+    return redirect(url_for("payments.refund", refund_id=refund_id), 303)
+
+
+@bp.post("/refunds/<uuid:refund_id>/way-out/confirm")
+@guard(Role.FINANCE_RELEASER, fresh=True)
+def confirm_way_out(refund_id: uuid.UUID) -> ResponseReturnValue:
+    """A second person saw the same at Stripe. The address says which way was on the page that was seen."""
+    way = next((each for each in WayOut if each == request.args.get("way")), None)
+    refusals.confirm_way_out(db_session(), actor(), refund_id, way)
+    flash(_("Confirmed."), "success")
+    return redirect(url_for("payments.refund", refund_id=refund_id), 303)
+
+
+def _choose(refund_id: uuid.UUID, form: WayOutForm) -> Refund:
+    way = WayOut(form.way.data)
+    return refusals.choose_way_out(db_session(), actor(), refund_id, way, form.reason.data or "")
 
 
 def _end(project_id: uuid.UUID, form: ReasonForm) -> ProjectEnding:
@@ -129,19 +157,35 @@ def _ended(project: Project, ended: ProjectEnding) -> ResponseReturnValue:
     )
 
 
-def _refund(refund_id: uuid.UUID, form: ReferenceForm) -> ResponseReturnValue:
+def _refund(refund_id: uuid.UUID, form: ReferenceForm, way_form: WayOutForm) -> ResponseReturnValue:
     found = queries.refund(db_session(), actor(), refund_id)
     me = actor().id
     releaser = actor().has(Role.FINANCE_RELEASER)
-    owed = found.state is RefundState.OWED
+    owed, refused = found.state is RefundState.OWED, found.state is RefundState.REFUSED
     return page(
         "payments/refund.html",
         refund=found,
         form=form,
+        way_form=way_form,
         refund_word=refund_words.state,
+        failure_word=refund_words.failure,
+        way_word=refund_words.way_out,
+        asks=_asks(found),
         entries=ledger.entries_of(db_session(), [f"refund:{refund_id}"]),
         needs_two=use.needs_two(db_session(), found),
         may_release=found.state is RefundState.PREPARED and releaser and me != found.released_by,
+        may_choose=refused,
+        may_confirm_way=refused and releaser and found.way_out_by not in (None, me),
         may_note=owed,
         may_confirm=owed and releaser and found.noted_by not in (None, me),
     )
+
+
+def _asks(refund: Refund) -> str | None:
+    """Whom Stripe asks, or would ask, for the account of a bank transfer."""
+    if refund.state is not RefundState.PREPARED:
+        return refund.instructions_email
+    try:
+        return addressing.email_for(db_session(), refund)
+    except Refused as error:
+        return error.sentence

@@ -1,0 +1,130 @@
+"""What becomes of a refund's money in the books. Released it is in flight, so nothing else can spend it."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, ledger
+from marketplace.actor import SITE, Actor
+from marketplace.gigs.find import there
+from marketplace.gigs.members import tell_client
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.payments.refunds import words
+from marketplace.payments.refunds.models import Refund
+from marketplace.payments.states import RefundState, move
+
+
+def locked(session: Session, public_id: uuid.UUID) -> Refund:
+    """A refund, held and read anew. Raises NotFound."""
+    query = sa.select(Refund).filter_by(public_id=public_id).with_for_update(of=Refund)
+    return there(session.scalars(query.execution_options(populate_existing=True)).one_or_none())
+
+
+def require_free(session: Session, refund: Refund) -> None:
+    """Make sure that the project's free money covers it, and keep it so. Raises NotCovered."""
+    ledger.require_cover(session, _funds(refund), refund.currency, refund.amount)
+
+
+def take_off(session: Session, actor: Actor, refund: Refund) -> None:
+    """Released: out of the project's funds. Needs `require_free`."""
+    move(refund, RefundState.RELEASED)
+    lines = [(_funds(refund), refund.amount), (_in_flight(refund), -refund.amount)]
+    _post(session, actor, refund, "released", lines, _("Unused money on its way to the client"))
+
+
+def sent(session: Session, refund: Refund) -> None:
+    """Stripe has taken it."""
+    move(refund, RefundState.SENT)
+    lines = [(_in_flight(refund), refund.amount), (chart.stripe_balance(), -refund.amount)]
+    _post(session, SITE, refund, "sent", lines, _("Unused money back to the client"))
+    _record(session, refund, "sent")
+
+
+def came_back(session: Session, refund: Refund, why: str) -> None:
+    """The client's bank sent it back to Stripe: finance pays it by hand."""
+    move(refund, RefundState.OWED)
+    refund.failure = why
+    lines = [(chart.stripe_balance(), refund.amount), (_payable(refund), -refund.amount)]
+    _post(session, SITE, refund, "failed", lines, _("A refund came back"))
+    _record(session, refund, "failed")
+
+
+def owe(session: Session, actor: Actor, refund: Refund) -> None:
+    """Stripe cannot bring it back: out of the funds, or out of flight, into what finance pays by hand."""
+    before = _funds(refund) if refund.state is RefundState.PREPARED else _in_flight(refund)
+    move(refund, RefundState.OWED)
+    refund.retry_at = None
+    lines = [(before, refund.amount), (_payable(refund), -refund.amount)]
+    _post(session, actor, refund, "owed", lines, _("To be paid back by hand"))
+
+
+def call_off(session: Session, actor: Actor, refund: Refund) -> None:
+    """Nothing left: it is free in the project again."""
+    move(refund, RefundState.CANCELLED)
+    refund.retry_at = None
+    lines = [(_in_flight(refund), refund.amount), (_funds(refund), -refund.amount)]
+    _post(session, actor, refund, "called_off", lines, _("A refund was called off"))
+
+
+def paid_out(session: Session, actor: Actor, refund: Refund) -> None:
+    """It left the bank."""
+    move(refund, RefundState.PAID_OUT)
+    lines = [(_payable(refund), refund.amount), (chart.bank_client(), -refund.amount)]
+    _post(session, actor, refund, "paid_out", lines, _("Paid back to the client by hand"))
+
+
+def tell(session: Session, refund: Refund) -> None:
+    """The client learns where it is."""
+    tell_client(
+        session,
+        refund.project.organization_id,
+        "refund",
+        f"/projects/{refund.project.public_id}/end",
+        lambda: (
+            _("A refund of %(amount)s for %(project)s", amount=refund.money, project=refund.project.name),
+            words.state(refund.state),
+        ),
+    )
+
+
+def _post(
+    session: Session,
+    actor: Actor,
+    refund: Refund,
+    event: str,
+    lines: list[tuple[chart.Account, int]],
+    memo: str,
+) -> None:
+    """One entry of a refund; finding it again posts nothing."""
+    ledger.post(
+        session,
+        actor,
+        source=f"refund:{refund.public_id}",
+        event=event,
+        currency=refund.currency,
+        lines=lines,
+        occurred_at=clock.now(),
+        memo=memo,
+    )
+
+
+def _record(session: Session, refund: Refund, event: str) -> None:
+    audit.record(
+        session, SITE, event, "refund", refund.public_id, stripe=refund.stripe_id, amount=refund.amount
+    )
+
+
+def _funds(refund: Refund) -> chart.Account:
+    return chart.project_funds(refund.project.public_id)
+
+
+def _in_flight(refund: Refund) -> chart.Account:
+    return chart.refunds_in_flight(refund.project.public_id)
+
+
+def _payable(refund: Refund) -> chart.Account:
+    return chart.client_refunds(refund.project.public_id)

@@ -91,7 +91,7 @@ def _use(statement: DataUse) -> list[str]:
     said = data_use.said(statement)
     return [
         _("5. Use of the work, as the client states it (version %(n)s).", n=statement.version),
-        *(f"({letter}) {each.label}: {each.text}" for letter, each in zip("abcdef", said, strict=True)),
+        *(f"5.{place} {each.label}: {each.text}" for place, each in enumerate(said, 1)),
         _(
             "A change of this statement counts only for work after the expert has agreed to it, and is asked "
             "for with seven days to answer. After them no new time is entered until there is an answer. "

@@ -73,10 +73,10 @@ def told(session: Session, actor: Actor) -> list[str]:
 def test_the_whole_statement_is_signed(session: Session, deal: Deal) -> None:
     text = deal.contract.offer.terms
     for said in (
-        "(a) What it trains: A model that drafts reports.",
-        "(b) What it may be used in: Used by the client only.",
+        "5.1 What it trains: A model that drafts reports.",
+        "5.2 What it may be used in: Used by the client only.",
         "Who owns it: The client, once it is paid.",
-        "(d) Automating this profession: It is not used to automate this very profession.",
+        "5.4 Automating this profession: It is not used to automate this very profession.",
         "For three years after it was handed in, then it is deleted.",
         "Use of the work, as the client states it (version 1).",
     ):

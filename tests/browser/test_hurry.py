@@ -161,7 +161,10 @@ def publish(walk: Walk, hand: Hand) -> None:
     hand.fill(
         "What is to be done", "Read each answer beside the case. Mark what is wrong, and how dangerous."
     )
-    hand.fill("Use of the work", "Trains a model that answers physicians. Used by us only.")
+    hand.fill("What the work trains", "A model that answers physicians.")
+    hand.fill("What it may be used in", "Our own product. Used by us only.")
+    hand.choose("Who owns it", "client")
+    hand.choose("How long it is kept", "years_3")
     hand.tick("None of these")
     hand.fill("Lowest rate, an hour", "120")
     hand.fill("Highest rate, an hour", "180")

@@ -6,6 +6,7 @@ A contract's row is the lock for everything that happens on it: time, timesheets
 from __future__ import annotations
 
 import uuid
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,8 +14,17 @@ from sqlalchemy.orm import Session
 from marketplace.actor import Actor
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.errors import NotAllowed
-from marketplace.gigs.find import there, visible
+from marketplace.gigs.find import Visible, there, visible
 from marketplace.i18n import gettext as _
+
+
+class Hangs(Visible, Protocol):
+    """Something of a contract."""
+
+    contract_id: Any
+
+
+H = TypeVar("H", bound=Hangs)
 
 
 def offer(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Offer:
@@ -29,10 +39,17 @@ def contract(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool
 
 def timesheet(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Timesheet:
     """The timesheet, if `actor` may see it; locked together with its contract. Raises NotFound."""
-    found = visible(session, actor, Timesheet, public_id)
+    return on_contract(session, actor, Timesheet, public_id, lock=lock)
+
+
+def on_contract(
+    session: Session, actor: Actor, kind: type[H], public_id: uuid.UUID, *, lock: bool = False
+) -> H:
+    """What hangs on a contract, if `actor` may see it; locked together with its contract. Raises NotFound."""
+    found = visible(session, actor, kind, public_id)
     if lock:
         hold(session, found.contract_id)
-        session.refresh(found, with_for_update={"of": Timesheet})
+        session.refresh(found, with_for_update={"of": kind})
     return found
 
 
@@ -52,7 +69,9 @@ def approval(session: Session, actor: Actor, public_id: uuid.UUID) -> Approval:
 
 def own_contract(session: Session, actor: Actor, public_id: uuid.UUID) -> Contract:
     """The expert's own contract, locked. Raises NotFound, or NotAllowed for the other side."""
-    return _own(contract(session, actor, public_id, lock=True), actor)
+    found = contract(session, actor, public_id, lock=True)
+    require_expert(actor, found)
+    return found
 
 
 def entry(session: Session, actor: Actor, public_id: uuid.UUID) -> TimeEntry:
@@ -75,10 +94,10 @@ def hold(session: Session, contract_id: int) -> Contract:
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def _own(found: Contract, actor: Actor) -> Contract:
-    if found.person_id != actor.person_id:
+def require_expert(actor: Actor, contract: Contract) -> None:
+    """Raise NotAllowed unless `actor` is the expert of the contract."""
+    if contract.person_id != actor.person_id:
         raise NotAllowed(_("Only the expert of this contract can do this."))
-    return found
 
 
 def timesheet_of_appeal(session: Session, public_id: uuid.UUID) -> Timesheet:

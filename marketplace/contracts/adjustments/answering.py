@@ -14,7 +14,7 @@ from marketplace.contracts.adjustments import queries, returning, settling
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.states import OfferState
 from marketplace.db import use_case
-from marketplace.errors import NotAllowed, Refused
+from marketplace.errors import Refused
 from marketplace.gigs.members import tell, tell_client
 from marketplace.i18n import gettext as _
 
@@ -71,8 +71,7 @@ def _expire(session: Session, adjustment_id: int) -> bool:
 def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> Adjustment:
     """One for one's own contract, locked. Raises NotFound, or NotAllowed for the other side."""
     adjustment = queries.adjustment(session, actor, public_id, lock=True)
-    if adjustment.contract.person_id != actor.person_id:
-        raise NotAllowed(_("Only the expert of this contract can do this."))
+    find.require_expert(actor, adjustment.contract)
     return adjustment
 
 

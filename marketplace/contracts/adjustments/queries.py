@@ -14,16 +14,11 @@ from marketplace.contracts import charges, find
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Contract
 from marketplace.contracts.states import OfferState
-from marketplace.gigs.find import visible
 
 
 def adjustment(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Adjustment:
     """The adjustment, if `actor` may see it; locked together with its contract. Raises NotFound."""
-    found = visible(session, actor, Adjustment, public_id)
-    if lock:
-        find.hold(session, found.contract_id)
-        session.refresh(found, with_for_update={"of": Adjustment})
-    return found
+    return find.on_contract(session, actor, Adjustment, public_id, lock=lock)
 
 
 def stands(adjustment: Adjustment) -> OfferState:

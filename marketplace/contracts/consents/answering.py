@@ -7,11 +7,11 @@ import uuid
 from sqlalchemy.orm import Session
 
 from marketplace.actor import Actor
-from marketplace.contracts import ending, signing
+from marketplace.contracts import ending, find, signing
 from marketplace.contracts.consents import asking, queries
 from marketplace.contracts.consents.models import Consent, ConsentState
 from marketplace.db import use_case
-from marketplace.errors import NotAllowed, Refused
+from marketplace.errors import Refused
 from marketplace.gigs import find as find_gig
 from marketplace.gigs.members import tell_client
 from marketplace.i18n import gettext as _
@@ -59,8 +59,7 @@ def _tell_client(session: Session, asked: Consent) -> None:
 
 def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> Consent:
     asked = queries.consent(session, actor, public_id, lock=True)
-    if asked.contract.person_id != actor.person_id:
-        raise NotAllowed(_("Only the expert of this contract can do this."))
+    find.require_expert(actor, asked.contract)
     if asked.state is not ConsentState.WAITING:
         raise Refused(_("This question is closed. The contract’s page says by which version you work."))
     return asked

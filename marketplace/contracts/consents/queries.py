@@ -17,7 +17,6 @@ from marketplace.contracts.consents.models import Consent, ConsentState
 from marketplace.contracts.models import Contract, Offer
 from marketplace.gigs import data_use
 from marketplace.gigs.data_use import Said
-from marketplace.gigs.find import there
 from marketplace.gigs.models import DataUse, Gig
 from marketplace.matching.uses import Use
 
@@ -44,12 +43,7 @@ class Changed:
 
 def consent(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> Consent:
     """One question, with its contract and its row locked if wanted. Raises NotFound."""
-    query = sa.select(Consent).where(Consent.public_id == public_id, Consent.visible_to(actor))
-    found = there(session.scalars(query).one_or_none())
-    if lock:
-        find.hold(session, found.contract_id)
-        session.refresh(found, with_for_update={"of": Consent})
-    return found
+    return find.on_contract(session, actor, Consent, public_id, lock=lock)
 
 
 def waiting(session: Session, contract: Contract) -> Consent | None:

@@ -14,16 +14,11 @@ from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import part_of
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import DisputeState
-from marketplace.gigs.find import visible
 
 
 def dispute(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> TimeDispute:
     """The dispute, if `actor` may see it; locked together with its contract. Raises NotFound."""
-    found = visible(session, actor, TimeDispute, public_id)
-    if lock:
-        find.hold(session, found.contract_id)
-        session.refresh(found, with_for_update={"of": TimeDispute})
-    return found
+    return find.on_contract(session, actor, TimeDispute, public_id, lock=lock)
 
 
 def of_sheet(session: Session, sheet: Timesheet) -> dict[int, TimeDispute]:

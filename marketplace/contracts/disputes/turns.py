@@ -43,7 +43,7 @@ def answer(
     Raises Refused when it is not the expert's turn, Invalid for an empty answer or more than was entered.
     """
     dispute = _held(session, actor, dispute_public_id)
-    _require_expert(actor, dispute)
+    find.require_expert(actor, dispute.contract)
     _require_turn(dispute, DisputeState.ASKED)
     asked = dispute.minutes if asked_minutes is None else asked_minutes
     if not dispute.offered_minutes < asked <= dispute.minutes:
@@ -232,11 +232,6 @@ def _pass(session: Session, actor: Actor, dispute: TimeDispute, to: DisputeState
 
 def _held(session: Session, actor: Actor, public_id: uuid.UUID) -> TimeDispute:
     return queries.dispute(session, actor, public_id, lock=True)
-
-
-def _require_expert(actor: Actor, dispute: TimeDispute) -> None:
-    if dispute.contract.person_id != actor.person_id:
-        raise NotAllowed(_("Only the expert of this contract can do this."))
 
 
 def _require_client(actor: Actor, dispute: TimeDispute) -> None:

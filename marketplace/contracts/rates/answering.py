@@ -14,7 +14,7 @@ from marketplace.contracts.rates import deciding, queries
 from marketplace.contracts.rates.models import RateProposal
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.db import use_case
-from marketplace.errors import NotAllowed, Refused
+from marketplace.errors import Refused
 from marketplace.gigs.members import tell_client
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
@@ -71,8 +71,7 @@ def _expire(session: Session, proposal_id: int) -> bool:
 def _own(session: Session, actor: Actor, public_id: uuid.UUID) -> RateProposal:
     """A proposal for one's own contract, locked. Raises NotFound, or NotAllowed for the other side."""
     proposal = queries.proposal(session, actor, public_id, lock=True)
-    if proposal.contract.person_id != actor.person_id:
-        raise NotAllowed(_("Only the expert of this contract can do this."))
+    find.require_expert(actor, proposal.contract)
     return proposal
 
 

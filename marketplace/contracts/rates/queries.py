@@ -17,7 +17,6 @@ from marketplace.contracts.models import Contract
 from marketplace.contracts.rates.difference import Difference
 from marketplace.contracts.rates.models import RateProposal
 from marketplace.contracts.states import OfferState
-from marketplace.gigs.find import visible
 from marketplace.gigs.models import ExpertProfile
 from marketplace.money import Money
 
@@ -46,11 +45,7 @@ class History:
 
 def proposal(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> RateProposal:
     """The proposal, if `actor` may see it; locked together with its contract. Raises NotFound."""
-    found = visible(session, actor, RateProposal, public_id)
-    if lock:
-        find.hold(session, found.contract_id)
-        session.refresh(found, with_for_update={"of": RateProposal})
-    return found
+    return find.on_contract(session, actor, RateProposal, public_id, lock=lock)
 
 
 def waiting(session: Session, contract: Contract) -> RateProposal | None:

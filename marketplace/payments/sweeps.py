@@ -19,7 +19,7 @@ from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, Posting
-from marketplace.payments import facts
+from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Sweep, SweepPosting
@@ -33,7 +33,6 @@ from marketplace.payments.outcomes import (
 from marketplace.payments.purse import Purse
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
-from marketplace.payments.sending import LEASE
 from marketplace.payments.states import SweepState, move
 from marketplace.payments.transfers import NO_MONEY
 
@@ -199,32 +198,17 @@ class _Order:
 @use_case
 def _claim(session: Session) -> _Order | None:
     """Commit that the next sweep is being sent, or looked into, for the time of a lease."""
-    now = clock.now()
-    sweep = session.scalars(
-        sa.select(Sweep)
-        .where(
-            sa.or_(Sweep.state == SweepState.RELEASED, Sweep.state.in_(UNRESOLVED)),
-            sa.or_(Sweep.retry_at.is_(None), Sweep.retry_at <= now),
-        )
-        .order_by(Sweep.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if sweep is None:
+    taken = claiming.take(session, Sweep, SweepState.RELEASED, SweepState.SENDING, UNRESOLVED)
+    if taken is None:
         return None
-    tried_before = sweep.state in UNRESOLVED
-    if not tried_before:
-        move(sweep, SweepState.SENDING)
-    sweep.first_tried_at = sweep.first_tried_at or now
-    sweep.tries += 1
-    sweep.retry_at = now + LEASE
+    sweep, first_tried_at, tried_before = taken
     return _Order(
         sweep.public_id,
         sweep.amount,
         sweep.currency,
         f"sweep:{sweep.public_id}:{sweep.attempt}",
         sweep.source_type,
-        sweep.first_tried_at,
+        first_tried_at,
         tried_before,
     )
 

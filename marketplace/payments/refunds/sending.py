@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.db import use_case
 from marketplace.i18n import gettext as _
-from marketplace.payments import facts
+from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.outcomes import (
@@ -27,7 +27,6 @@ from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.refusals import record_refused
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
-from marketplace.payments.sending import LEASE
 from marketplace.payments.states import RefundState, move
 from marketplace.payments.transfers import NO_MONEY
 
@@ -87,32 +86,20 @@ class _Order:
 @use_case
 def _claim(session: Session) -> _Order | None:
     """Commit that the next refund is being sent, or looked into, for the time of a lease."""
-    now = clock.now()
-    refund = session.scalars(
-        sa.select(Refund)
-        .where(
-            sa.or_(Refund.state == RefundState.RELEASED, Refund.state.in_(UNRESOLVED)),
-            sa.or_(Refund.retry_at.is_(None), Refund.retry_at <= now),
-        )
-        .order_by(Refund.id)
-        .limit(1)
-        .with_for_update(of=Refund, skip_locked=True)
-    ).one_or_none()
-    if refund is None or refund.funding is None or refund.funding.charge is None:
+    taken = claiming.take(session, Refund, RefundState.RELEASED, RefundState.SENDING, UNRESOLVED)
+    if taken is None:
         return None
-    tried_before = refund.state in UNRESOLVED
-    if not tried_before:
-        move(refund, RefundState.SENDING)
-    refund.first_tried_at = refund.first_tried_at or now
-    refund.tries += 1
-    refund.retry_at = now + LEASE
+    refund, first_tried_at, tried_before = taken
+    if refund.funding is None or refund.funding.charge is None:
+        # What has no charge to go back to is owed by hand from its release on.
+        raise LookupError(f"refund {refund.public_id} has no charge")
     return _Order(
         refund.public_id,
         refund.amount,
         refund.funding.charge,
         f"refund:{refund.public_id}:{refund.attempt}",
         refund.instructions_email,
-        refund.first_tried_at,
+        first_tried_at,
         tried_before,
     )
 

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
 from marketplace.actor import Actor
-from marketplace.gigs import words
+from marketplace.gigs import versions, words
 from marketplace.gigs.models import DataUse, Gig
 from marketplace.gigs.states import Kept, Owner
 from marketplace.i18n import gettext as _
@@ -126,13 +124,7 @@ def newest(session: Session, gig_id: int) -> DataUse | None:
 
 def newest_of(session: Session, gig_ids: Iterable[int]) -> dict[int, DataUse]:
     """The version in force of each of these gigs that has one."""
-    query = (
-        sa.select(DataUse)
-        .where(DataUse.gig_id.in_(set(gig_ids)))
-        .ext(distinct_on(DataUse.gig_id))
-        .order_by(DataUse.gig_id, DataUse.version.desc())
-    )
-    return {each.gig_id: each for each in session.scalars(query)}
+    return versions.newest_of(session, DataUse, gig_ids)
 
 
 def _value(statement: Statement, name: str) -> object:

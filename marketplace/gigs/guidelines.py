@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock
 from marketplace.actor import Actor
+from marketplace.gigs import versions
 from marketplace.gigs.models import Gig, Guidelines
 
 # Told of every version but a gig's first, in the transaction that writes it. Filled by the slices above.
@@ -62,13 +61,7 @@ def newest(session: Session, gig_id: int) -> Guidelines | None:
 
 def newest_of(session: Session, gig_ids: Iterable[int]) -> dict[int, Guidelines]:
     """The version in force of each of these gigs that has one."""
-    query = (
-        sa.select(Guidelines)
-        .where(Guidelines.gig_id.in_(set(gig_ids)))
-        .ext(distinct_on(Guidelines.gig_id))
-        .order_by(Guidelines.gig_id, Guidelines.version.desc())
-    )
-    return {each.gig_id: each for each in session.scalars(query)}
+    return versions.newest_of(session, Guidelines, gig_ids)
 
 
 def compared(old: str, new: str) -> list[Part]:

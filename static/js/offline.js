@@ -1,7 +1,11 @@
 // A page with [data-offline] sends no form while there is no network: the page, and what was typed in it, would
-// be gone. It says so there. Stop, pressed then, remembers when, and is sent with it once it is pressed again.
+// be gone. It says so there. Stop, pressed then, remembers when, also through a reload, and is sent with it once
+// it is pressed again.
 const line = document.querySelector("[data-offline]");
-const now = document.querySelector("[data-timer]")?.dataset.now;
+const timer = document.querySelector("[data-timer]");
+const now = timer?.dataset.now;
+// Another timer began at another moment, so what was kept of this one never counts for that.
+const stopOf = `stop of ${timer?.dataset.startedAt}`;
 // The site's clock rules, as in timer.js.
 const skew = now ? Date.parse(now) - Date.now() : 0;
 const withheld = new Set();
@@ -29,12 +33,27 @@ function withhold(event) {
   if (form.method !== "post" || !offline()) return;
   event.preventDefault();
   const when = form.querySelector("input[name=pressed_at]");
-  if (when) when.value ||= new Date(Date.now() + skew).toISOString();
+  if (when) remember(when);
   form.closest("dialog")?.close();
   withheld.add(form);
   say();
   // It was only the site of which nothing was heard; perhaps it is there again.
   if (navigator.onLine) lookAgain().then(() => unheard || form.requestSubmit(submitter));
+}
+
+function remember(when) {
+  when.value ||= new Date(Date.now() + skew).toISOString();
+  sessionStorage.setItem(stopOf, when.value);
+}
+
+// A phone that loads a sleeping page anew has not forgotten what was pressed in it.
+function recall() {
+  const when = timer && place();
+  const kept = when && sessionStorage.getItem(stopOf);
+  if (!kept) return;
+  when.value = kept;
+  withheld.add(when.form);
+  say();
 }
 
 async function lookAgain() {
@@ -62,5 +81,6 @@ if (line) {
     // The page is not shown anew, which a missed hour asks for, under what still waits in it.
     if (withheld.size) event.preventDefault();
   });
+  recall();
   if (!navigator.onLine) say();
 }

@@ -192,6 +192,9 @@ def test_an_hour_offline_loses_nothing(running: Page, session: Session) -> None:
     expect(note_by_hand(page)).to_have_value("Typed in a tunnel")
     # The browser asks first, as what was typed by hand was not sent.
     page.on("dialog", lambda dialog: dialog.accept())
+    # A phone may load the page anew by itself: what was pressed is not forgotten.
+    page.reload()
+    expect(status).to_contain_text("Press Stop again: the timer then ends at")
     stop(page)
     [(_start, end)] = entered(session)
     assert near(end, 40)

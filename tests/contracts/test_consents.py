@@ -245,6 +245,7 @@ def test_a_change_of_something_else_asks_nobody(session: Session, deal: Deal) ->
     with clock.at(MONDAY):
         change(session, deal.client, deal.gig, guidelines="Mark twice.", rate_max=210_00)
     assert asked_of(session, deal) == []
+    assert session.scalars(sa.select(DataUse.version).filter_by(gig_id=deal.gig.id)).all() == [1]
 
 
 def test_whoever_signs_an_offer_of_before_is_asked(session: Session, deal: Deal) -> None:

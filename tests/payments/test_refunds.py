@@ -17,13 +17,14 @@ from marketplace.demo.stripe_server import hands
 from marketplace.errors import FreshFactorNeeded, NotAllowed, Refused
 from marketplace.ledger import chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
-from marketplace.payments import fundings
+from marketplace.payments import claiming, fundings
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.outcomes import GatewayUnknown
 from marketplace.payments.proofs import PROOFS
 from marketplace.payments.refunds import planning, sending
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.releasing import confirm_by_hand, note_by_hand, release_refund
+from marketplace.payments.sending import LEASE
 from marketplace.payments.states import RefundState
 from marketplace.settings import current
 from tests.demo.stripe_server.harness import until
@@ -105,6 +106,24 @@ def test_it_goes_back_once_and_the_books_say_so(session, gateway, lumen, desk) -
     assert [each.amount for each in gateway.refunds(lot.charge)] == [300_00]
     assert gateway.balance().total("USD") == balance(session, chart.stripe_balance())
     no_drift(session)
+
+
+def test_what_one_worker_has_taken_up_no_other_does_for_the_time_of_a_lease(
+    session, gateway, lumen, desk
+) -> None:
+    client, project = lumen
+    fund_by_card(session, gateway, client, project, 300_00)
+    refund = released(session, desk, *ended(session, client, project))
+    states = RefundState.RELEASED, RefundState.SENDING, sending.UNRESOLVED
+    now = clock.now()
+    with clock.at(now):
+        assert claiming.take(session, Refund, *states) == (refund, now, False)
+        assert refund.state is RefundState.SENDING
+        assert claiming.take(session, Refund, *states) is None
+    with clock.at(now + LEASE):
+        # It may be at Stripe by now, so it is looked for before anything is sent.
+        assert claiming.take(session, Refund, *states) == (refund, now, True)
+        assert refund.tries == 2
 
 
 def test_nothing_is_prepared_while_a_worked_week_waits(session, gateway) -> None:

@@ -58,7 +58,8 @@ def list_refunds(call: Call) -> Json:
 def arrive(transaction: Transaction, id: str) -> None:
     """The step in which a refund by bank transfer reaches the customer's bank."""
     refund = transaction.find(id, "refund") or {}
-    refund.update(status="succeeded", pending_reason=None)
+    refund.pop("pending_reason", None)  # Not null: Stripe leaves it out where nothing is pending.
+    refund["status"] = "succeeded"
     events.tell(transaction, "refund.updated", transaction.save(refund), transaction.owner(id))
 
 

@@ -58,9 +58,8 @@ def check(method: str, url: str, headers: Mapping[str, str], sent: Any, status: 
     )
     if status == 200:
         assert not wrong, f"sent and accepted, but not in the description: {wrong}"
-    assert not DESCRIPTION.check_response(
-        method.upper(), parts.path, status, _without_nulls(parts.path, answer)
-    )
+    wrong = DESCRIPTION.check_response(method.upper(), parts.path, status, _without_nulls(parts.path, answer))
+    assert not wrong, f"answered, but not in the description: {wrong}"
 
 
 def _without_nulls(path: str, answer: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from babel.numbers import format_currency
 
@@ -52,10 +53,7 @@ class Money:
 
     def __str__(self) -> str:
         """For people: `$1,234.50`, in the reader's locale."""
-        pattern = _pattern(self.currency)
-        return format_currency(
-            self.decimal, self.currency, pattern, locale=current_locale(), currency_digits=False
-        )
+        return _written(self, current_locale())
 
     @property
     def decimal(self) -> Decimal:
@@ -66,6 +64,12 @@ class Money:
         if other.currency != self.currency:
             raise ValueError(f"{self.currency} and {other.currency} do not mix")
         return other.amount
+
+
+@lru_cache(4096)
+def _written(money: Money, locale: str) -> str:
+    pattern = _pattern(money.currency)
+    return format_currency(money.decimal, money.currency, pattern, locale=locale, currency_digits=False)
 
 
 def exponent(currency: str) -> int:

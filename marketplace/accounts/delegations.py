@@ -6,6 +6,7 @@ It ends by itself: it counts only within its days, and while both still belong t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
@@ -15,22 +16,25 @@ from marketplace.accounts.models import Delegation, Person, RoleGrant
 from marketplace.actor import CLIENT, Actor, Role
 
 
-def counting() -> sa.ColumnElement[bool]:
-    """Those that count at this moment."""
+def counting(at: sa.ColumnElement[datetime] | None = None) -> sa.ColumnElement[bool]:
+    """Those that count at this moment, or at one that the statement is given."""
+    moment = clock.now() if at is None else at
     return sa.and_(
         Delegation.ended_at.is_(None),
-        Delegation.starts_at <= clock.now(),
-        Delegation.ends_at > clock.now(),
+        Delegation.starts_at <= moment,
+        Delegation.ends_at > moment,
         _belongs(Delegation.person_id),
         _belongs(Delegation.delegate_id),
         sa.exists().where(Person.id == Delegation.person_id, Person.closed_at.is_(None)),
     )
 
 
-def lent(person_id: int) -> sa.Select[Role, int]:
-    """The role that a person (internal id) holds for others now, with the organization, as in grants."""
+def lent(person_id: sa.ColumnElement[int], at: sa.ColumnElement[datetime]) -> sa.Select[Role, int]:
+    """The role that a person (internal id) holds for others then, with the organization, as in grants."""
     role = sa.literal(Role.CLIENT_APPROVER, RoleGrant.role.type).label("role")
-    return sa.select(role, Delegation.organization_id).where(Delegation.delegate_id == person_id, counting())
+    return sa.select(role, Delegation.organization_id).where(
+        Delegation.delegate_id == person_id, counting(at)
+    )
 
 
 def stood_in_for(session: Session, actor: Actor, organization_id: int | None = None) -> Sequence[Delegation]:

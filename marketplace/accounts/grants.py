@@ -18,6 +18,16 @@ from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.i18n import gettext as _
 
+# Asked by every page, so it is put together once.
+_PERSON: sa.BindParameter[int] = sa.bindparam("person", type_=sa.BigInteger)
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+_HELD_OR_LENT: sa.CompoundSelect[Role, int | None] = sa.union(
+    sa.select(RoleGrant.role, RoleGrant.organization_id).where(
+        RoleGrant.person_id == _PERSON, RoleGrant.ended_at.is_(None)
+    ),
+    lent(_PERSON, _NOW),
+)
+
 
 def actor_for(
     session: Session, person_id: int, *, request_id: str = "", second_factor_at: datetime | None = None
@@ -25,9 +35,8 @@ def actor_for(
     """The person as one who acts, with the roles they hold now, also for others who are away; none when their
     account is closed."""
     person = session.get_one(Person, person_id)
-    held = sa.select(RoleGrant.role, RoleGrant.organization_id).filter_by(person_id=person_id, ended_at=None)
-    both: sa.CompoundSelect[Role, int | None] = sa.union(held, lent(person_id))
-    grants = frozenset(Grant(role, organization_id) for role, organization_id in session.execute(both))
+    held = session.execute(_HELD_OR_LENT, {"person": person_id, "now": clock.now()})
+    grants = frozenset(Grant(role, organization_id) for role, organization_id in held)
     return Actor(
         person_id=person.id,
         name=person.full_name,

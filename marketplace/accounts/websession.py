@@ -53,6 +53,8 @@ class BrowserSession(CallbackDict[str, Any], SessionMixin):
         self.id = row.id if row else None
         self.sign_in_id = row.sign_in_id if row else None
         self.person_id = row.sign_in.person_id if row and row.sign_in else None
+        # Held, or the identity map forgets it and the person is asked for again.
+        self.sign_in = row.sign_in if row else None
         self.begun_at: datetime | None = row.created_at if row else None
         self.seen_at: datetime | None = row.last_seen_at if row else None
         self.factor_at: datetime | None = row.second_factor_at if row else None

@@ -67,7 +67,9 @@ def options(chosen: Settings, bind: str) -> dict[str, Any]:
         "threads": chosen.threads,
         "timeout": 60,
         "graceful_timeout": 10,
-        "keepalive": 15,
+        # A connection that is kept stays with its worker, and two of them on one share a processor while the
+        # other worker idles: each request goes to whoever is free. Browsers keep theirs with the proxy.
+        "keepalive": 0,
         "loglevel": "warning",
         "control_socket_disable": True,
     }

@@ -21,6 +21,7 @@ Addresses besides Stripe's own `/v1` and `/v2`
     GET /healthz                     {"ok", "due": steps to do, "undelivered": webhooks to deliver}
     GET /onboard/…, /c/pay/…         the hosted pages; `hands.py` clicks through them
     GET /express/…                   an expert's own dashboard, from a login link
+    GET /practice/disputes           where a person has a payment disputed, and decides for the bank
     GET /bank                        Harbour Bank, the operator's bank
     GET /bank/statement.camt053.xml?from=YYYY-MM-DD&to=YYYY-MM-DD
     GET /bank/lines.json?from=&to=   the same bookings, for tests

@@ -10,6 +10,7 @@ from marketplace.demo.stripe_server import delivery, schedule
 from marketplace.demo.stripe_server.api import Api, Asked
 from marketplace.demo.stripe_server.bank_pages import bank_pages
 from marketplace.demo.stripe_server.hosted_pages import hosted_pages
+from marketplace.demo.stripe_server.practice_pages import practice_pages
 from marketplace.demo.stripe_server.store import Store, written
 from marketplace.i18n import gettext, ngettext
 
@@ -55,6 +56,7 @@ def create_app(store: Store, keys: frozenset[str]) -> Flask:
 
     app.register_blueprint(hosted_pages(store))
     app.register_blueprint(bank_pages(store))
+    app.register_blueprint(practice_pages(store))
     return app
 
 

@@ -39,6 +39,8 @@ def record(
     available_on: int | None = None,
     description: str | None = None,
     waits: bool | None = None,
+    category: str | None = None,
+    fee_is: str = "Stripe processing fees",
 ) -> Json:
     """Move `amount - fee` minor units into (or, negative, out of) an account's balance, and say why."""
     now = moments.now()
@@ -53,9 +55,9 @@ def record(
         "description": description,
         "exchange_rate": None,
         "fee": fee,
-        "fee_details": _fee_details(fee, currency),
+        "fee_details": _fee_details(fee, currency, fee_is),
         "net": amount - fee,
-        "reporting_category": _CATEGORY.get(type, type),
+        "reporting_category": category or _CATEGORY.get(type, type),
         "source": source,
         "status": "pending",
         "type": type,
@@ -63,6 +65,12 @@ def record(
     transaction.add(body, account, "balance_transaction", now)
     _post(transaction, account, body, source_type, body["net"] > 0 if waits is None else waits)
     return body
+
+
+def source_type_of(transaction: Transaction, balance_transaction: str) -> str:
+    """Which of an account's balances a transaction moved."""
+    row = transaction.row("SELECT source_type FROM posting WHERE transaction_id = ?", balance_transaction)
+    return str(row["source_type"]) if row else "card"
 
 
 def available(transaction: Transaction, account: str, currency: str, source_type: str, at: int) -> int:
@@ -160,10 +168,9 @@ def _amounts(currency: str, by_source: dict[str, int]) -> Json:
     return {"amount": sum(by_source.values()), "currency": currency, "source_types": by_source}
 
 
-def _fee_details(fee: int, currency: str) -> list[Json]:
+def _fee_details(fee: int, currency: str, said: str) -> list[Json]:
     if not fee:
         return []
-    said = "Stripe processing fees"
     return [
         {"amount": fee, "application": None, "currency": currency, "description": said, "type": "stripe_fee"}
     ]

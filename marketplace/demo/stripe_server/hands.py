@@ -62,6 +62,25 @@ def onboard(
         return visitor.submit(page, {"step": "agreement", "agreed": "yes"})
 
 
+def dispute(base: str, charge: str, amount: int | None = None, parts: int = 1,
+            reason: str = "fraudulent") -> None:  # fmt: skip
+    """Have a charge disputed, on the page for it: `amount` in US cents, leaving in one part or two."""
+    asked = {"reason": reason, "parts": str(parts)}
+    if amount is not None:
+        asked["amount"] = f"{amount // 100}.{amount % 100:02d}"
+    _press(base, f"/practice/charges/{charge}/disputes", asked)
+
+
+def decide(base: str, dispute: str, outcome: str) -> None:
+    """Decide a dispute as the bank would: `won`, `won_with_fee` or `lost`."""
+    _press(base, f"/practice/disputes/{dispute}/decision", {"outcome": outcome})
+
+
+def _press(base: str, path: str, answers: Mapping[str, str]) -> str:
+    with Visitor(base) as visitor:
+        return visitor.submit(urljoin(base, path), answers)
+
+
 def rest(base: str, patience: float = 60.0) -> None:
     """Wait until everything that is due by now is done. Raises TimeoutError after `patience` seconds."""
     deadline = time.monotonic() + patience

@@ -96,7 +96,7 @@ def hosted_pages(store: Store) -> Blueprint:
 
     @pages.errorhandler(StripeRefusal)
     def refused(_refusal: StripeRefusal) -> AnyResponse:
-        return _page("gone.html", status=404)
+        return shown("gone.html", status=404)
 
     return pages
 
@@ -111,7 +111,7 @@ def _asked_time() -> Iterator[None]:
         yield
 
 
-def _page(template: str, *, leads_to: str = "", status: int = 200, **values: object) -> Response:
+def shown(template: str, *, leads_to: str = "", status: int = 200, **values: object) -> Response:
     """Render with a policy that lets forms end only here and at the address they lead to."""
     page = make_response(render_template(template, money=_money, **values), status)
     page.headers["Content-Security-Policy"] = policy(leads_to)
@@ -138,7 +138,7 @@ def _step_page(
     transaction: Transaction, visit: onboarding.Visit, given: Json, wrong: dict[str, str]
 ) -> Response:
     account = accounts.find(transaction, visit.account)
-    return _page(
+    return shown(
         "onboarding.html",
         leads_to=visit.return_url,
         status=422 if wrong else 200,
@@ -189,7 +189,7 @@ def _pay(transaction: Transaction, session: Json, method: str, number: str) -> s
 
 def _pay_page(transaction: Transaction, session: Json, wrong: str | None = None) -> Response:
     items = transaction.find(f"{session['id']}_items") or {"data": []}
-    return _page(
+    return shown(
         "pay.html",
         leads_to=session["success_url"],
         status=402 if wrong else 200,
@@ -210,7 +210,7 @@ def _express_page(transaction: Transaction, token: str) -> Response:
     account = accounts.find(transaction, row["account"])
     currency = (account["defaults"] or {}).get("currency", "usd")
     settings = balance_settings.of(transaction, account["id"])
-    return _page(
+    return shown(
         "express.html",
         account=account,
         currency=currency,

@@ -20,18 +20,24 @@ RETRIEVE = Shape(client_secret=Text(), expand=PAGE["expand"])
 
 @dataclass(frozen=True)
 class Card:
-    """A test card; `refusal` is the code with which its bank declines, `sentence` what the payer reads."""
+    """A test card; `refusal` is the code with which its bank declines, `sentence` what the payer reads.
+
+    A `disputed` one pays, and its holder disputes the charge at once.
+    """
 
     number: str
     brand: str
     refusal: str = ""
     sentence: str = ""
+    disputed: bool = False
 
 
 CARDS = (
     Card("4242424242424242", "visa"),
     Card("5555555555554444", "mastercard"),
     Card("4000000000007726", "visa"),
+    Card("4000000000000259", "visa", disputed=True),
+    Card("4000000000002685", "visa", disputed=True),
     Card("4000000000000002", "visa", "generic_decline", "Your card was declined."),
     Card("4000000000009995", "visa", "insufficient_funds", "Your card has insufficient funds."),
 )
@@ -56,9 +62,12 @@ def pay_by_card(transaction: Transaction, session: Json, card: Card) -> str | No
         _decline(transaction, account, intent, card, details)
         return card.sentence
     available_on = moments.business_midnight(moments.now(), CARD_SETTLES_AFTER)
-    _take(transaction, account, intent, moments.new_id("ch"), details, "card", available_on)
+    charge_id = moments.new_id("ch")
+    _take(transaction, account, intent, charge_id, details, "card", available_on)
     _complete(transaction, session, intent, "paid")
     events.tell(transaction, "checkout.session.completed", session, account)
+    if card.disputed:
+        schedule.plan(transaction, "begin_dispute", charge_id, moments.now())
     return None
 
 

@@ -13,9 +13,10 @@ Loader = Callable[[Transaction, Json], Json | None]
 
 def present(transaction: Transaction, body: Json) -> Json:
     """The object as it is true now."""
-    del transaction
     if body["object"] == "balance_transaction":
         body["status"] = "available" if body["available_on"] <= moments.now() else "pending"
+    if body["object"] == "dispute":
+        body["balance_transactions"] = [present(transaction, moved) for moved in body["balance_transactions"]]
     return body
 
 
@@ -52,6 +53,7 @@ EXPANDABLE: dict[str, dict[str, Loader]] = {
     "balance_transaction": _fields("source"),
     "charge": _fields("balance_transaction", "customer", "payment_intent", "source_transfer"),
     "checkout.session": {**_fields("customer", "payment_intent"), "line_items": _items},
+    "dispute": _fields("charge", "payment_intent"),
     "payment_intent": _fields("customer", "latest_charge"),
     "payout": _fields("balance_transaction", "destination"),
     "refund": _fields("balance_transaction", "charge", "failure_balance_transaction", "payment_intent"),

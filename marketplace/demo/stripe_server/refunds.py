@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketplace.demo.stripe_server import events, funds, moments, schedule
+from marketplace.demo.stripe_server import disputes, events, funds, moments, schedule
 from marketplace.demo.stripe_server.errors import Json, refused
 from marketplace.demo.stripe_server.lists import page, same
 from marketplace.demo.stripe_server.operations import Call
@@ -28,7 +28,7 @@ def create(call: Call) -> Json:
     """POST /v1/refunds. Refuses more than is left of the charge, and what the balance does not cover."""
     charge = _charge(call)
     amount = _amount(call, charge)
-    source_type = _source_type(call, charge)
+    source_type = funds.source_type_of(call.transaction, charge["balance_transaction"])
     funds.require(call.transaction, call.account, charge["currency"], source_type, amount)
     refund = _refund(call, charge, amount)
     taken = funds.record(
@@ -96,6 +96,9 @@ def _charge(call: Call) -> Json:
                       "charge.", "parameter_missing")  # fmt: skip
     if not charge["paid"]:
         raise refused(f"Charge {charge['id']} has not been paid.", "charge_not_refundable", "charge")
+    if disputes.blocks_refund(call.transaction, charge["id"]):
+        said = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise refused(said, "charge_disputed")
     if charge["refunded"]:
         raise refused(f"Charge {charge['id']} has already been refunded.", "charge_already_refunded")
     return charge
@@ -108,13 +111,6 @@ def _amount(call: Call, charge: Json) -> int:
         raise refused(f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).",
                       param="amount")  # fmt: skip
     return amount
-
-
-def _source_type(call: Call, charge: Json) -> str:
-    row = call.transaction.row(
-        "SELECT source_type FROM posting WHERE transaction_id = ?", charge["balance_transaction"]
-    )
-    return str(row["source_type"]) if row else "card"
 
 
 def _by_card(charge: Json) -> bool:

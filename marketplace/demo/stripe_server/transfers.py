@@ -116,10 +116,7 @@ def _amount(asked: Json, charge: Json | None) -> int:
 def _source_type(call: Call, asked: Json, charge: Json | None) -> str:
     if charge is None:
         return str(asked.get("source_type", "card"))
-    row = call.transaction.row(
-        "SELECT source_type FROM posting WHERE transaction_id = ?", charge["balance_transaction"]
-    )
-    return str(row["source_type"]) if row else "card"
+    return funds.source_type_of(call.transaction, charge["balance_transaction"])
 
 
 def _available_on(call: Call, charge: Json | None) -> int:

@@ -11,6 +11,7 @@ from marketplace.demo.stripe_server import (
     accounts,
     accounts_v1,
     balance_settings,
+    bank_debits,
     charges,
     checkout,
     customers,
@@ -104,8 +105,10 @@ STEPS: Mapping[str, Step] = {
     "decide_dispute": disputes.settle,
     "expire_session": checkout.fall_out_of_time,
     "pay_out": payouts.pay_out,
+    "return_debit": bank_debits.come_back,
     "return_refund": refunds.come_back,
     "run_out_dispute": disputes.run_out,
     "settle_bank_transfer": payments.settle_bank_transfer,
+    "settle_debit": bank_debits.settle,
     "submit_payout": payouts.submit,
 }

@@ -23,7 +23,7 @@ from marketplace.demo.stripe_server.store import Transaction
 
 SMALLEST = 50  # minor units; Stripe's minimum for a charge in US dollars
 LARGEST = 99_999_999
-METHODS = ("card", "customer_balance")
+METHODS = ("card", "customer_balance", "us_bank_account")
 
 _PRICE = Shape(
     currency=Text(3, required=True),
@@ -150,6 +150,10 @@ def card_offered(session: Json) -> bool:
     return "card" in session["payment_method_types"]
 
 
+def bank_debit_offered(session: Json) -> bool:
+    return "us_bank_account" in session["payment_method_types"]
+
+
 def _check(call: Call, asked: Json) -> None:
     if "customer" in asked and call.transaction.find(asked["customer"], "customer", call.account) is None:
         raise missing("customer", asked["customer"], "customer")
@@ -159,10 +163,7 @@ def _check(call: Call, asked: Json) -> None:
         )
     if _wants_bank_transfer(asked) and "customer" not in asked:
         raise invalid("A customer is required to pay by bank transfer (customer_balance).", "customer")
-    currencies = {
-        item["price_data"]["currency"].lower() for item in asked["line_items"] if "price_data" in item
-    }
-    if len(currencies) != 1:
+    if _currency(asked) is None:
         raise invalid("All line items need price_data in one and the same currency.", "line_items")
     until = asked.get("expires_at", call.now + moments.DAY)
     if not call.now + 1800 <= until <= call.now + moments.DAY:
@@ -173,8 +174,16 @@ def _wants_bank_transfer(asked: Json) -> bool:
     return "customer_balance" in asked.get("payment_method_options", {})
 
 
+def _currency(asked: Json) -> str | None:
+    """The one currency of all line items, None when there is no such."""
+    priced = [item["price_data"]["currency"].lower() for item in asked["line_items"] if "price_data" in item]
+    return priced[0] if len(set(priced)) == 1 else None
+
+
 def _offered(asked: Json) -> list[str]:
-    able = ["card", *(["customer_balance"] if _wants_bank_transfer(asked) else [])]
+    able = ["card"]
+    able += ["customer_balance"] if _wants_bank_transfer(asked) else []
+    able += ["us_bank_account"] if _currency(asked) == "usd" else []
     allowed = asked.get("allowed_payment_method_types", able)
     offered = [method for method in able if method in allowed]
     if not offered:

@@ -105,8 +105,10 @@ def open_dispute(
     charge = transaction.find(charge_id, "charge")
     if charge is None:
         raise KeyError(charge_id)
-    if not charge["paid"] or blocks_refund(transaction, charge_id):
-        raise refused(f"Charge {charge_id} cannot be disputed: it is not paid, or is disputed already.")
+    if not charge["paid"] or not can_be(charge) or blocks_refund(transaction, charge_id):
+        raise refused(
+            f"Charge {charge_id} cannot be disputed: it is not paid, cannot be, or is disputed already."
+        )
     account = transaction.owner(charge_id)
     parts = list(debits) or [charge["amount"] if amount is None else amount]
     dispute = _dispute(charge, reason, sum(parts))
@@ -162,6 +164,11 @@ def run_out(transaction: Transaction, id: str) -> None:
     dispute["evidence_details"]["past_due"] = True
     transaction.save(dispute)
     decide(transaction, id, won=False)
+
+
+def can_be(charge: Json) -> bool:
+    """Whether the way it was paid knows disputes: what a customer sent by itself it cannot take back."""
+    return charge["payment_method_details"]["type"] in ("card", "us_bank_account")
 
 
 def blocks_refund(transaction: Transaction, charge_id: str) -> bool:

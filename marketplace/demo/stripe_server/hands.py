@@ -34,6 +34,16 @@ def pay(session_url: str, card: str = "4242424242424242", *, moment: datetime | 
         )
 
 
+def pay_by_debit(
+    session_url: str, account_number: str = "000123456789", *, moment: datetime | None = None
+) -> str:
+    """Agree to a debit of a bank account. Raises Stuck for one that is not a test account."""
+    with Visitor(session_url, moment) as visitor:
+        return visitor.submit(
+            session_url, {"method": "us_bank_account", "account_number": account_number, "agreed": "yes"}
+        )
+
+
 def promise_bank_transfer(session_url: str, *, moment: datetime | None = None) -> str:
     """Choose the bank transfer and say that it was sent."""
     with Visitor(session_url, moment) as visitor:
@@ -74,6 +84,16 @@ def dispute(base: str, charge: str, amount: int | None = None, parts: int = 1,
 def decide(base: str, dispute: str, outcome: str) -> None:
     """Decide a dispute as the bank would: `won`, `won_with_fee` or `lost`."""
     _press(base, f"/practice/disputes/{dispute}/decision", {"outcome": outcome})
+
+
+def fail_debit(base: str, charge: str) -> None:
+    """Have a bank debit fail now, also one that had succeeded."""
+    _press(base, f"/practice/charges/{charge}/failure", {})
+
+
+def arm(base: str, kind: str, target: str = "*", times: int | None = 1) -> None:
+    """Set a fault's switch (see faults.py) for the next `times`, or (None) until it is cleared."""
+    _press(base, "/practice/faults", {"kind": kind, "target": target, "times": str(times or "")})
 
 
 def _press(base: str, path: str, answers: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from marketplace import clock
 from marketplace.demo.stripe_server import (
     accounts,
     balance_settings,
+    bank_debits,
     checkout,
     funds,
     moments,
@@ -84,7 +85,7 @@ def hosted_pages(store: Store) -> Blueprint:
             session = _session(transaction, id)
             if session["status"] != "open":
                 return _pay_page(transaction, session)
-            wrong = _pay(transaction, session, request.form.get("method", ""), request.form.get("number", ""))
+            wrong = _pay(transaction, session, request.form.to_dict())
             if wrong:
                 return _pay_page(transaction, session, wrong)
         return redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", id), 303)
@@ -172,19 +173,30 @@ def _session(transaction: Transaction, id: str) -> Json:
     return found
 
 
-def _pay(transaction: Transaction, session: Json, method: str, number: str) -> str | None:
+def _pay(transaction: Transaction, session: Json, given: Json) -> str | None:
     """Do what the form asks for. Answers what is wrong, None when the page is done."""
+    method = given.get("method")
+    if method == bank_debits.METHOD and checkout.bank_debit_offered(session):
+        return _pay_by_debit(transaction, session, given.get("account_number", ""))
     if method == "customer_balance" and checkout.bank_transfer_offered(session):
         payments.promise_bank_transfer(transaction, session)
         return None
     if method != "card" or not checkout.card_offered(session):
         return _("Choose how you want to pay.")
-    digits = "".join(number.split())
+    digits = "".join(given.get("number", "").split())
     card = next((card for card in payments.CARDS if card.number == digits), None)
     if card is None:
         return _("This is a test page: use one of the test cards listed below.")
     sentence = payments.pay_by_card(transaction, session, card)
     return sentence and _("%(what_happened)s Nothing was taken; try another card.", what_happened=sentence)
+
+
+def _pay_by_debit(transaction: Transaction, session: Json, number: str) -> str | None:
+    account = next((one for one in bank_debits.ACCOUNTS if one.number == "".join(number.split())), None)
+    if account is None:
+        return _("This is a test page: use one of the test accounts listed below.")
+    bank_debits.pay(transaction, session, account)
+    return None
 
 
 def _pay_page(transaction: Transaction, session: Json, wrong: str | None = None) -> Response:
@@ -199,7 +211,9 @@ def _pay_page(transaction: Transaction, session: Json, wrong: str | None = None)
         cards=payments.CARDS,
         by_card=checkout.card_offered(session),
         by_bank=checkout.bank_transfer_offered(session),
+        by_debit=checkout.bank_debit_offered(session),
         bank=payments.bank_instructions(session),
+        debit=bank_debits,
     )
 
 

@@ -55,7 +55,7 @@ def bank_transfer_fee(amount: int) -> int:
 
 def pay_by_card(transaction: Transaction, session: Json, card: Card) -> str | None:
     """Charge the card. Answers the sentence of a decline, None when the money was taken."""
-    intent = _intent(transaction, session)
+    intent = intent_of(transaction, session)
     account = transaction.owner(session["id"])
     details = charges.card_details(card.number[-4:], card.brand)
     if card.refusal:
@@ -64,7 +64,7 @@ def pay_by_card(transaction: Transaction, session: Json, card: Card) -> str | No
     available_on = moments.business_midnight(moments.now(), CARD_SETTLES_AFTER)
     charge_id = moments.new_id("ch")
     _take(transaction, account, intent, charge_id, details, "card", available_on)
-    _complete(transaction, session, intent, "paid")
+    complete(transaction, session, intent, "paid")
     events.tell(transaction, "checkout.session.completed", session, account)
     if card.disputed:
         schedule.plan(transaction, "begin_dispute", charge_id, moments.now())
@@ -73,7 +73,7 @@ def pay_by_card(transaction: Transaction, session: Json, card: Card) -> str | No
 
 def promise_bank_transfer(transaction: Transaction, session: Json) -> None:
     """The customer says that the transfer is on its way: it comes on the next business day."""
-    intent = _intent(transaction, session)
+    intent = intent_of(transaction, session)
     account = transaction.owner(session["id"])
     intent.update(
         status="requires_action",
@@ -85,7 +85,7 @@ def promise_bank_transfer(transaction: Transaction, session: Json) -> None:
     )
     transaction.save(intent)
     events.tell(transaction, "payment_intent.requires_action", intent, account)
-    _complete(transaction, session, intent, "unpaid")
+    complete(transaction, session, intent, "unpaid")
     events.tell(transaction, "checkout.session.completed", session, account)
     schedule.plan(
         transaction, "settle_bank_transfer", session["id"], moments.business_midnight(moments.now(), 1)
@@ -140,7 +140,7 @@ def list_intents(call: Call) -> Json:
     return page(call, "payment_intent", "/v1/payment_intents", same(call, "customer"))
 
 
-def _intent(transaction: Transaction, session: Json) -> Json:
+def intent_of(transaction: Transaction, session: Json) -> Json:
     """The session's payment intent, made when the customer first tries to pay."""
     if session["payment_intent"]:
         return transaction.find(session["payment_intent"]) or {}
@@ -190,7 +190,7 @@ def _intent(transaction: Transaction, session: Json) -> Json:
     return intent
 
 
-def _about(intent: Json) -> Json:
+def about(intent: Json) -> Json:
     names = ("customer", "description", "metadata", "receipt_email", "transfer_group")
     return {**{name: intent[name] for name in names}, "payment_intent": intent["id"]}
 
@@ -214,7 +214,7 @@ def _take(
     )  # fmt: skip
     charge = charges.add(
         transaction, account, charge_id, amount, intent["currency"], details,
-        balance_transaction=paid["id"], **_about(intent),
+        balance_transaction=paid["id"], **about(intent),
     )  # fmt: skip
     intent.update(
         amount_received=amount, last_payment_error=None, latest_charge=charge_id, next_action=None,
@@ -228,7 +228,7 @@ def _take(
 def _decline(transaction: Transaction, account: str, intent: Json, card: Card, details: Json) -> None:
     charge = charges.add(
         transaction, account, moments.new_id("ch"), intent["amount"], intent["currency"], details,
-        **{**_about(intent), **charges.declined(card.refusal, card.sentence)},
+        **{**about(intent), **charges.declined(card.refusal, card.sentence)},
     )  # fmt: skip
     error = {
         "charge": charge["id"],
@@ -243,7 +243,7 @@ def _decline(transaction: Transaction, account: str, intent: Json, card: Card, d
     events.tell(transaction, "payment_intent.payment_failed", intent, account)
 
 
-def _complete(transaction: Transaction, session: Json, intent: Json, payment_status: str) -> None:
+def complete(transaction: Transaction, session: Json, intent: Json, payment_status: str) -> None:
     session.update(payment_intent=intent["id"], payment_status=payment_status, status="complete", url=None)
     schedule.forget(transaction, "expire_session", session["id"])
     transaction.save(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from marketplace.demo.stripe_server import disputes, moments
+from marketplace.demo.stripe_server import bank_debits, disputes, faults, moments
 from marketplace.demo.stripe_server.errors import Json, StripeRefusal
 from marketplace.demo.stripe_server.hosted_pages import shown
 from marketplace.demo.stripe_server.store import PLATFORM, Store, Transaction
@@ -50,11 +50,31 @@ def practice_pages(store: Store) -> Blueprint:
             disputes.decide(transaction, id, outcome != "lost", outcome == "won_with_fee")
         return redirect(url_for(".show_disputes"), 303)
 
+    @pages.post("/charges/<id>/failure")
+    def fail_debit(id: str) -> AnyResponse:
+        with store.writing() as transaction:
+            _found(transaction, id, "charge")
+            bank_debits.fail(transaction, id)
+        return redirect(url_for(".show_disputes"), 303)
+
+    @pages.post("/faults")
+    def arm() -> AnyResponse:
+        given = request.form.to_dict()
+        times = given.get("times", "1")
+        if given.get("kind") not in faults.KINDS or not (times == "" or times.isdecimal()):
+            raise Invalid(_("Choose a fault from the list, and how often it strikes in digits."))
+        if times and not 1 <= int(times) <= faults.MOST:
+            raise Invalid(_("A fault strikes from 1 to %(most)s times.", most=faults.MOST))
+        with store.writing() as transaction:
+            faults.arm(
+                transaction, given["kind"], given.get("target") or faults.ANY, int(times) if times else None
+            )
+        return redirect(url_for(".show_disputes"), 303)
+
     @pages.errorhandler(StripeRefusal)
     @pages.errorhandler(Invalid)
     def refused(refusal: StripeRefusal | Invalid) -> AnyResponse:
-        with store.reading() as transaction:
-            return _disputes_page(transaction, str(refusal))
+        return shown("refused.html", status=409, wrong=str(refusal))
 
     return pages
 
@@ -62,13 +82,18 @@ def practice_pages(store: Store) -> Blueprint:
 _OWN = ("none", "same-origin")
 
 
-def _disputes_page(transaction: Transaction, wrong: str | None = None) -> Response:
+def _disputes_page(transaction: Transaction) -> Response:
     return shown(
         "disputes.html",
-        status=409 if wrong else 200,
-        wrong=wrong,
         disputes=_latest(transaction, "dispute"),
-        charges=[charge for charge in _latest(transaction, "charge") if _disputable(transaction, charge)],
+        charges=[
+            {
+                **charge,
+                "disputable": _disputable(transaction, charge),
+                "can_fail": bank_debits.is_debit(charge) and charge["status"] != "failed",
+            }
+            for charge in _latest(transaction, "charge")
+        ],
         reasons=disputes.REASONS,
         open_ones=disputes.OPEN,
         decimal=lambda charge: Money(charge["amount"], charge["currency"].upper()).decimal,
@@ -76,7 +101,11 @@ def _disputes_page(transaction: Transaction, wrong: str | None = None) -> Respon
 
 
 def _disputable(transaction: Transaction, charge: Json) -> bool:
-    return bool(charge["paid"]) and not disputes.blocks_refund(transaction, charge["id"])
+    return (
+        bool(charge["paid"])
+        and disputes.can_be(charge)
+        and not disputes.blocks_refund(transaction, charge["id"])
+    )
 
 
 def _asked(charge: Json) -> tuple[str, list[int]]:

@@ -127,6 +127,14 @@ CREATE TABLE IF NOT EXISTS bank_line (
     end_to_end TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS bank_line_by_day ON bank_line (booked_on, id);
+CREATE TABLE IF NOT EXISTS fault (
+    id     INTEGER PRIMARY KEY,
+    kind   TEXT NOT NULL,
+    target TEXT NOT NULL,
+    left   INTEGER CHECK (left >= 0),
+    struck INTEGER NOT NULL DEFAULT 0,
+    detail TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(detail))
+);
 CREATE TABLE IF NOT EXISTS fact (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -204,6 +204,27 @@ def activate(transaction: Transaction, id: str) -> None:
     _tell_capability(transaction, account)
 
 
+def restrict(transaction: Transaction, id: str, quietly: bool = False) -> None:
+    """Take the transfers capability away, as Stripe does with a doubt; `quietly` without telling anybody."""
+    account = find(transaction, id)
+    if not can_receive(account):
+        raise refused("This account cannot receive transfers as it is.")
+    _transfers(account).update(_status("restricted", "restricted_other", "contact_stripe"))
+    transaction.save(account)
+    if not quietly:
+        _tell_capability(transaction, account)
+
+
+def restore(transaction: Transaction, id: str) -> None:
+    """Give the transfers capability back."""
+    account = find(transaction, id)
+    if account["closed"] or _transfers(account).get("status") != "restricted" or _descriptions(account):
+        raise refused("Only an account from which transfers were taken away gets them back.")
+    _transfers(account).update({"status": "active", "status_details": []})
+    transaction.save(account)
+    _tell_capability(transaction, account)
+
+
 def _check_responsibilities(asked: Json) -> None:
     given = asked.get("defaults", {}).get("responsibilities", {})
     if asked.get("dashboard") == "express" and given and set(given.values()) != {"application"}:

@@ -60,11 +60,24 @@ def open_account(transaction: Transaction) -> None:
 def book_payout(transaction: Transaction, payout: Json) -> None:
     """Credit a platform payout that arrived."""
     trace = payout["trace_id"]["value"]
+    said = f"STRIPE TRANSFER {payout['statement_descriptor'] or 'PAYOUT'} TRACE {trace}"
+    book(transaction, payout["amount"], said, f"HB{trace}", payout["id"])
+
+
+def send_back(transaction: Transaction, payout: Json) -> None:
+    """Debit a platform payout that had been credited and is now sent back."""
+    trace = payout["trace_id"]["value"]
+    said = f"STRIPE TRANSFER RETURN TRACE {trace}"
+    book(transaction, -payout["amount"], said, f"HBR{trace}", payout["id"])
+
+
+def book(transaction: Transaction, amount: int, text: str, reference: str, end_to_end: str) -> None:
+    """Book `amount` minor units of US dollars (negative: out) on the present day, or the next banking day."""
+    on = moments.day_of(moments.now())
+    on = on if on.weekday() < 5 else clock.add_business_days(on, 1)
     transaction.run(
         "INSERT INTO bank_line (booked_on, amount, text, reference, end_to_end) VALUES (?, ?, ?, ?, ?)",
-        moments.day_of(payout["arrival_date"]).isoformat(), payout["amount"],
-        f"STRIPE TRANSFER {payout['statement_descriptor'] or 'PAYOUT'} TRACE {trace}",
-        f"HB{trace}", payout["id"],
+        on.isoformat(), amount, text.strip(), reference, end_to_end,
     )  # fmt: skip
 
 

@@ -23,10 +23,11 @@ from marketplace.demo.stripe_server import (
     payments,
     payouts,
     refunds,
+    reversals,
+    topups,
     transfers,
 )
 from marketplace.demo.stripe_server.operations import Operation
-from marketplace.demo.stripe_server.params import PAGE, Shape
 from marketplace.demo.stripe_server.schedule import Step
 from marketplace.demo.stripe_server.store import Transaction
 
@@ -66,11 +67,17 @@ OPERATIONS = (
     Operation("GET", "/v1/refunds", refunds.list_refunds, refunds.LIST),
     Operation("POST", "/v1/refunds", refunds.create, refunds.CREATE),
     Operation("GET", "/v1/refunds/{refund}", refunds.retrieve),
+    Operation("GET", "/v1/topups", topups.list_topups, topups.LIST),
+    Operation("POST", "/v1/topups", topups.create, topups.CREATE),
+    Operation("GET", "/v1/topups/{topup}", topups.retrieve),
+    Operation("POST", "/v1/topups/{topup}/cancel", topups.cancel),
     Operation("GET", "/v1/transfers", transfers.list_transfers, transfers.LIST),
     Operation("POST", "/v1/transfers", transfers.create, transfers.CREATE),
     Operation("GET", "/v1/transfers/{transfer}", transfers.retrieve),
     Operation("POST", "/v1/transfers/{transfer}", transfers.update, transfers.UPDATE),
-    Operation("GET", "/v1/transfers/{id}/reversals", transfers.list_reversals, Shape(PAGE)),
+    Operation("GET", "/v1/transfers/{id}/reversals", reversals.list_reversals, reversals.LIST),
+    Operation("POST", "/v1/transfers/{id}/reversals", reversals.create, reversals.CREATE),
+    Operation("GET", "/v1/transfers/{transfer}/reversals/{id}", reversals.retrieve),
     Operation("GET", "/v1/webhook_endpoints", listeners.list_endpoints, listeners.LIST),
     Operation("POST", "/v1/webhook_endpoints", listeners.create, listeners.CREATE),
     Operation("GET", "/v1/webhook_endpoints/{webhook_endpoint}", listeners.retrieve),
@@ -101,11 +108,14 @@ STEPS: Mapping[str, Step] = {
     "activate": _activate,
     "arrive_payout": payouts.arrive,
     "arrive_refund": refunds.arrive,
+    "arrive_topup": topups.arrive,
     "begin_dispute": disputes.begin,
     "decide_dispute": disputes.settle,
     "expire_session": checkout.fall_out_of_time,
     "pay_out": payouts.pay_out,
     "return_debit": bank_debits.come_back,
+    "fail_payout": payouts.fail,
+    "return_topup": topups.go_back,
     "return_refund": refunds.come_back,
     "run_out_dispute": disputes.run_out,
     "settle_bank_transfer": payments.settle_bank_transfer,

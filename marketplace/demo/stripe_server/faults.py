@@ -19,7 +19,9 @@ MOST = 10_000
 _ARMED = "(left IS NULL OR left > 0)"
 
 # What each kind does is told to people in templates/stripe/_fault_words.html.
-MONEY = ("debit_fails", "debit_returns")
+MONEY = (
+    "debit_fails", "debit_returns", "payout_fails", "payout_returns", "topup_fails", "topup_returns",
+)  # fmt: skip
 KINDS = MONEY
 
 

@@ -91,6 +91,26 @@ def fail_debit(base: str, charge: str) -> None:
     _press(base, f"/practice/charges/{charge}/failure", {})
 
 
+def fail_payout(base: str, payout: str) -> None:
+    """Have a payout come back from the bank now, also one that was paid."""
+    _press(base, f"/practice/payouts/{payout}/failure", {})
+
+
+def stop_transfers(base: str, account: str, quietly: bool = False) -> None:
+    """Take the transfers capability from an account, `quietly` without any event."""
+    _press(base, f"/practice/accounts/{account}/capability", {"quietly": "yes"} if quietly else {})
+
+
+def allow_transfers(base: str, account: str) -> None:
+    """Give it back."""
+    _press(base, f"/practice/accounts/{account}/capability", {"state": "on"})
+
+
+def take_money(base: str, account: str, amount: int) -> None:
+    """Take `amount` US cents out of an account, also more than it holds."""
+    _press(base, f"/practice/accounts/{account}/debits", {"amount": f"{amount // 100}.{amount % 100:02d}"})
+
+
 def arm(base: str, kind: str, target: str = "*", times: int | None = 1) -> None:
     """Set a fault's switch (see faults.py) for the next `times`, or (None) until it is cleared."""
     _press(base, "/practice/faults", {"kind": kind, "target": target, "times": str(times or "")})

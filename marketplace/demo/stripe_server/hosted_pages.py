@@ -152,6 +152,7 @@ def _step_page(
         account=account,
         test_accounts=onboarding.ACCOUNTS,
         routing=onboarding.ROUTING,
+        refusing=onboarding.REFUSING,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from marketplace.demo.stripe_server import accounts, accounts_v1, events, moments
+from marketplace.demo.stripe_server import accounts, accounts_v1, events, moments, payouts
 from marketplace.demo.stripe_server.errors import Json, invalid, missing, refused
 from marketplace.demo.stripe_server.operations import Call
 from marketplace.demo.stripe_server.params import Choice, Shape, Text
@@ -17,6 +17,7 @@ LINK_LASTS = 300  # seconds
 STEPS = ("name", "bank", "agreement")
 ROUTING = "110000000"
 ACCOUNTS = ("000123456789", "000222222227", "000999999991")
+REFUSING = "000111111113"  # Payouts to it fail, as at Stripe.
 
 _USE = Shape(
     collection_options=Shape(
@@ -173,6 +174,7 @@ def _add_bank_account(transaction: Transaction, account: Json, bank: Json) -> No
     )
     transaction.add(body, account["id"], "bank_account", moments.now())
     events.tell(transaction, "account.external_account.created", body, account["id"])
+    payouts.resume(transaction, account["id"], body["currency"])
 
 
 def bank_account(account: str, currency: str, country: str, routing: str, last4: str) -> Json:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import secrets
 
-from marketplace.demo.stripe_server import accounts, balance_settings, bank, events, funds, moments, schedule
+from marketplace.demo.stripe_server import (
+    accounts,
+    balance_settings,
+    bank,
+    events,
+    faults,
+    funds,
+    moments,
+    schedule,
+)
 from marketplace.demo.stripe_server.customers import merged
 from marketplace.demo.stripe_server.errors import Json, refused
 from marketplace.demo.stripe_server.lists import during, page, same
@@ -17,6 +26,14 @@ from marketplace.demo.stripe_server.params import CREATED, EXPAND, PAGE, Choice,
 from marketplace.demo.stripe_server.store import PLATFORM, Transaction
 
 ARRIVES_AFTER = 2  # business days
+RETURNS_AFTER = 2  # business days after it was paid
+# As at Stripe: bank accounts with these last digits refuse what is paid out to them.
+_REFUSING = {"1113": "account_closed", "1116": "no_account"}
+_SAID = {
+    "account_closed": "The bank account has been closed.",
+    "no_account": "The bank account details on file are probably incorrect. No bank account could be located "
+    "with those details.",
+}
 CREATE = Shape(
     amount=Whole(1, 99_999_999_999, required=True),
     currency=Text(3, required=True),
@@ -86,7 +103,7 @@ def pay_out(transaction: Transaction, subject: str) -> None:
     account, currency = subject.split(":")
     now = moments.now()
     amount = funds.available(transaction, account, currency, "card", now)
-    if amount > 0 and _automatic(transaction, account):
+    if amount > 0 and _automatic(transaction, account) and _open(transaction, account):
         payout = _make(transaction, account, amount, currency, "card", {}, automatic=True)
         transaction.run(
             "UPDATE posting SET payout = ? WHERE account = ? AND currency = ? AND payout IS NULL"
@@ -118,11 +135,47 @@ def arrive(transaction: Transaction, id: str) -> None:
     """The step in which the money is in the bank account; the platform's is on the operator's statement."""
     payout = _found(transaction, id)
     account = transaction.owner(id)
+    if _refuses(transaction, payout) or faults.take(transaction, "payout_fails", account):
+        fail(transaction, id)
+        return
     trace = f"1100000{secrets.randbelow(10**8):08d}"
     payout.update(status="paid", trace_id={"status": "supported", "value": trace})
     events.tell(transaction, "payout.paid", transaction.save(payout), account, {"status": "in_transit"})
     if account == PLATFORM and payout["currency"] == bank.CURRENCY:
         bank.book_payout(transaction, payout)
+    if faults.take(transaction, "payout_returns", account):
+        schedule.plan(transaction, "fail_payout", id, moments.business_midnight(moments.now(), RETURNS_AFTER))
+
+
+def fail(transaction: Transaction, id: str) -> None:
+    """The step in which the bank gives the money back: it is in the balance again.
+
+    The bank account takes no more payouts until its owner names another one. KeyError for no payout; refuses
+    one that failed or was cancelled.
+    """
+    payout = _found(transaction, id)
+    if payout["status"] in ("failed", "canceled"):
+        raise refused(f"This payout is already {payout['status']}.")
+    account, before = transaction.owner(id), payout["status"]
+    code = _refuses(transaction, payout) or "account_closed"
+    returned = funds.record(
+        transaction, account, type="payout_failure", amount=payout["amount"], currency=payout["currency"],
+        source=id, source_type=payout["source_type"], description="PAYOUT FAILURE",
+    )  # fmt: skip
+    payout.update(status="failed", failure_balance_transaction=returned["id"],
+                  failure_code=code, failure_message=_SAID[code])  # fmt: skip
+    for step in ("submit_payout", "arrive_payout", "fail_payout"):
+        schedule.forget(transaction, step, id)
+    events.tell(transaction, "payout.failed", transaction.save(payout), account, {"status": before})
+    if before == "paid" and account == PLATFORM and payout["currency"] == bank.CURRENCY:
+        bank.send_back(transaction, payout)
+    _stop(transaction, account, payout["destination"])
+
+
+def resume(transaction: Transaction, account: str, currency: str) -> None:
+    """The owner named a bank account: what waited in the balance goes out by the schedule again."""
+    if funds.available(transaction, account, currency, "card", moments.now()) > 0:
+        expect(transaction, account, currency, moments.now())
 
 
 def _make(
@@ -135,7 +188,7 @@ def _make(
     automatic: bool = False,
 ) -> Json:
     destination = accounts.bank_account(transaction, account)
-    if destination is None:
+    if destination is None or destination["status"] == "errored":
         raise refused("Sorry, you don't have any external accounts to pay out to.", "no_account")
     now = moments.now()
     payout = {
@@ -179,6 +232,25 @@ def _make(
     events.tell(transaction, "payout.created", payout, account)
     schedule.plan(transaction, "submit_payout", str(payout["id"]), moments.next_midnight(now))
     return payout
+
+
+def _refuses(transaction: Transaction, payout: Json) -> str | None:
+    """Why the bank account that the payout goes to takes nothing, None when it does."""
+    bank_account = transaction.find(payout["destination"]) or {}
+    return _REFUSING.get(str(bank_account.get("last4")))
+
+
+def _stop(transaction: Transaction, account: str, destination: str) -> None:
+    if account == PLATFORM:
+        return  # The operator's own bank account mends itself.
+    bank_account = transaction.find(destination) or {}
+    bank_account["status"] = "errored"
+    events.tell(transaction, "account.external_account.updated", transaction.save(bank_account), account)
+
+
+def _open(transaction: Transaction, account: str) -> bool:
+    bank_account = accounts.bank_account(transaction, account)
+    return bank_account is None or bank_account["status"] != "errored"
 
 
 def _automatic(transaction: Transaction, account: str) -> bool:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from marketplace.demo.stripe_server import bank_debits, disputes, faults, moments
 from marketplace.demo.stripe_server.errors import Json, StripeRefusal
 from marketplace.demo.stripe_server.hosted_pages import shown
+from marketplace.demo.stripe_server.practice_accounts import add_account_pages
 from marketplace.demo.stripe_server.store import PLATFORM, Store, Transaction
 from marketplace.errors import Invalid
 from marketplace.i18n import day as shown_day
@@ -70,6 +71,8 @@ def practice_pages(store: Store) -> Blueprint:
                 transaction, given["kind"], given.get("target") or faults.ANY, int(times) if times else None
             )
         return redirect(url_for(".show_disputes"), 303)
+
+    add_account_pages(pages, store)
 
     @pages.errorhandler(StripeRefusal)
     @pages.errorhandler(Invalid)

@@ -51,12 +51,16 @@ def _fields(*names: str) -> dict[str, Loader]:
 
 EXPANDABLE: dict[str, dict[str, Loader]] = {
     "balance_transaction": _fields("source"),
-    "charge": _fields("balance_transaction", "customer", "payment_intent", "source_transfer"),
+    "charge": _fields(
+        "balance_transaction", "customer", "failure_balance_transaction", "payment_intent", "source_transfer"
+    ),
     "checkout.session": {**_fields("customer", "payment_intent"), "line_items": _items},
     "dispute": _fields("charge", "payment_intent"),
     "payment_intent": _fields("customer", "latest_charge"),
-    "payout": _fields("balance_transaction", "destination"),
+    "payout": _fields("balance_transaction", "destination", "failure_balance_transaction"),
     "refund": _fields("balance_transaction", "charge", "failure_balance_transaction", "payment_intent"),
+    "topup": _fields("balance_transaction"),
+    "transfer_reversal": _fields("balance_transaction", "destination_payment_refund", "transfer"),
     "transfer": {
         **_fields("balance_transaction", "destination_payment", "source_transaction"),
         "destination": _destination,

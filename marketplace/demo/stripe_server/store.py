@@ -43,6 +43,8 @@ CREATE INDEX IF NOT EXISTS charge_by_intent ON object (json_extract(body, '$.pay
     WHERE kind = 'charge';
 CREATE INDEX IF NOT EXISTS refund_by_charge ON object (json_extract(body, '$.charge'))
     WHERE kind = 'refund';
+CREATE INDEX IF NOT EXISTS reversal_by_transfer ON object (json_extract(body, '$.transfer'))
+    WHERE kind = 'transfer_reversal';
 CREATE INDEX IF NOT EXISTS dispute_by_charge ON object (json_extract(body, '$.charge'))
     WHERE kind = 'dispute';
 CREATE INDEX IF NOT EXISTS session_by_intent ON object (json_extract(body, '$.payment_intent'))

@@ -61,13 +61,6 @@ def list_transfers(call: Call) -> Json:
     return page(call, "transfer", "/v1/transfers", same(call, "destination", "transfer_group"))
 
 
-def list_reversals(call: Call) -> Json:
-    """GET /v1/transfers/{id}/reversals."""
-    transfer = call.find("transfer", call.args["id"], "transfer")
-    reversals: Json = transfer["reversals"]
-    return reversals
-
-
 def _destination(call: Call, id: str) -> Json:
     account = call.transaction.find(id, accounts.KIND)
     if account is None or account["closed"]:
@@ -92,7 +85,8 @@ def _charge(call: Call, asked: Json) -> Json | None:
             "The source charge is not paid, or not in the transfer's currency.", param="source_transaction"
         )
     row = call.transaction.row(
-        "SELECT COALESCE(SUM(json_extract(body, '$.amount')), 0) FROM object"
+        "SELECT COALESCE(SUM(json_extract(body, '$.amount') - json_extract(body, '$.amount_reversed')), 0)"
+        " FROM object"
         " WHERE kind = 'transfer' AND json_extract(body, '$.source_transaction') = ?",
         charge["id"],
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import stripe
 
 from marketplace import clock
+from marketplace.demo.stripe_server import hands
 from tests.demo.stripe_server.harness import PLATFORM
 from tests.demo.stripe_server.people import Platform
 
@@ -120,8 +123,6 @@ def test_the_platforms_own_schedule_is_manual(rich: Platform) -> None:
 
 def _as_of(platform: Platform, moment: datetime) -> None:
     """Give the platform card money that was already available at a moment in the past."""
-    from marketplace.demo.stripe_server import hands
-
     session = platform.client.v1.checkout.sessions.create(
         {
             "mode": "payment",
@@ -133,3 +134,77 @@ def _as_of(platform: Platform, moment: datetime) -> None:
     )  # fmt: skip
     # The session may have run out by the shared clock before the page is opened: pay in the same past.
     hands.pay(str(session.url), moment=moment)
+
+
+def test_a_payout_may_fail_after_it_was_paid(rich: Platform) -> None:
+    expert = rich.expert()
+    there: stripe.RequestOptions = {"stripe_account": expert}
+    hands.arm(rich.local.url, "payout_returns", expert)
+    rich.transfer(expert, 5_000)
+    later(rich, 4)
+    payout = rich.client.v1.payouts.list({}, there).data[0]
+    assert payout.status == "paid"
+    later(rich, 5)
+    failed = rich.client.v1.payouts.retrieve(payout.id, {"expand": ["failure_balance_transaction"]}, there)
+    moved: Any = failed.failure_balance_transaction
+    assert (failed.status, failed.failure_code) == ("failed", "account_closed")
+    assert (moved.type, moved.net, rich.card_balance(account=expert)) == ("payout_failure", 5_000, 5_000)
+    told = rich.client.v1.events.list({"type": "payout.failed"}, there).data[0]
+    assert told.data.to_dict()["previous_attributes"] == {"status": "paid"}
+
+
+def test_after_a_failure_money_waits_for_another_bank_account(rich: Platform) -> None:
+    expert = rich.expert()
+    there: stripe.RequestOptions = {"stripe_account": expert}
+    hands.arm(rich.local.url, "payout_fails", expert)
+    rich.transfer(expert, 5_000)
+    later(rich, 4)
+    rich.transfer(expert, 100)
+    later(rich, 3)
+    assert [payout.status for payout in rich.client.v1.payouts.list({}, there).data] == ["failed"]
+    assert rich.card_balance(account=expert) == 5_100
+    hands.onboard(rich.link(expert).url, account_number="000999999991")
+    later(rich, 1)
+    assert rich.client.v1.payouts.list({}, there).data[0].amount == 5_100
+
+
+def test_payouts_to_the_closed_test_account_fail(rich: Platform) -> None:
+    expert = rich.account().id
+    hands.onboard(rich.link(expert).url, account_number="000111111113")
+    later(rich, 1)
+    rich.transfer(expert, 5_000)
+    later(rich, 6)
+    payout = rich.client.v1.payouts.list({}, {"stripe_account": expert}).data[0]
+    assert (payout.status, payout.failure_code) == ("failed", "account_closed")
+
+
+def test_a_platform_payout_that_comes_back_is_on_the_statement_twice(rich: Platform) -> None:
+    before = rich.card_balance()
+    payout = rich.client.v1.payouts.create({"amount": 10_000, "currency": "usd"})
+    later(rich, 7)
+    hands.fail_payout(rich.local.url, payout.id)
+    assert rich.client.v1.payouts.retrieve(payout.id).status == "failed"
+    assert rich.card_balance() == before
+    later(rich, 3)  # The bank books on banking days only.
+    lines = json.loads(rich.local.get("/bank/lines.json")[1])
+    booked = [line["amount"] for line in lines if line["end_to_end_id"] == payout.id]
+    assert booked == [10_000, -10_000]
+    with pytest.raises(hands.Stuck, match="already failed"):
+        hands.fail_payout(rich.local.url, payout.id)
+    assert rich.client.v1.payouts.create({"amount": 100, "currency": "usd"}).status == "pending"
+
+
+def test_an_account_may_lose_its_transfers_with_or_without_a_word(rich: Platform) -> None:
+    loud, quiet = rich.expert(), rich.expert()
+    changed = "v2.core.account[configuration.recipient].capability_status_updated"
+    before = len(rich.client.v2.core.events.list({"types": [changed]}).data)
+    hands.stop_transfers(rich.local.url, quiet, quietly=True)
+    assert len(rich.client.v2.core.events.list({"types": [changed]}).data) == before
+    hands.stop_transfers(rich.local.url, loud)
+    assert len(rich.client.v2.core.events.list({"types": [changed]}).data) == before + 1
+    for expert in (loud, quiet):
+        assert rich.status(expert) == "restricted"
+        with pytest.raises(stripe.InvalidRequestError, match="capabilities"):
+            rich.transfer(expert, 100)
+        hands.allow_transfers(rich.local.url, expert)
+        assert rich.transfer(expert, 100).amount == 100

@@ -11,12 +11,12 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from marketplace import clock
-from marketplace.demo.stripe_server import accounts, idempotency, moments, schedule
+from marketplace.demo.stripe_server import accounts, idempotency, moments, schedule, transfers
 from marketplace.demo.stripe_server.catalog import OPERATIONS
 from marketplace.demo.stripe_server.errors import Json, StripeRefusal, invalid
 from marketplace.demo.stripe_server.events import API_VERSION
@@ -24,6 +24,7 @@ from marketplace.demo.stripe_server.operations import Call, Operation, Switchboa
 from marketplace.demo.stripe_server.params import decode_form
 from marketplace.demo.stripe_server.presenting import expand
 from marketplace.demo.stripe_server.store import PLATFORM, Store
+from marketplace.demo.stripe_server.troubles import Troubles
 
 _BROKEN = {"error": {"message": "An unknown error occurred.", "type": "api_error"}}
 # The moment at which a request takes place, for a history; without it, the present.
@@ -55,6 +56,7 @@ class Answered:
     status: int
     body: Json
     headers: dict[str, str]
+    trouble: str | None = None  # what happens to it on its way; see troubles.py
 
 
 class Api:
@@ -64,6 +66,7 @@ class Api:
         self._store, self._keys = store, keys
         self._switchboard = Switchboard(OPERATIONS)
         self._in_flight = idempotency.InFlight()
+        self._troubles = Troubles(store)
 
     def answer(self, asked: Asked) -> Answered:
         headers = {
@@ -76,11 +79,11 @@ class Api:
                     schedule.catch_up(self._store)
                 answered = self._answer(asked)
         except StripeRefusal as refusal:
-            answered = Answered(refusal.status, refusal.body, {})
+            answered = Answered(refusal.status, refusal.body, refusal.headers)
         except Exception:
             log.exception("%s %s (%s) failed", asked.method, asked.path, asked.request_id)
             answered = Answered(500, _BROKEN, {})
-        return Answered(answered.status, answered.body, {**headers, **answered.headers})
+        return replace(answered, headers={**headers, **answered.headers})
 
     def _answer(self, asked: Asked) -> Answered:
         self._check_key(asked)
@@ -90,21 +93,33 @@ class Api:
             said = f"Unrecognized request URL ({asked.method}: {asked.path})."
             raise StripeRefusal(said, status=404, stored=False)
         operation, args = found
+        trouble = self._troubles.meet(operation)
+        if trouble in ("drop_before", "hang_before"):
+            return Answered(500, _BROKEN, {}, trouble)
+        answered = self._execute(asked, operation, args, broken=trouble == "error_after")
+        return replace(answered, trouble=trouble)
+
+    def _execute(self, asked: Asked, operation: Operation, args: dict[str, str], broken: bool) -> Answered:
+        """Do it. A `broken` one is answered with 500 although it was done."""
         account = self._account(asked)
         raw = _raw_params(asked, operation)
         params = operation.params.read(raw)
+        if operation.run is transfers.create:
+            self._troubles.before_transfer(params)
         if not operation.writes:
             with self._store.reading() as transaction:
-                return _run(operation, Call(transaction, account, params, args, asked.origin))
-        if asked.key is None:
+                answered = _run(operation, Call(transaction, account, params, args, asked.origin))
+        elif asked.key is None:
             with self._store.writing() as transaction:
                 transaction.cause = {"id": asked.request_id, "idempotency_key": None}
-                return _run(operation, Call(transaction, account, params, args, asked.origin))
-        key = idempotency.key_for(account, operation.api, asked.key, asked.method, asked.path, raw)
-        return self._once(asked, operation, key, params, args)
+                answered = _run(operation, Call(transaction, account, params, args, asked.origin))
+        else:
+            key = idempotency.key_for(account, operation.api, asked.key, asked.method, asked.path, raw)
+            return self._once(asked, operation, key, params, args, broken)
+        return _BROKEN_ANSWER if broken else answered
 
     def _once(self, asked: Asked, operation: Operation, key: idempotency.Key, params: Json,
-              args: dict[str, str]) -> Answered:  # fmt: skip
+              args: dict[str, str], broken: bool) -> Answered:  # fmt: skip
         """Execute under an idempotency key, or repeat what was answered under it before."""
         with self._in_flight.claim(key), self._store.writing() as transaction:
             transaction.cause = {"id": asked.request_id, "idempotency_key": asked.key}
@@ -113,10 +128,12 @@ class Api:
             if kept is not None:
                 return _repeat(operation, call, kept)
             answered = _attempt(operation, call)
+            if broken and operation.api == "v1":
+                answered = _BROKEN_ANSWER
             if operation.api == "v1" or answered.status == 200:
                 stored = idempotency.Kept(answered.status, answered.body, asked.request_id)
                 idempotency.keep(transaction, key, stored)
-            return answered
+            return _BROKEN_ANSWER if broken else answered
 
     def _check_key(self, asked: Asked) -> None:
         scheme, _, given = asked.headers.get("authorization", "").partition(" ")
@@ -142,6 +159,9 @@ class Api:
                     code="account_invalid",
                 )
         return wanted
+
+
+_BROKEN_ANSWER = Answered(500, _BROKEN, {})
 
 
 def _run(operation: Operation, call: Call) -> Answered:

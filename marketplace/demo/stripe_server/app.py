@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory
@@ -16,6 +20,7 @@ from marketplace.i18n import gettext, ngettext
 
 ROOT = Path(__file__).parents[3]
 LARGEST_BODY = 1_000_000  # bytes
+HANGS_FOR = 60  # seconds of real time
 
 
 def create_app(store: Store, keys: frozenset[str]) -> Flask:
@@ -30,6 +35,8 @@ def create_app(store: Store, keys: frozenset[str]) -> Flask:
     @app.route("/v2/<path:_>", methods=["GET", "POST", "DELETE"])
     def stripe_api(_: str) -> Response:
         answered = api.answer(_asked())
+        if answered.trouble in ON_THE_WAY:
+            return ON_THE_WAY[answered.trouble]()
         return Response(
             written(answered.body),
             answered.status,
@@ -58,6 +65,36 @@ def create_app(store: Store, keys: frozenset[str]) -> Flask:
     app.register_blueprint(bank_pages(store))
     app.register_blueprint(practice_pages(store))
     return app
+
+
+def _hang_up() -> Response:
+    """End the connection without an answer."""
+    door: socket.socket = request.environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):
+        door.shutdown(socket.SHUT_RDWR)
+    return Response(status=500)
+
+
+def _hang() -> Response:
+    """Let the caller wait, longer than it has patience."""
+    time.sleep(HANGS_FOR)
+    return _hang_up()
+
+
+def _garbage() -> Response:
+    """What a broken proxy would say."""
+    said = "<!doctype html><title>Welcome</title><h1>It works!</h1>"
+    return Response(said, mimetype="text/html")
+
+
+# What happens to an answer on its way, by the kind of the fault.
+ON_THE_WAY: dict[str, Callable[[], Response]] = {
+    "drop_before": _hang_up,
+    "drop_after": _hang_up,
+    "hang_before": _hang,
+    "hang_after": _hang,
+    "garbage": _garbage,
+}
 
 
 def _asked() -> Asked:

@@ -15,6 +15,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
+from marketplace.demo.stripe_server import faults
 from marketplace.demo.stripe_server.errors import Json
 from marketplace.demo.stripe_server.store import Store, Transaction, written
 
@@ -43,6 +44,7 @@ class PostOffice:
         self._queue: collections.deque[sqlite3.Row] = collections.deque()
         self._out: set[int] = set()
         self._resting: dict[str, float] = {}
+        self.new_secret: str | None = None
         self._wake, self._ended = threading.Event(), threading.Event()
         self._postmen = [Postman(self, number) for number in range(_POSTMEN)]
         store.when_committed("delivery", self._wake.set)
@@ -99,6 +101,8 @@ class PostOffice:
     def _due(self) -> list[sqlite3.Row]:
         resting = [name for name, until in self._resting.items() if until > time.time()]
         with self._store.reading() as transaction:
+            rolled = faults.standing(transaction, "secret_rolled")
+            self.new_secret = rolled.detail["secret"] if rolled else None
             rows = transaction.rows(
                 "SELECT delivery.id, event, listener, tries, url, secret, object.body"
                 " FROM delivery JOIN listener ON listener.id = delivery.listener"
@@ -148,7 +152,11 @@ class Postman(threading.Thread):
         parts = urlsplit(url)
         connection = self._connections.setdefault(f"{parts.scheme}://{parts.netloc}", _connect(url))
         # The listener's tolerance is measured by real time, so the signature carries real time.
-        signature = WebhookSignature.generate_signature_header(payload, secret, int(time.time()))
+        now, rolled = int(time.time()), self._office.new_secret
+        signature = WebhookSignature.generate_signature_header(payload, rolled or secret, now)
+        if rolled:  # While a secret is being replaced, Stripe signs with both, the new one first.
+            old = WebhookSignature.generate_signature_header(payload, secret, now)
+            signature += "," + old.split(",", 1)[1]
         headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signature,
                    "User-Agent": "Stripe/1.0 (local)"}  # fmt: skip
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

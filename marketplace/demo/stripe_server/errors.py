@@ -19,10 +19,12 @@ class StripeRefusal(Exception):
         param: str | None = None,
         type: str = "invalid_request_error",
         stored: bool = True,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.stored = stored
+        self.headers = headers or {}
         self._said = {"code": code, "message": message, "param": param, "type": type}
 
     @property

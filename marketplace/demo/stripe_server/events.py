@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 
 from marketplace import clock
-from marketplace.demo.stripe_server import moments
+from marketplace.demo.stripe_server import moments, posting
 from marketplace.demo.stripe_server.errors import Json, missing
 from marketplace.demo.stripe_server.lists import Condition, during, page, page_v2
 from marketplace.demo.stripe_server.operations import Call
@@ -84,11 +83,7 @@ def _hand_out(transaction: Transaction, event: Json, kind: str, account: str, he
     transaction.add(event, account, kind, moments.now())
     if clock.shared().timestamp() - moments.now() > _NEWS_FOR:
         return
-    transaction.news.update(["delivery"] if listeners else [])
-    for listener in listeners:
-        transaction.run(
-            "INSERT INTO delivery (event, listener, due) VALUES (?, ?, ?)", event["id"], listener, time.time()
-        )
+    posting.post(transaction, event, kind, account, listeners)
 
 
 def _wants(enabled: list[str], type: str) -> bool:

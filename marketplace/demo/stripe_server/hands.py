@@ -116,6 +116,22 @@ def arm(base: str, kind: str, target: str = "*", times: int | None = 1) -> None:
     _press(base, "/practice/faults", {"kind": kind, "target": target, "times": str(times or "")})
 
 
+def clear_faults(base: str) -> None:
+    """Clear all switches; what they held back is delivered."""
+    _press(base, "/practice/faults/clearing", {})
+
+
+def armed(base: str) -> list[dict[str, object]]:
+    """The switches, the armed ones first: `id`, `kind`, `target`, `left`, `struck` and `detail` of each."""
+    found: list[dict[str, object]] = json.loads(_get(base, "/practice/faults.json"))
+    return found
+
+
+def prune_keys(base: str) -> None:
+    """Have Stripe forget all idempotency keys now."""
+    _press(base, "/practice/keys/pruning", {})
+
+
 def _press(base: str, path: str, answers: Mapping[str, str]) -> str:
     with Visitor(base) as visitor:
         return visitor.submit(urljoin(base, path), answers)
@@ -131,10 +147,14 @@ def rest(base: str, patience: float = 60.0) -> None:
 
 
 def _due(base: str) -> int:
+    return int(json.loads(_get(base, "/healthz"))["due"])
+
+
+def _get(base: str, path: str) -> bytes:
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=30)
-    connection.request("GET", "/healthz")
+    connection.request("GET", path)
     try:
-        return int(json.loads(connection.getresponse().read())["due"])
+        return connection.getresponse().read()
     finally:
         connection.close()
 

@@ -75,6 +75,11 @@ def keep(transaction: Transaction, key: Key, kept: Kept) -> None:
     )  # fmt: skip
 
 
+def prune(transaction: Transaction) -> None:
+    """Forget all keys, as Stripe may once they are a day old: the same key executes again."""
+    transaction.run("DELETE FROM idempotency")
+
+
 class InFlight:
     """The keys whose first request is still being answered."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -189,6 +190,7 @@ def bank_account(account: str, currency: str, country: str, routing: str, last4:
         "country": country,
         "currency": currency,
         "default_for_currency": True,
+        "fingerprint": hashlib.sha256(f"{country}:{routing}:{last4}".encode()).hexdigest()[:16],
         "last4": last4,
         "metadata": {},
         "routing_number": routing,

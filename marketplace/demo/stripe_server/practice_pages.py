@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from marketplace.demo.stripe_server import bank_debits, disputes, faults, moments
+from marketplace.demo.stripe_server import bank_debits, disputes, moments
 from marketplace.demo.stripe_server.errors import Json, StripeRefusal
 from marketplace.demo.stripe_server.hosted_pages import shown
 from marketplace.demo.stripe_server.practice_accounts import add_account_pages
+from marketplace.demo.stripe_server.practice_week import add_week_pages
 from marketplace.demo.stripe_server.store import PLATFORM, Store, Transaction
 from marketplace.errors import Invalid
 from marketplace.i18n import day as shown_day
@@ -58,20 +59,7 @@ def practice_pages(store: Store) -> Blueprint:
             bank_debits.fail(transaction, id)
         return redirect(url_for(".show_disputes"), 303)
 
-    @pages.post("/faults")
-    def arm() -> AnyResponse:
-        given = request.form.to_dict()
-        times = given.get("times", "1")
-        if given.get("kind") not in faults.KINDS or not (times == "" or times.isdecimal()):
-            raise Invalid(_("Choose a fault from the list, and how often it strikes in digits."))
-        if times and not 1 <= int(times) <= faults.MOST:
-            raise Invalid(_("A fault strikes from 1 to %(most)s times.", most=faults.MOST))
-        with store.writing() as transaction:
-            faults.arm(
-                transaction, given["kind"], given.get("target") or faults.ANY, int(times) if times else None
-            )
-        return redirect(url_for(".show_disputes"), 303)
-
+    add_week_pages(pages, store)
     add_account_pages(pages, store)
 
     @pages.errorhandler(StripeRefusal)

@@ -107,6 +107,11 @@ CREATE TABLE IF NOT EXISTS delivery (
 );
 CREATE INDEX IF NOT EXISTS delivery_waiting ON delivery (due, id) WHERE answered IS NULL;
 CREATE INDEX IF NOT EXISTS delivery_by_event ON delivery (event);
+CREATE TABLE IF NOT EXISTS held_event (
+    id    INTEGER PRIMARY KEY,
+    event TEXT NOT NULL UNIQUE,
+    fault INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS onboarding (
     token   TEXT PRIMARY KEY,
     account TEXT NOT NULL,

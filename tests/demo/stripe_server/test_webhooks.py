@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 import stripe
 
+from marketplace import clock
+from marketplace.demo.stripe_server import hands
 from tests.demo.stripe_server.harness import Handle, start_stripe, until
 from tests.demo.stripe_server.people import Platform
 
@@ -172,3 +175,77 @@ def test_what_was_not_delivered_is_delivered_after_a_crash(
     local.start_again()
     until(lambda: listener.events("platform"))
     assert [event.data.object.id for event in listener.events("platform")] == [made.id]
+
+
+def create(platform: Platform, name: str) -> str:
+    return platform.client.v1.customers.create({"name": name}).id
+
+
+@pytest.mark.parametrize(("kind", "times"), [("hook_twice", 2), ("hook_flood", 15)])
+def test_an_event_may_come_more_than_once(
+    platform: Platform, listener: Listener, kind: str, times: int
+) -> None:
+    hands.arm(platform.local.url, kind, "customer.created")
+    create(platform, "first")
+    create(platform, "second")
+    until(lambda: len(listener.got) == times + 1)
+    names = [event.data.object.name for event in listener.events("platform")]
+    assert (names.count("first"), names.count("second")) == (times, 1)
+    assert len({event.id for event in listener.events("platform")}) == 2
+
+
+def test_one_change_may_come_under_two_ids(platform: Platform, listener: Listener) -> None:
+    hands.arm(platform.local.url, "hook_two_ids")
+    made = create(platform, "once")
+    until(lambda: len(listener.got) == 2)
+    events = listener.events("platform")
+    assert {event.data.object.id for event in events} == {made}
+    assert len({event.id for event in events}) == 2
+    assert len(platform.client.v1.events.list({"type": "customer.created"}).data) == 2
+
+
+def test_a_lost_event_stays_in_the_list(platform: Platform, listener: Listener) -> None:
+    hands.arm(platform.local.url, "hook_lost")
+    create(platform, "lost")
+    create(platform, "told")
+    until(lambda: listener.got)
+    assert [event.data.object.name for event in listener.events("platform")] == ["told"]
+    assert len(platform.client.v1.events.list({"type": "customer.created"}).data) == 2
+
+
+def test_a_late_event_comes_an_hour_later_by_the_clock(platform: Platform, listener: Listener) -> None:
+    hands.arm(platform.local.url, "hook_late")
+    create(platform, "late")
+    create(platform, "told")
+    until(lambda: listener.got)
+    assert [event.data.object.name for event in listener.events("platform")] == ["told"]
+    clock.advance(timedelta(hours=1))
+    until(lambda: len(listener.got) == 2)
+
+
+def test_events_may_come_with_the_newest_first(platform: Platform, listener: Listener) -> None:
+    hands.arm(platform.local.url, "hook_reordered", times=3)
+    for name in "abcd":
+        create(platform, name)
+    until(lambda: len(listener.got) == 4)
+    names = [event.data.object.name for event in listener.events("platform")]
+    assert [name for name in names if name != "d"] == ["c", "b", "a"]
+
+
+def test_clearing_lets_go_what_was_held_back(platform: Platform, listener: Listener) -> None:
+    hands.arm(platform.local.url, "hook_reordered", times=5)
+    create(platform, "held")
+    hands.clear_faults(platform.local.url)
+    until(lambda: listener.got)
+
+
+def test_while_a_secret_is_replaced_both_sign(platform: Platform, listener: Listener) -> None:
+    hands.arm(platform.local.url, "secret_rolled")
+    create(platform, "signed")
+    until(lambda: listener.got)
+    _path, body, signature = listener.got[0]
+    assert signature.count("v1=") == 2
+    detail: Any = hands.armed(platform.local.url)[0]["detail"]
+    client = stripe.StripeClient("sk_test_local")
+    for secret in (SECRETS["platform"], detail["secret"]):
+        assert client.construct_event(body, signature, secret).type == "customer.created"

@@ -17,6 +17,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from stdnum import iban
+
 PREFIX = "MARKETPLACE_"
 ENVIRONMENTS = ("development", "demo", "production", "test")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -42,6 +44,18 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True)
+class ClientBank:
+    """The operator's account for clients' money, as clients write it on a wire."""
+
+    holder: str
+    bank: str
+    number: str
+    """IBAN or account number, without spaces, as the bank's statements name it."""
+    code: str
+    """BIC or routing number."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,9 @@ class Settings:
 
     refund_limit: int
     """What one person of finance may release of one project's refunds, in minor units; above it, two."""
+
+    client_bank: ClientBank | None
+    """The account for clients' money; None offers clients no wire."""
 
     session_idle_hours: int
     session_absolute_hours: int
@@ -221,6 +238,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         books_currency=reader.choice("BOOKS_CURRENCY", "USD", ("USD",)),
         fee_bps=reader.integer("FEE_BPS", 2000, 0, 10_000),
         refund_limit=reader.integer("REFUND_LIMIT", 1_000_000, 0, 10**12),
+        client_bank=_client_bank(reader),
         session_idle_hours=reader.integer("SESSION_IDLE_HOURS", 12, 1, 24 * 7),
         session_absolute_hours=reader.integer("SESSION_ABSOLUTE_HOURS", 24 * 7, 1, 24 * 90),
         trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, 0, 10),
@@ -329,6 +347,23 @@ def _stripe_key(reader: _Reader) -> str | None:
     if key is not None and not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
         reader.refuse(f"{PREFIX}STRIPE_KEY must be a secret or restricted key of Stripe (sk_… or rk_…).")
     return key
+
+
+def _client_bank(reader: _Reader) -> ClientBank | None:
+    value = reader.text("CLIENT_BANK")
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split("|")]
+    if len(parts) != 4 or not all(parts):
+        reader.refuse(
+            f"{PREFIX}CLIENT_BANK must be holder|bank|account number or IBAN|BIC or routing number."
+        )
+        return None
+    holder, bank, number, code = parts
+    number = number.replace(" ", "")
+    if number[:2].isalpha() and not iban.is_valid(number):
+        reader.refuse(f"{PREFIX}CLIENT_BANK names an IBAN whose check digits are wrong.")
+    return ClientBank(holder, bank, number, code)
 
 
 def _optional_path(value: str | None) -> Path | None:

@@ -200,6 +200,7 @@ def _settle_environment(port: int) -> Path:
         MARKETPLACE_LEGAL_ADDRESS="1 Example Street|New York, NY 10001|United States",
         MARKETPLACE_TAX_NUMBER="00-0000000",
         MARKETPLACE_TAX_REASON="No tax is charged: services of experts to a business, in a demonstration.",
+        MARKETPLACE_CLIENT_BANK="Marginalia Client Money|Example Bank|440600098765|EXAMUS33",
         MARKETPLACE_BASE_URL=f"http://localhost:{port}",
         MARKETPLACE_CLOCK_FILE=str(data / "clock.json"),
         MARKETPLACE_STRIPE_API_BASE=f"http://127.0.0.1:{port + 1}",

@@ -61,6 +61,7 @@ def name_of(code: str) -> str:
         "1150": _("Payouts in transit"),
         "2010": _("Client funds, free"),
         "2020": _("Client funds, reserved"),
+        "2030": _("Unapplied cash"),
         "2100": _("Owed to experts"),
         "2110": _("Transfers in flight"),
         "2120": _("Disputed time"),
@@ -107,6 +108,12 @@ def project_funds(project: uuid.UUID) -> Account:
 def project_reserved(project: uuid.UUID) -> Account:
     """2020: a client's money that contracts of the project hold."""
     return Account("2020", f"project:{project}:reserved")
+
+
+def unapplied(source: str) -> Account:
+    """2030: clients' money that a bank line (`statement_line:<id>`) brought, or that lay on a bank account
+    from the beginning, and that nobody has said what it is for."""
+    return Account("2030", f"{source}:unapplied")
 
 
 def expert_payable(person: uuid.UUID) -> Account:

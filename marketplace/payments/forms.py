@@ -10,9 +10,9 @@ from wtforms.validators import InputRequired, Length
 
 from marketplace import clock
 from marketplace.i18n import lazy
-from marketplace.payments import words
+from marketplace.payments import wires, words
 from marketplace.payments.refunds import words as refund_words
-from marketplace.payments.states import Rail, WayOut
+from marketplace.payments.states import AT_STRIPE, Rail, WayOut
 from marketplace.settings import current
 from marketplace.web import Form, day_field, money_field
 
@@ -30,7 +30,8 @@ class FundForm(Form):
         """The form in the project's currency."""
         form = cls()
         form.amount.currency = currency
-        form.rail.choices = [(rail.value, words.rail(rail)) for rail in (Rail.BANK_TRANSFER, Rail.CARD)]
+        rails = (*AT_STRIPE, *([Rail.WIRE] if wires.account_for(currency) else []))
+        form.rail.choices = [(rail.value, words.rail(rail)) for rail in rails]
         return form
 
 

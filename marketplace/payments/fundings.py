@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -24,7 +25,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.notifications import notify
-from marketplace.payments import facts, fees, words
+from marketplace.payments import facts, fees, wires, words
 from marketplace.payments.asking import ask_once
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding, StripeCustomer
@@ -116,29 +117,25 @@ class _Order:
 
 def _unfinished(session: Session, project: Project, amount: int, rail: Rail) -> Funding | None:
     return session.scalars(
-        sa.select(Funding).where(
+        sa.select(Funding)
+        .where(
             Funding.project_id == project.id,
             Funding.amount == amount,
             Funding.rail == rail,
             Funding.state.in_(UNFINISHED),
         )
+        .order_by(Funding.id)
+        .limit(1)
     ).one_or_none()
 
 
 def _new_funding(session: Session, actor: Actor, project: Project, amount: int, rail: Rail) -> Funding:
     now = clock.now()
+    if rail is Rail.WIRE:
+        return wires.request(session, actor, _asked(actor, project, amount, rail, now))
     quote = fees.quote(amount, project.currency, rail, now.date())
-    funding = Funding(
-        project=project,
-        organization_id=project.organization_id,
-        currency=project.currency,
-        amount=amount,
-        charge_amount=quote.charge,
-        rail=rail,
-        state=FundingState.PREPARED,
-        created_by=actor.id,
-        created_at=now,
-    )
+    funding = _asked(actor, project, amount, rail, now)
+    funding.charge_amount, funding.state = quote.charge, FundingState.PREPARED
     session.add(funding)
     session.flush()
     audit.record(
@@ -146,6 +143,18 @@ def _new_funding(session: Session, actor: Actor, project: Project, amount: int, 
         project=project.public_id, amount=amount, charge_amount=quote.charge, rail=rail.value,
     )  # fmt: skip
     return funding
+
+
+def _asked(actor: Actor, project: Project, amount: int, rail: Rail, now: datetime) -> Funding:
+    return Funding(
+        project=project,
+        organization_id=project.organization_id,
+        currency=project.currency,
+        amount=amount,
+        rail=rail,
+        created_by=actor.id,
+        created_at=now,
+    )
 
 
 @use_case
@@ -158,6 +167,8 @@ def _order(session: Session, actor: Actor, public_id: uuid.UUID) -> _Order:
     if funding is None:
         raise NotFound(_("There is no such payment, or it is not yours to see."))
     actor.require(Role.CLIENT_ADMIN, organization_id=funding.organization_id)
+    if funding.rail is Rail.WIRE:
+        raise Refused(_("This is paid by wire from your bank, not at Stripe. Its page says where to."))
     organization = session.get_one(Organization, funding.organization_id)
     customer = session.get(StripeCustomer, organization.id)
     return _Order(

@@ -10,10 +10,15 @@ from marketplace.moves import S, Stateful, change
 
 
 class Rail(StrEnum):
-    """How a client pays: a card at once, or a bank transfer that settles days later."""
+    """How a client pays: a card at once, a bank transfer to Stripe that settles days later, or a wire to the
+    operator's own account for clients' money."""
 
     CARD = "card"
     BANK_TRANSFER = "bank_transfer"
+    WIRE = "wire"
+
+
+AT_STRIPE = (Rail.BANK_TRANSFER, Rail.CARD)
 
 
 class FundingState(StrEnum):
@@ -114,7 +119,8 @@ class SweepState(StrEnum):
 
 
 # What Stripe reports is recorded even when it comes late: a session that we took for expired or failed
-# may turn out paid, and a payout that was paid may come back.
+# may turn out paid, and a payout that was paid may come back. A wire is open again when its bank line was
+# somebody else's.
 FUNDING: Mapping[FundingState, frozenset[FundingState]] = {
     FundingState.PREPARED: frozenset({FundingState.OPEN, FundingState.EXPIRED}),
     FundingState.OPEN: frozenset(
@@ -123,7 +129,7 @@ FUNDING: Mapping[FundingState, frozenset[FundingState]] = {
     FundingState.PROCESSING: frozenset({FundingState.PAID, FundingState.FAILED}),
     FundingState.FAILED: frozenset({FundingState.PAID}),
     FundingState.EXPIRED: frozenset({FundingState.PAID}),
-    FundingState.PAID: frozenset(),
+    FundingState.PAID: frozenset({FundingState.OPEN}),
 }
 
 BATCH: Mapping[BatchState, frozenset[BatchState]] = {

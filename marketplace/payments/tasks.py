@@ -123,6 +123,7 @@ def _unsettled_fundings(session: Session) -> list[str]:
         sa.select(Funding.session_id)
         .where(
             Funding.state.in_((FundingState.OPEN, FundingState.PROCESSING)),
+            Funding.session_id.is_not(None),
             sa.func.coalesce(Funding.looked_at, Funding.created_at) <= clock.now() - LOOK_AGAIN,
         )
         .order_by(sa.func.random())

@@ -8,7 +8,11 @@ from marketplace.payments.states import Blocker, FundingState, ItemState, Rail, 
 
 def rail(value: Rail) -> str:
     """A way of paying."""
-    return {Rail.CARD: _("Card"), Rail.BANK_TRANSFER: _("Bank transfer")}[value]
+    return {
+        Rail.CARD: _("Card"),
+        Rail.BANK_TRANSFER: _("Bank transfer"),
+        Rail.WIRE: _("Wire to our own account"),
+    }[value]
 
 
 def funding(state: FundingState) -> str:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.errors import NotFound
+from marketplace import audit
+from marketplace.actor import FINANCE, Actor
+from marketplace.db import use_case
+from marketplace.errors import NotFound, Refused
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.money import Money
-from marketplace.reconciliation.models import BankAccount, BankStatement
-from marketplace.reconciliation.states import StatementState
+from marketplace.reconciliation.models import BankAccount, BankStatement, StatementLine
+from marketplace.reconciliation.states import LineState, StatementState
 
 IN_ORDER = (BankStatement.from_on, BankStatement.to_on, BankStatement.id)
 
@@ -64,6 +66,29 @@ def opening_source(account: BankAccount) -> str:
     return f"bank_account:{account.public_id}"
 
 
+@use_case
+def hold_client_money(session: Session, actor: Actor, public_id: uuid.UUID, *, clients: bool) -> BankAccount:
+    """Say whose money the account holds. Raises Refused once something of it is booked, which stays so."""
+    actor.require(*FINANCE)
+    account = session.scalar(sa.select(BankAccount).filter_by(public_id=public_id).with_for_update())
+    if account is None:
+        raise NotFound(_("There is no such bank account."))
+    if opening_of(session, account).booked or is_booked(session, account):
+        raise Refused(
+            _("Something of this account is booked already. Undo that first, then say whose money it holds.")
+        )
+    account.client_money = clients
+    session.flush()
+    audit.record(session, actor, "holds", "bank_account", account.public_id, client_money=clients)
+    return account
+
+
+def is_booked(session: Session, account: BankAccount) -> bool:
+    """Is one of its lines booked?"""
+    booked = sa.select(StatementLine.id).filter_by(bank_account_id=account.id, state=LineState.MATCHED)
+    return session.scalar(booked.limit(1)) is not None
+
+
 def opening_of(session: Session, account: BankAccount) -> Opening:
     """The opening balance. Without a statement that adds up, what is booked is taken for what was held."""
     first = first_statement(session, account)
@@ -72,7 +97,8 @@ def opening_of(session: Session, account: BankAccount) -> Opening:
         .join(JournalEntry, JournalEntry.id == Posting.entry_id)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
         .where(
-            JournalEntry.source == opening_source(account), LedgerAccount.code == chart.bank_operating().code
+            JournalEntry.source == opening_source(account),
+            LedgerAccount.code == account.ledger_account.code,
         )
     )
     return Opening(account, (first.opening or 0) if first else int(booked or 0), int(booked or 0))

@@ -64,7 +64,8 @@ def book_line(
 
 @use_case
 def book_opening(session: Session, actor: Actor, account_public_id: uuid.UUID) -> JournalEntry:
-    """Book what the bank account held when its first statement began, as the operator's own money.
+    """Book what the bank account held when its first statement began, as the operator's own money; on the
+    account for clients' money, as unapplied.
 
     An earlier statement may come in later; then the difference is booked. Raises Refused when there is none.
     """
@@ -78,13 +79,14 @@ def book_opening(session: Session, actor: Actor, account_public_id: uuid.UUID) -
     if not opening.rest:
         raise Refused(_("There is nothing to book: the ledger begins with what the first statement says."))
     source = bank_accounts.opening_source(account)
+    whose = chart.unapplied(source) if account.client_money else chart.owner_capital()
     entry = ledger.post(
         session,
         actor,
         source=source,
         event=_opened(session, source),
         currency=account.currency,
-        lines=[(chart.bank_operating(), opening.rest.amount), (chart.owner_capital(), -opening.rest.amount)],
+        lines=[(account.ledger_account, opening.rest.amount), (whose, -opening.rest.amount)],
         occurred_at=clock.midnight(first.from_on, settings.current().books_zone.key),
         memo=_("Opening balance of the bank account"),
     )

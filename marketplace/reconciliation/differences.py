@@ -15,7 +15,7 @@ from marketplace.reconciliation import sql
 from marketplace.reconciliation.bank_accounts import all_accounts, last_statement, opening_of, opening_source
 from marketplace.reconciliation.models import BankAccount, StatementLine, StripeBalance
 from marketplace.reconciliation.states import NOT_EXPLAINED, Kind
-from marketplace.reconciliation.subjects import BANK_SIDE, STRIPE_SIDE
+from marketplace.reconciliation.subjects import BANK_SIDES, STRIPE_SIDE
 
 Remainder = tuple[Kind, str, str, int]
 
@@ -49,7 +49,7 @@ class StripeSide:
 
 @dataclass(frozen=True)
 class BankPart:
-    """What ledger 1010 says of one bank account against the closing balance of its last statement.
+    """What ledger 1010, or 1020, says of one bank account against the closing balance of its last statement.
 
     In minor units, up to `as_of`. `unexplained` are bank lines that nothing explains, `opening` what the
     account held before its first statement and nobody booked.
@@ -78,15 +78,18 @@ class BankPart:
 
 @dataclass(frozen=True)
 class BankSide:
-    """All of ledger 1010 in one currency against its bank accounts, in minor units.
+    """All of ledger 1010, or of 1020, in one currency against its bank accounts, in minor units.
 
-    `in_transit` is what left Stripe and is not on a statement.
+    `in_transit` is what left Stripe and is not on a statement; `not_shown` what was booked on 1020 and is on
+    none yet.
     """
 
     currency: str
     ledger: int
     in_transit: int
     parts: list[BankPart]
+    code: str = chart.bank_operating().code
+    not_shown: int = 0
 
     @property
     def bank(self) -> int:
@@ -117,7 +120,7 @@ class BankSide:
     @property
     def remainder(self) -> int:
         """What no single line explains."""
-        return self.difference + self.unexplained + self.opening
+        return self.difference + self.unexplained + self.opening - self.not_shown
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,10 @@ ACCOUNTS = (
 )
 DIFFERS = ACCOUNTS.c.ledger - ACCOUNTS.c.newer != ACCOUNTS.c.stripe
 
+NOT_SHOWN_YET = sa.text(f"""
+    WITH {sql.NOT_ON_STATEMENT} SELECT currency, sum(amount) FROM not_on_statement GROUP BY currency
+""")  # noqa: S608
+
 # By bank account: what the ledger says of its explained lines, and the sum of those that nothing explains.
 EXPLAINED = sa.text("""
     SELECT s.bank_account_id, sum(p.amount)
@@ -237,17 +244,20 @@ def stripe_sides(session: Session) -> list[StripeSide]:
 
 
 def bank_sides(session: Session) -> list[BankSide]:
-    """One for each currency."""
+    """One for each currency, and one more where there is an account for clients' money."""
     parts = bank_parts(session)
-    return [
-        BankSide(
-            currency,
-            ledger=_code(session, chart.bank_operating().code, currency),
-            in_transit=_code(session, chart.payouts_in_transit().code, currency),
-            parts=[part for part in parts if part.currency == currency],
-        )
-        for currency in currencies(session)
-    ]
+    not_shown = {currency: int(amount) for currency, amount in session.execute(NOT_SHOWN_YET)}
+    sides = []
+    for currency in currencies(session):
+        own = [part for part in parts if part.currency == currency and not part.account.client_money]
+        clients = [part for part in parts if part.currency == currency and part.account.client_money]
+        operating, client = chart.bank_operating().code, chart.bank_client().code
+        in_transit = _code(session, chart.payouts_in_transit().code, currency)
+        sides.append(BankSide(currency, _code(session, operating, currency), in_transit, own))
+        if clients:
+            held = _code(session, client, currency)
+            sides.append(BankSide(currency, held, 0, clients, client, not_shown.get(currency, 0)))
+    return sides
 
 
 def differing_accounts() -> sa.Select[StripeBalance]:
@@ -281,13 +291,13 @@ def remainders(session: Session) -> list[Remainder]:
         for account in all_accounts(session)
         if (opening := opening_of(session, account)).rest
     ]
+    sides: list[tuple[str, StripeSide | BankSide]] = [
+        *((STRIPE_SIDE, side) for side in stripe_sides(session)),
+        *((BANK_SIDES[side.code], side) for side in bank_sides(session)),
+    ]
     drift = [
         (Kind.DRIFT, subject, side.currency, side.remainder)
-        for subject, sides in (
-            (STRIPE_SIDE, stripe_sides(session)),
-            (BANK_SIDE, bank_sides(session)),
-        )
-        for side in sides
+        for subject, side in sides
         if side.as_of and side.remainder
     ]
     return [*openings, *drift]

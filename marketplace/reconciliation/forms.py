@@ -33,6 +33,12 @@ class BookForm(Form):
     reason = StringField(_("Say what it is"), validators=[InputRequired(_("Fill this in."))])
 
 
+class ApplyForm(Form):
+    """For which request unapplied money came."""
+
+    reference = StringField(_("Reference of the request"), validators=[InputRequired(_("Fill this in."))])
+
+
 class UndoForm(Form):
     """Why a match was wrong."""
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace import audit, clock, ledger, settings, text
 from marketplace.actor import FINANCE, Actor
@@ -17,16 +17,22 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.chart import Account
 from marketplace.ledger.models import JournalEntry, Posting
-from marketplace.payments.models import Sweep
-from marketplace.payments.states import SweepState
+from marketplace.payments import wires
+from marketplace.payments.models import Funding, Sweep
+from marketplace.payments.states import Rail, SweepState
 from marketplace.reconciliation import open_items, sql
 from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, LineState, MatchState, move
 
 BY_HAND = 0
+# The reason of a match with an entry that was there before the bank's line, and stays when it is undone.
+WAS_BOOKED = "was_booked"
 MATCHING_LOCK = 700_703
 Pairs = set[tuple[int, int]]
 _STATE = StatementMatch.state
+BOOKED_BEFORE = sa.text(f"""
+    WITH {sql.NOT_ON_STATEMENT} SELECT posting_id FROM not_on_statement WHERE amount = :amount
+""")  # noqa: S608 (a part of our own)
 
 
 @use_case
@@ -67,14 +73,47 @@ def undo_match(session: Session, actor: Actor, public_id: uuid.UUID, note: str) 
     actor.require(*FINANCE)
     alone(session)
     match = _locked(session, public_id)
-    if match.leg != Leg.BANK:
+    if match.leg not in (Leg.BANK, Leg.APPLIED):
         raise Refused(_("Stripe's own ids made this match, so there is nothing to undo."))
+    _refuse_applied(session, match)
     if not text.line(note):
         raise Invalid(_("Say why, for whoever reads this later."), field="note")
     _let_go(session, actor, match, text.line(note))
     match.undone_by = actor.id
     open_items.refresh(session)
     return match
+
+
+@use_case
+def match_entry(
+    session: Session, actor: Actor, line_public_id: uuid.UUID, entry_public_id: uuid.UUID
+) -> StatementMatch:
+    """Say that a bank line is what an entry on its account booked before. Raises NotFound or Refused."""
+    actor.require(*FINANCE)
+    alone(session)
+    line = locked_line(session, line_public_id)
+    posting = next(
+        (each for each in booked_before(session, line) if each.entry.public_id == entry_public_id), None
+    )
+    if posting is None:
+        raise Refused(_("This entry is matched already, or is of another amount. Look again."))
+    match = new_match(session, MatchState.CONFIRMED, BY_HAND, ["by_hand", WAS_BOOKED], by=actor.id)
+    session.add(StatementMatchLine(match_id=match.id, leg=Leg.BANK, live=True, statement_line_id=line.id))
+    session.flush()
+    explain(session, match, line, posting.entry)
+    audit.record(session, actor, "matched", "statement_line", line.public_id, entry=posting.entry.public_id)
+    open_items.refresh(session)
+    return match
+
+
+def booked_before(session: Session, line: StatementLine) -> list[Posting]:
+    """What was booked on the account for clients' money in the line's very amount, and is on no statement."""
+    if on_bank(line) != chart.bank_client():
+        return []
+    rows = session.execute(BOOKED_BEFORE, {"amount": line.amount})
+    ids = [row.posting_id for row in rows]
+    query = sa.select(Posting).where(sql.among(Posting.id, ids), Posting.currency == line.currency)
+    return list(session.scalars(query.options(joinedload(Posting.entry)).order_by(Posting.id)))
 
 
 def confirm_new(
@@ -155,14 +194,25 @@ def book(
         source=source,
         event=event,
         currency=line.currency,
-        lines=[(chart.bank_operating(), line.amount), (other, -line.amount)],
-        occurred_at=_moment_of(line),
+        lines=[(on_bank(line), line.amount), (other, -line.amount)],
+        occurred_at=moment_of(line),
         memo=memo,
     )
-    session.add(StatementMatchLine(match_id=match.id, leg=Leg.BANK, live=True, posting_id=_on_bank(entry).id))
+    explain(session, match, line, entry)
+    return entry
+
+
+def explain(session: Session, match: StatementMatch, line: StatementLine, entry: JournalEntry) -> None:
+    """Let the posting of an entry on the line's bank account be what explains the line."""
+    posting = _posting_on(entry, on_bank(line))
+    session.add(StatementMatchLine(match_id=match.id, leg=Leg.BANK, live=True, posting_id=posting.id))
     move(line, LineState.MATCHED)
     session.flush()
-    return entry
+
+
+def on_bank(line: StatementLine) -> Account:
+    """1010 or 1020: where the books keep the account of the line."""
+    return line.statement.account.ledger_account
 
 
 def locked_line(session: Session, public_id: uuid.UUID) -> StatementLine:
@@ -183,12 +233,19 @@ def locked_line(session: Session, public_id: uuid.UUID) -> StatementLine:
 
 
 def new_match(
-    session: Session, state: MatchState, number: int, reasons: list[str], *, by: int | None, note: str = ""
+    session: Session,
+    state: MatchState,
+    number: int,
+    reasons: list[str],
+    *,
+    by: int | None,
+    note: str = "",
+    leg: Leg = Leg.BANK,
 ) -> StatementMatch:
     """A match with the bank, without its lines yet."""
     match = StatementMatch(
         pass_number=number,
-        leg=Leg.BANK,
+        leg=leg,
         state=state,
         reasons=reasons,
         note=note,
@@ -247,15 +304,36 @@ def _let_go(session: Session, actor: Actor, match: StatementMatch, note: str | N
     match.undone_at = clock.now()
     for each in match.lines:
         each.live = False
-        if each.posting is not None:
+        if each.funding is not None and was_confirmed:
+            wires.open_again(session, actor, locked_request(session, each.funding.public_id))
+        if each.posting is not None and WAS_BOOKED not in match.reasons:
             _reverse(session, actor, match, each.posting, note or "")
     session.flush()
     for each in match.lines:
         if each.statement_line is not None:
-            _free(session, each.statement_line, was_confirmed)
+            if match.leg is Leg.BANK:
+                _free(session, each.statement_line, was_confirmed)
             audit.record(
                 session, actor, "unmatched", "statement_line", each.statement_line.public_id, note=note
             )
+
+
+def locked_request(session: Session, public_id: uuid.UUID) -> Funding:
+    """A client's request for a wire, locked and read anew. Raises NotFound."""
+    query = sa.select(Funding).filter_by(public_id=public_id, rail=Rail.WIRE).with_for_update(of=Funding)
+    found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound(_("There is no such request."))
+    return found
+
+
+def _refuse_applied(session: Session, match: StatementMatch) -> None:
+    """What was applied to a request is taken from there first."""
+    line = next((each.statement_line_id for each in match.lines if each.statement_line_id), None)
+    if match.leg is Leg.BANK and session.scalar(
+        sa.select(StatementMatchLine.id).filter_by(statement_line_id=line, leg=Leg.APPLIED, live=True)
+    ):
+        raise Refused(_("This money was applied to a request. Undo that first."))
 
 
 def _free(session: Session, line: StatementLine, was_confirmed: bool) -> None:
@@ -339,11 +417,10 @@ def _locked(session: Session, public_id: uuid.UUID) -> StatementMatch:
     return match
 
 
-def _on_bank(entry: JournalEntry) -> Posting:
-    key = chart.bank_operating().key
-    return next(posting for posting in entry.postings if posting.account.key == key)
+def _posting_on(entry: JournalEntry, account: Account) -> Posting:
+    return next(posting for posting in entry.postings if posting.account.key == account.key)
 
 
-def _moment_of(line: StatementLine) -> datetime:
+def moment_of(line: StatementLine) -> datetime:
     """A bank books by days: the beginning of that day in the books' zone."""
     return clock.midnight(line.booked_on, settings.current().books_zone.key)

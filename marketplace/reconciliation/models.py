@@ -11,9 +11,10 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
 from marketplace.accounts.models import Person
 from marketplace.db import Base, Key, Public, Word
+from marketplace.ledger import chart
 from marketplace.ledger.models import Posting
 from marketplace.money import Money
-from marketplace.payments.models import ConnectedPayout, Sweep
+from marketplace.payments.models import ConnectedPayout, Funding, Sweep
 from marketplace.reconciliation.states import ItemState, Kind, Leg, LineState, MatchState, StatementState
 
 
@@ -68,7 +69,10 @@ class SetAside:
 
 
 class BankAccount(Base, Public, SetAside):
-    """An account of the operator at a bank, known by the number that its statements carry."""
+    """An account of the operator at a bank, known by the number that its statements carry.
+
+    `client_money`: it holds clients' money, account 1020; else the operator's own, account 1010.
+    """
 
     __tablename__ = "bank_accounts"
     __table_args__ = (sa.UniqueConstraint("number", "currency"),)
@@ -77,6 +81,12 @@ class BankAccount(Base, Public, SetAside):
     number: Mapped[str]
     currency: Mapped[str]
     opened_at: Mapped[datetime]
+    client_money: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+
+    @property
+    def ledger_account(self) -> chart.Account:
+        """Where the books keep it."""
+        return chart.bank_client() if self.client_money else chart.bank_operating()
 
     @property
     def mask(self) -> str:
@@ -140,6 +150,7 @@ class StatementContent(Base):
 
 class StatementLine(Base, Public):
     """One line, signed as the account sees it; `line_key` makes it the same line in every file.
+    `creditor_ref` is what the payer gave as a structured reference.
 
     The key is unique in the account among the lines that are not set aside.
     """
@@ -158,6 +169,8 @@ class StatementLine(Base, Public):
     end_to_end: Mapped[str]
     counterparty: Mapped[str]
     text: Mapped[str]
+    creditor_ref: Mapped[str] = mapped_column(default="", server_default="")
+    counterparty_account: Mapped[str] = mapped_column(default="", server_default="")
     state: Mapped[LineState] = mapped_column(Word(LineState), default=LineState.IMPORTED)
 
     statement: Mapped[BankStatement] = relationship(back_populates="lines")
@@ -205,6 +218,7 @@ class StatementMatchLine(Base):
     posting_id: Mapped[int | None] = mapped_column(sa.ForeignKey("postings.id"))
     connected_payout_id: Mapped[int | None] = mapped_column(sa.ForeignKey("connected_payouts.id"))
     sweep_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sweeps.id"))
+    funding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("fundings.id"))
 
     match: Mapped[StatementMatch] = relationship(back_populates="lines")
     statement_line: Mapped[StatementLine | None] = relationship()
@@ -212,6 +226,7 @@ class StatementMatchLine(Base):
     posting: Mapped[Posting | None] = relationship()
     connected_payout: Mapped[ConnectedPayout | None] = relationship()
     sweep: Mapped[Sweep | None] = relationship()
+    funding: Mapped[Funding | None] = relationship()
 
 
 class OpenItem(Base, Public):

@@ -50,6 +50,15 @@ CURRENT = f"""
         WHERE s.state IN ('sent', 'paid') AND s.arrival_date IS NOT NULL
             AND NOT EXISTS (SELECT FROM statement_match_lines l WHERE l.sweep_id = s.id AND l.live)
         UNION ALL
+        SELECT
+            CASE WHEN CAST(occurred_at AT TIME ZONE :zone AS date) + {LATE} < CAST(:today AS date)
+                THEN 'missing_external' ELSE 'timing' END,
+            'entry:' || entry, currency, amount, CAST(occurred_at AT TIME ZONE :zone AS date)
+        FROM not_on_statement n WHERE EXISTS (
+            SELECT FROM bank_accounts b
+            WHERE b.client_money AND b.set_aside_at IS NULL AND b.currency = n.currency
+        )
+        UNION ALL
         SELECT 'unidentified', 'statement_line:' || public_id, currency, amount, booked_on
         FROM statement_lines WHERE state IN ('imported', 'proposed')
         UNION ALL
@@ -77,7 +86,7 @@ CURRENT = f"""
 """  # noqa: S608 (constants of our own)
 
 REFRESH = sa.text(f"""
-    WITH {sql.WAITING}, {sql.NAMED}, {sql.BOOKED}, {sql.UNCONFIRMED}, {CURRENT},
+    WITH {sql.WAITING}, {sql.NAMED}, {sql.BOOKED}, {sql.UNCONFIRMED}, {sql.NOT_ON_STATEMENT}, {CURRENT},
     resolved AS (
         UPDATE open_items o SET state = 'resolved', resolved_at = :now
         WHERE o.state = 'open' AND NOT EXISTS (
@@ -150,10 +159,12 @@ def what_to_do(kind: Kind) -> str:
     """What clears an item of the kind."""
     return {
         Kind.MISSING_INTERNAL: _("Find out what moved, and book it."),
-        Kind.MISSING_EXTERNAL: _("Look it up at Stripe by its id. Do not send anything again."),
+        Kind.MISSING_EXTERNAL: _(
+            "Look it up at Stripe by its id, or at the bank. Do not send anything again."
+        ),
         Kind.AMOUNT_MISMATCH: _("Compare both sides, then reverse the entry and book the right amount."),
         Kind.TIMING: _("Nothing. It clears itself when the bank's line comes in."),
-        Kind.UNIDENTIFIED: _("Match it with a sweep, or book it as what it is."),
+        Kind.UNIDENTIFIED: _("Match it with what it is of, or book it as what it is."),
         Kind.STATEMENT_GAP: _("Import the statement that lies between."),
         Kind.STATEMENT_CONTRADICTION: _("Get the file from the bank again and import it."),
         Kind.DRIFT: _("A line is missing on one side. Fetch from Stripe again, or import the statement."),

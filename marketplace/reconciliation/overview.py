@@ -45,7 +45,7 @@ class Overview:
         Two amounts that only cancel each other out do not tie.
         """
         stripe = any(s.difference or s.not_booked or s.not_shown for s in self.stripe)
-        bank = any(b.difference or b.unexplained or b.opening for b in self.bank)
+        bank = any(b.difference - b.not_shown or b.unexplained or b.opening for b in self.bank)
         return not (stripe or bank) and not self.off and not self.proposed and set(self.open) <= {Kind.TIMING}
 
 
@@ -116,9 +116,9 @@ def status(session: Session) -> dict[str, Any]:
             for s in found.stripe
         ],
         "bank": [
-            {"currency": b.currency, "ledger": b.ledger, "bank": b.bank, "in_transit": b.in_transit,
-             "difference": b.difference, "unexplained": b.remainder, "as_of": _iso(b.as_of),
-             "accounts": [
+            {"currency": b.currency, "code": b.code, "ledger": b.ledger, "bank": b.bank,
+             "in_transit": b.in_transit, "difference": b.difference, "unexplained": b.remainder,
+             "as_of": _iso(b.as_of), "accounts": [
                  {"account": p.account.mask, "ledger": p.ledger, "bank": p.bank, "difference": p.difference,
                   "unexplained": p.remainder, "as_of": _iso(p.as_of)}
                  for p in b.parts

@@ -1,7 +1,8 @@
 """The matching passes, in their fixed order. Each consumes what it matches; a tie is only proposed.
 
 1 ledger and Stripe by id; 2 a connected account's automatic payout and what it carries; 3 a sweep and a bank
-line by trace id; 4 a sweep and a bank line by amount, text and date.
+line by trace id; 4 a sweep and a bank line by amount, text and date; 6 and 7 a client's wire by its reference
+(`wires`), where what stays is kept as unapplied cash.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from marketplace.actor import SITE
 from marketplace.db import use_case
 from marketplace.payments.models import Sweep
 from marketplace.payments.states import SweepState
-from marketplace.reconciliation import matches, open_items, sql
+from marketplace.reconciliation import matches, open_items, sql, wires
 from marketplace.reconciliation.models import StatementLine
 from marketplace.reconciliation.states import NOT_EXPLAINED
 
@@ -95,7 +96,7 @@ class RunResult:
     @property
     def with_bank(self) -> int:
         """How many bank lines were matched."""
-        return self.confirmed[3] + self.confirmed[4]
+        return sum(self.confirmed[number] for number in (3, 4, *wires.PASSES))
 
 
 Rule = Callable[[StatementLine, Sweep], list[str]]
@@ -111,6 +112,7 @@ def run(session: Session) -> RunResult:
         confirmed[number] = _all_of(session, statement)
     for number, rule in ((3, by_trace), (4, by_text_and_date)):
         confirmed[number], proposed[number] = _with_bank(session, number, rule)
+    confirmed |= wires.run(session)
     opened, resolved = open_items.refresh(session)
     return RunResult(+confirmed, +proposed, opened, resolved)
 

@@ -162,5 +162,6 @@ def _things() -> tuple[LoaderOption, ...]:
     return (
         lines.joinedload(StatementMatchLine.statement_line),
         lines.joinedload(StatementMatchLine.sweep),
+        lines.joinedload(StatementMatchLine.funding),
         lines.joinedload(StatementMatchLine.posting),
     )

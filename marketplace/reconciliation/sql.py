@@ -78,6 +78,23 @@ BOOKED = """
     )
 """
 
+# What was booked on the account for clients' money and is on no statement: paid out by hand, or topped up.
+NOT_ON_STATEMENT = """
+    not_on_statement AS MATERIALIZED (
+        SELECT p.id AS posting_id, e.id AS entry_id, e.public_id AS entry, p.currency, p.amount, e.occurred_at
+        FROM postings p
+        JOIN journal_entries e ON e.id = p.entry_id
+        JOIN ledger_accounts a ON a.id = p.account_id AND a.code = '1020'
+        WHERE e.reverses_id IS NULL
+            AND NOT EXISTS (SELECT FROM journal_entries r WHERE r.reverses_id = e.id)
+            AND NOT EXISTS (
+                SELECT FROM statement_match_lines l
+                WHERE l.posting_id = p.id AND l.leg = 'bank' AND l.live
+            )
+            AND e.source NOT LIKE 'bank_account:%'
+    )
+"""
+
 # Postings by which the ledger says what Stripe holds, that no match explains, each beside the moment at which
 # that balance was fetched. An entry that was taken back before Stripe confirmed it asks for no explanation.
 UNCONFIRMED = """

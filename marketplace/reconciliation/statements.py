@@ -16,6 +16,7 @@ from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
+from marketplace.payments import wires
 from marketplace.reconciliation import formats, holding, matches, sql
 from marketplace.reconciliation.formats.shapes import ReadStatement, line_keys
 from marketplace.reconciliation.models import (
@@ -165,12 +166,18 @@ def _account(session: Session, statement: ReadStatement) -> BankAccount:
             number=statement.account,
             currency=statement.currency,
             opened_at=clock.now(),
+            client_money=_is_clients(statement),
         )
         .on_conflict_do_nothing()
     )
     return session.scalars(
         sa.select(BankAccount).filter_by(number=statement.account, currency=statement.currency)
     ).one()
+
+
+def _is_clients(statement: ReadStatement) -> bool:
+    ours = wires.account_for(statement.currency)
+    return ours is not None and ours.number == statement.account.replace(" ", "")
 
 
 def _known(session: Session, account: BankAccount, keys: list[str]) -> set[str]:

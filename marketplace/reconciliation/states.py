@@ -47,7 +47,8 @@ class Leg(StrEnum):
 
     LEDGER = "ledger"  # ledger and Stripe
     PAYOUT = "payout"  # Stripe and a payout
-    BANK = "bank"  # a payout, or a posting, and the bank
+    BANK = "bank"  # a payout, a client's request, or a posting, and the bank
+    APPLIED = "applied"  # unapplied cash and the client's request that it was for
 
 
 class ItemState(StrEnum):

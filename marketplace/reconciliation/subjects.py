@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from marketplace.accounts.models import Person
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry
 from marketplace.ledger.sources import link_for
 from marketplace.payments.models import ConnectedAccount
@@ -22,7 +23,8 @@ from marketplace.reconciliation.models import (
     StripeTransaction,
 )
 
-STRIPE_SIDE, BANK_SIDE = "stripe:balance", "bank:operating"
+STRIPE_SIDE = "stripe:balance"
+BANK_SIDES = {chart.bank_operating().code: "bank:operating", chart.bank_client().code: "bank:client"}
 
 
 class Subject(NamedTuple):
@@ -40,7 +42,8 @@ def named(session: Session, items: Iterable[OpenItem]) -> dict[str, Subject]:
         by_kind.setdefault(kind, []).append(rest)
     found = {
         STRIPE_SIDE: Subject(_("The balance at Stripe, account 1100"), ""),
-        BANK_SIDE: Subject(_("The money at the bank, account 1010"), ""),
+        BANK_SIDES["1010"]: Subject(_("The money at the bank, account 1010"), ""),
+        BANK_SIDES["1020"]: Subject(_("Clients’ money at the bank, account 1020"), ""),
     }
     for kind, ids in by_kind.items():
         if kind in _READERS:

@@ -17,6 +17,8 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
 from marketplace.ledger.models import Posting
 from marketplace.ledger.sources import Link
+from marketplace.money import Money
+from marketplace.payments import wires as client_wires
 from marketplace.payments.models import ConnectedPayout
 from marketplace.reconciliation import (
     bank_accounts,
@@ -30,11 +32,12 @@ from marketplace.reconciliation import (
     subjects,
     tasks,
     tracing,
+    wires,
     words,
 )
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.differences import explained
-from marketplace.reconciliation.forms import BookForm, ImportForm, ReasonForm, UndoForm
+from marketplace.reconciliation.forms import ApplyForm, BookForm, ImportForm, ReasonForm, UndoForm
 from marketplace.reconciliation.models import (
     BankStatement,
     OpenItem,
@@ -64,7 +67,8 @@ def _words() -> dict[str, object]:
 
 
 def _line_link(rest: str) -> Link:
-    return Link(_("Bank line"), url_for("reconciliation.line", public_id=rest))
+    line, _colon, _account = rest.partition(":")
+    return Link(_("Bank line"), url_for("reconciliation.line", public_id=line))
 
 
 def _statement_link(rest: str) -> Link:
@@ -72,7 +76,8 @@ def _statement_link(rest: str) -> Link:
 
 
 def _account_link(rest: str) -> Link:
-    return Link(_("Bank account"), url_for("reconciliation.bank_account", public_id=rest))
+    account, _colon, _unapplied = rest.partition(":")
+    return Link(_("Bank account"), url_for("reconciliation.bank_account", public_id=account))
 
 
 def _deposit_link(rest: str) -> Link:
@@ -212,6 +217,39 @@ def match_line(public_id: uuid.UUID, sweep: uuid.UUID) -> ResponseReturnValue:
     return _to("line", public_id=public_id)
 
 
+@bp.post("/lines/<uuid:public_id>/entries/<uuid:entry>")
+@guard(*FINANCE)
+def match_entry(public_id: uuid.UUID, entry: uuid.UUID) -> ResponseReturnValue:
+    """Match a bank line with what was booked before it came, by hand."""
+    matches.match_entry(db_session(), actor(), public_id, entry)
+    return _to("line", public_id=public_id)
+
+
+@bp.get("/unapplied")
+@guard(*FINANCE)
+def unapplied() -> ResponseReturnValue:
+    """Clients' money that no request names."""
+    lines = wires.unapplied(db_session())
+    return page("reconciliation/unapplied.html", lines=lines)
+
+
+@bp.post("/lines/<uuid:public_id>/application")
+@guard(*FINANCE)
+def apply(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Say for which request unapplied money came."""
+    form = ApplyForm()
+    lot = try_form(form, lambda: wires.apply(db_session(), actor(), public_id, form.reference.data or ""))
+    if lot is None:
+        return _line_page(public_id, BookForm(formdata=None), form)
+    flash(
+        _("%(amount)s credited to %(project)s. %(difference)s",
+          amount=Money(lot.net or 0, lot.currency), project=lot.project.name,
+          difference=client_wires.difference(lot)).strip(),
+        "success",
+    )  # fmt: skip
+    return _to("line", public_id=public_id)
+
+
 @bp.get("/matches")
 @guard(*FINANCE)
 def match_list() -> ResponseReturnValue:
@@ -287,6 +325,16 @@ def take_opening_back(public_id: uuid.UUID) -> ResponseReturnValue:
     return _to("bank_account", public_id=public_id) if done else _account_page(public_id, form)
 
 
+@bp.post("/bank-accounts/<uuid:public_id>/holding")
+@guard(*FINANCE)
+def hold_client_money(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Say whose money the account holds."""
+    found = bank_accounts.find_account(db_session(), public_id)
+    bank_accounts.hold_client_money(db_session(), actor(), public_id, clients=not found.client_money)
+    flash(_("Saved. Its lines are booked under that from now on."), "success")
+    return _to("bank_account", public_id=public_id)
+
+
 @bp.post("/bank-accounts/<uuid:public_id>/setting-aside")
 @guard(*FINANCE)
 def set_account_aside(public_id: uuid.UUID) -> ResponseReturnValue:
@@ -345,13 +393,19 @@ def _account_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
         form=form,
         account=found,
         part=part,
+        is_booked=bank_accounts.is_booked(db_session(), found),
         opening=bank_accounts.opening_of(db_session(), found),
         statements=paged(db_session(), queries.statements_of(found), by=BankStatement.id, size=50),
     )
 
 
-def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
+def _line_page(public_id: uuid.UUID, form: BookForm, apply_form: ApplyForm | None = None) -> Response:
     found = queries.find_line(db_session(), public_id)
+    waits = wires.is_unapplied(db_session(), found)
+    request_named = wires.suggested(db_session(), found) if waits else None
+    apply_form = apply_form or ApplyForm(
+        formdata=None, reference=request_named.reference if request_named else ""
+    )
     trace = tracing.sweep_behind(db_session(), found)
     return page(
         "reconciliation/line.html",
@@ -362,6 +416,10 @@ def _line_page(public_id: uuid.UUID, form: BookForm) -> Response:
         matches=queries.matches_of(db_session(), found),
         sweeps=queries.sweeps_of(db_session(), found),
         trace=trace,
+        waits=waits,
+        suggested=request_named,
+        apply_form=apply_form,
+        booked_before=matches.booked_before(db_session(), found),
         postings=paged(db_session(), tracing.taken_by(trace), by=Posting.id, size=50) if trace else None,
     )
 

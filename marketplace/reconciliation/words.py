@@ -5,7 +5,7 @@ from __future__ import annotations
 from marketplace.i18n import gettext as _
 from marketplace.reconciliation.models import StatementMatch
 
-PASSES = 4
+PASSES = 7
 
 
 def reason(code: str) -> str:
@@ -20,6 +20,11 @@ def reason(code: str) -> str:
         "text": _("The bank's text names Stripe."),
         "date": _("It came when it was expected."),
         "tie": _("Another one fits as well, so a person decides."),
+        "reference": _("The payer gave the request's reference, and its check digits are right."),
+        "reference_in_text": _("The bank's text holds the request's reference."),
+        "unapplied": _("No request names it, so it is kept as unapplied cash."),
+        "applied": _("Somebody in finance applied it to a request."),
+        "was_booked": _("The entry was booked before the bank's line came."),
         "by_hand": _("Somebody in finance said so."),
         "charge": _("It is a charge of the bank."),
         "capital": _("It is the operator's own money."),
@@ -34,4 +39,6 @@ def pass_name(match: StatementMatch) -> str:
         2: _("Pass 2: a payout and what it carries"),
         3: _("Pass 3: a sweep and the bank by trace id"),
         4: _("Pass 4: a sweep and the bank by amount, text and date"),
+        6: _("Pass 6: a wire and its request by reference and amount"),
+        7: _("Pass 7: a wire and its request by text and amount, or unapplied"),
     }[match.pass_number]

@@ -20,6 +20,9 @@ class Entry:
     status: str = "BOOK"
     reversal: bool = False
     parts: Sequence[int] = ()
+    creditor_ref: str = ""
+    payer: str = ""
+    payer_account: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def _entry(statement: Statement, entry: Entry, version: str) -> str:
     reference = f"<AcctSvcrRef>{entry.ref}</AcctSvcrRef>" if entry.ref else ""
     details = "".join(
         f"<TxDtls><Refs><EndToEndId>{entry.end_to_end}</EndToEndId></Refs>{_amount(statement, part)}"
-        f"<RmtInf><Ustrd>{escape(entry.text)}</Ustrd></RmtInf></TxDtls>"
+        f"{_payer(entry)}<RmtInf><Ustrd>{escape(entry.text)}</Ustrd>{_structured(entry)}</RmtInf></TxDtls>"
         for part in entry.parts or (entry.amount,)
     )
     shown = -entry.amount if entry.reversal else entry.amount
@@ -82,6 +85,21 @@ def _entry(statement: Statement, entry: Entry, version: str) -> str:
         f"<Sts>{status}</Sts>"
         f"<BookgDt><Dt>{statement.on}</Dt></BookgDt>{reference}<NtryDtls>{details}</NtryDtls></Ntry>"
     )
+
+
+def _payer(entry: Entry) -> str:
+    if not entry.payer:
+        return ""
+    account = (
+        f"<DbtrAcct><Id><IBAN>{entry.payer_account}</IBAN></Id></DbtrAcct>" if entry.payer_account else ""
+    )
+    return f"<RltdPties><Dbtr><Pty><Nm>{escape(entry.payer)}</Nm></Pty></Dbtr>{account}</RltdPties>"
+
+
+def _structured(entry: Entry) -> str:
+    if not entry.creditor_ref:
+        return ""
+    return f"<Strd><CdtrRefInf><Ref>{entry.creditor_ref}</Ref></CdtrRefInf></Strd>"
 
 
 def _amount(statement: Statement, amount: int) -> str:

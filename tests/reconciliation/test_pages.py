@@ -39,7 +39,7 @@ from tests.reconciliation.world import (
 )
 from tests.visitor import Visitor, words
 
-PATHS = ("", "import", "statements", "matches", "items", "deposits")
+PATHS = ("", "import", "statements", "matches", "items", "deposits", "unapplied")
 
 
 @pytest.fixture(autouse=True)

@@ -170,6 +170,7 @@ OPEN = {
     "reconciliation.match_list": "fin gil",
     "reconciliation.statement": "fin gil",
     "reconciliation.statement_list": "fin gil",
+    "reconciliation.unapplied": "fin gil",
     "static": EVERYBODY,
     "web.asset": NOBODY,
     "web.healthz": EVERYBODY,

@@ -14,10 +14,10 @@ from marketplace.contracts.queries import burn_down
 from marketplace.contracts.spending import spending
 from marketplace.gigs import find
 from marketplace.i18n import gettext as _
-from marketplace.payments import fees, fundings, queries
+from marketplace.payments import fees, fundings, queries, wires
 from marketplace.payments.forms import FundForm
 from marketplace.payments.models import Funding
-from marketplace.payments.states import FundingState, Rail
+from marketplace.payments.states import AT_STRIPE, FundingState, Rail
 from marketplace.payments.tasks import gateway
 from marketplace.payments.views import address, bp
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -53,7 +53,7 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
         lots=lots,
         burn=burn,
         on_tests=spending(db_session(), project, burn.spent).tests,
-        prices={rail.value: fees.price(rail, project.currency, clock.now().date()) for rail in Rail},
+        prices={rail.value: fees.price(rail, project.currency, clock.now().date()) for rail in AT_STRIPE},
         may_fund=may_fund,
     )
 
@@ -66,7 +66,16 @@ def lot(funding_id: uuid.UUID) -> ResponseReturnValue:
     may_pay = actor().has(Role.CLIENT_ADMIN, organization_id=found.organization_id)
     unpaid = found.state in (FundingState.PREPARED, FundingState.OPEN)
     mine = actor().has(*CLIENT, organization_id=found.project.organization_id)
-    return page("payments/lot.html", lot=found, may_pay=may_pay and unpaid, mine=mine)
+    wire = found.rail is Rail.WIRE
+    return page(
+        "payments/lot.html",
+        lot=found,
+        may_pay=may_pay and unpaid and not wire,
+        mine=mine,
+        bank=wires.account_for(found.currency) if wire else None,
+        difference=wires.difference(found) if wire else "",
+        reference=wires.written(found.reference) if found.reference else "",
+    )
 
 
 @bp.post("/fundings/<uuid:funding_id>/checkout")

@@ -127,6 +127,8 @@ def _line(entry: Element, details: list[Element], amount: int, currency: str) ->
         end_to_end="" if end_to_end == "NOTPROVIDED" else end_to_end,
         counterparty=_counterparty(only, amount) if only is not None else "",
         text=_said(entry, details),
+        creditor_ref=_text(only, "RmtInf/Strd/CdtrRefInf/Ref") if only is not None else "",
+        counterparty_account=_counterparty_account(only, amount) if only is not None else "",
     )
 
 
@@ -146,6 +148,12 @@ def _counterparty(detail: Element, amount: int) -> str:
     """Who paid, or who was paid. From version 08 the name lies one level deeper."""
     side = "Dbtr" if amount > 0 else "Cdtr"
     return _text(detail, f"RltdPties/{side}/Nm") or _text(detail, f"RltdPties/{side}/Pty/Nm")
+
+
+def _counterparty_account(detail: Element, amount: int) -> str:
+    """The account that it came from, or went to, where the bank says so."""
+    side = "DbtrAcct" if amount > 0 else "CdtrAcct"
+    return _text(detail, f"RltdPties/{side}/Id/IBAN") or _text(detail, f"RltdPties/{side}/Id/Othr/Id")
 
 
 def _detail_amount(detail: Element, currency: str) -> int | None:

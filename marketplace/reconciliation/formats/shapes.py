@@ -27,6 +27,8 @@ class ReadLine:
     end_to_end: str = ""
     counterparty: str = ""
     text: str = ""
+    creditor_ref: str = ""
+    counterparty_account: str = ""
 
 
 @dataclass(frozen=True)

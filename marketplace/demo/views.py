@@ -87,12 +87,17 @@ def strip() -> dict[str, object]:
         ("demo.outbox", _("Outbox and codes")),
         ("demo.show_clock", _("Clock")),
     ]
-    shown = {
-        "date": i18n.moment(clock.now()),
-        "progress": _progress(current_app.config["SETTINGS"].data / "progress.json"),
-        "links": [{"url": url_for(endpoint), "label": label} for endpoint, label in links],
+    settings = current_app.config["SETTINGS"]
+    shown = [{"url": url_for(endpoint), "label": label} for endpoint, label in links]
+    if settings.stripe_api_base:
+        shown.append({"url": f"{settings.stripe_api_base}/practice", "label": _("A bad week")})
+    return {
+        "demo": {
+            "date": i18n.moment(clock.now()),
+            "progress": _progress(settings.data / "progress.json"),
+            "links": shown,
+        }
     }
-    return {"demo": shown}
 
 
 def _clock(form: ClockForm) -> ResponseReturnValue:

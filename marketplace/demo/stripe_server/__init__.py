@@ -21,7 +21,10 @@ Addresses besides Stripe's own `/v1` and `/v2`
     GET /healthz                     {"ok", "due": steps to do, "undelivered": webhooks to deliver}
     GET /onboard/…, /c/pay/…         the hosted pages; `hands.py` clicks through them
     GET /express/…                   an expert's own dashboard, from a login link
-    GET /practice/disputes           where a person has a payment disputed, and decides for the bank
+    GET /practice                    what can go wrong, to be armed; what is armed; the clock
+    GET /practice/disputes           payments to be disputed or to fail; the bank's decisions
+    GET /practice/accounts           accounts to be stopped or emptied, payouts to come back
+    GET /practice/faults.json        the switches, for tests
     GET /bank                        Harbour Bank, the operator's bank
     GET /bank/statement.camt053.xml?from=YYYY-MM-DD&to=YYYY-MM-DD
     GET /bank/lines.json?from=&to=   the same bookings, for tests
@@ -33,5 +36,9 @@ own due time, within about half a second of the shared clock reaching it (at onc
 What differs from Stripe on purpose: nobody's card is real; transfers of either source type arrive in a
 connected account's card balance; the platform's payouts are manual from the start; identity is checked in
 two seconds; a bank transfer comes on the next business day; a payout is submitted at the next midnight (UTC)
-and arrives two business days after it was made.
+and arrives two business days after it was made; a bank debit is answered after four, a top-up after three
+business days, and the latter arrives in the source type `bank_account`; a debit that was paid can still be
+made to fail, where Stripe would open a dispute.
+
+Nothing goes wrong by itself: see `faults.py` for the switches and `practice_week.py` for their page.
 """

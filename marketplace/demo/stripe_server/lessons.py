@@ -9,13 +9,18 @@ from marketplace.i18n import lazy
 
 @dataclass(frozen=True)
 class Lesson:
-    """A switch in words. `asks` says what its target is: `endpoint`, `event`, `account` or nothing."""
+    """A switch in words. `asks` says what its target is: `endpoint`, `event`, `account` or nothing.
+
+    `times` and `at` are what the form offers first.
+    """
 
     kind: str
     title: str
     happens: str
     look: str
     asks: str = ""
+    times: str = "1"
+    at: str = "POST /v1/transfers"
 
 
 ANSWERS = (
@@ -43,9 +48,11 @@ ANSWERS = (
     Lesson(
         "drop_before",
         lazy("Stripe is not there"),
-        lazy("The connection ends at once, and nothing was done. Until it is cleared, Stripe is down."),
+        lazy("The connection ends at once, and nothing was done. Without a number, until you clear it."),
         lazy("All pages still work; what has to go to Stripe waits, and goes out when it is back."),
         "endpoint",
+        times="",
+        at="*",
     ),
     Lesson(
         "hang_after",
@@ -166,6 +173,7 @@ HOOKS = (
         lazy("So many events are held back, then delivered with the newest first."),
         lazy("States end where Stripe's are, and never go backwards."),
         "event",
+        times="2",
     ),
     Lesson(
         "hook_late",
@@ -230,9 +238,9 @@ MONEY = (
     ),
 )
 GROUPS = (
-    (lazy("When Marginalia asks Stripe"), ANSWERS),
-    (lazy("Until you clear it"), LASTING),
-    (lazy("When Stripe tells Marginalia"), HOOKS),
-    (lazy("Money on its way"), MONEY),
+    ("answers", lazy("When Marginalia asks Stripe"), ANSWERS),
+    ("lasting", lazy("Until you clear it"), LASTING),
+    ("messages", lazy("When Stripe tells Marginalia"), HOOKS),
+    ("money", lazy("Money on its way"), MONEY),
 )
-BY_KIND = {lesson.kind: lesson for _title, group in GROUPS for lesson in group}
+BY_KIND = {lesson.kind: lesson for _id, _title, group in GROUPS for lesson in group}

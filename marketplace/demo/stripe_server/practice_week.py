@@ -33,6 +33,7 @@ def add_week_pages(pages: Blueprint, store: Store) -> None:
             faults=latest,
             lessons=lessons,
             endpoints=ENDPOINTS,
+            lasting=faults.LASTING,
             now=shown_moment(clock.now(), "UTC"),
         )
 

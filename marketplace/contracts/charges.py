@@ -15,8 +15,9 @@ from itertools import groupby
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from marketplace import ledger, money
+from marketplace import clock, ledger
 from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, Timesheet
 from marketplace.gigs.models import Gig, Project
 from marketplace.ledger import chart
@@ -126,7 +127,7 @@ def an_hour_of(session: Session, contract: Contract) -> HourCosts:
     minutes = sum(int(each) for _id, each in approvals)
     if not minutes:
         agreed = contract.rate
-        fee = money.share(agreed, contract.fee_bps)
+        fee = split(agreed, contract.fee_at(clock.now())).fee
         return HourCosts(Money(agreed, contract.currency), Money(fee, contract.currency), posted=False)
     posted = {PAY: 0, FEE: 0}
     for entry in ledger.entries_of(session, [f"approval:{public_id}" for public_id, _m in approvals]):

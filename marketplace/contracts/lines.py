@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, money
 from marketplace.actor import Actor
 from marketplace.contracts import limits
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimeKind
 from marketplace.credentials.gate import Checked, checks_of, judge
@@ -20,13 +21,17 @@ from marketplace.db import new_id
 
 @dataclass(frozen=True)
 class Line:
-    """An entry priced: whole minutes at a rate an hour, pay and fee each rounded once (minor units)."""
+    """An entry priced: whole minutes at a rate an hour, pay and fee each rounded once (minor units).
+
+    `fee_bps` is the fee in force on the day on which it begins.
+    """
 
     entry: TimeEntry
     minutes: int
     rate: int
     pay: int
     fee: int
+    fee_bps: int
 
 
 def lines_of(sheet: Timesheet) -> list[Line]:
@@ -57,6 +62,7 @@ def freeze(
             rate=line.rate,
             expert_amount=line.pay,
             fee_amount=line.fee,
+            fee_bps=line.fee_bps,
             credential_attestation_ids=_attested(sheet.contract, line.entry, checks),
         )
         for line in lines
@@ -96,7 +102,8 @@ def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> byt
 def _line(contract: Contract, entry: TimeEntry) -> Line:
     rate = contract.rate_at(entry.started_at)
     pay = money.for_minutes(rate, entry.minutes)
-    return Line(entry, entry.minutes, rate, pay, money.share(pay, contract.fee_bps))
+    fee_bps = contract.fee_at(entry.started_at)
+    return Line(entry, entry.minutes, rate, pay, split(pay, fee_bps).fee, fee_bps)
 
 
 def _attested(contract: Contract, entry: TimeEntry, checks: list[Checked]) -> list[int]:

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship, remote
 
 from marketplace import clock
 from marketplace.accounts.models import Organization, Person
 from marketplace.actor import CLIENT, Actor, Role
+from marketplace.contracts.fees import schedule
+from marketplace.contracts.fees.models import FeeChange
 from marketplace.contracts.states import (
     ContractState,
     OfferState,
@@ -119,6 +121,12 @@ class Contract(Public, Base):
     test: Mapped[QualificationTest | None] = relationship()
     person: Mapped[Person] = relationship()
     rates: Mapped[list[ContractRate]] = relationship(order_by="ContractRate.from_at")
+    fees: Mapped[list[FeeChange]] = relationship(
+        primaryjoin=lambda: _accepted_fees(Contract.project_id, Contract.organization_id),
+        order_by=FeeChange.from_on,
+        viewonly=True,
+    )
+    """What was accepted and can apply to it: of its project, of its client, and of all."""
 
     @classmethod
     def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
@@ -147,6 +155,21 @@ class Contract(Public, Base):
     def highest_rate(self, start: datetime, end: datetime) -> int:
         """Minor units an hour that some hour of [start, end) is paid at the most."""
         return max(self.rate_at(start), *(each.rate for each in self.rates if start <= each.from_at < end), 0)
+
+    def fee_on(self, on: date) -> int:
+        """The fee of work on a day of its zone, in hundredths of a per cent of the pay: by the schedule, and
+        as agreed in the offer where that is silent."""
+        return schedule.fee_on(self.fees, on, self.fee_bps)
+
+    def fee_at(self, moment: datetime) -> int:
+        """The fee of work that begins at `moment`."""
+        return self.fee_on(moment.astimezone(self.zone).date())
+
+    def highest_fee(self, start: datetime, end: datetime) -> int:
+        """The highest fee of some day of [start, end)."""
+        first, last = (each.astimezone(self.zone).date() for each in (start, end))
+        later = (each.from_on for each in self.fees if first < each.from_on < last)
+        return max(self.fee_on(each) for each in (first, *later))
 
     @property
     def rate_cuts(self) -> list[datetime]:
@@ -370,6 +393,8 @@ class Approval(Public, Base):
 class ApprovedLine(Base):
     """One entry as it was approved: minutes at a rate, rounded once, and the checks valid at that time.
 
+    `fee_bps` is the fee in force on its day; None of what was approved before fees were dated, where it is
+    the contract's.
     `part` is 1 for what an appeal added to an entry of which a ruling had awarded less.
     """
 
@@ -383,11 +408,21 @@ class ApprovedLine(Base):
     rate: Mapped[int]
     expert_amount: Mapped[int]
     fee_amount: Mapped[int]
+    fee_bps: Mapped[int | None]
     credential_attestation_ids: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
 
     entry: Mapped[TimeEntry] = relationship()
 
     __table_args__ = (sa.UniqueConstraint("time_entry_id", "part", name="uq_approved_lines_time_entry_id"),)
+
+
+def _accepted_fees(
+    project: sa.orm.InstrumentedAttribute[int], organization: sa.orm.InstrumentedAttribute[int]
+) -> sa.ColumnElement[bool]:
+    own_project = remote(foreign(FeeChange.project_id)) == project
+    own_client = remote(foreign(FeeChange.organization_id)) == organization
+    of_all = FeeChange.project_id.is_(None) & FeeChange.organization_id.is_(None)
+    return sa.and_(FeeChange.state == OfferState.ACCEPTED, sa.or_(own_project, own_client, of_all))
 
 
 def _both_sides(

@@ -9,10 +9,11 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs, money
+from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts import find, terms
 from marketplace.contracts.budgets import caps
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import passes
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
@@ -249,7 +250,7 @@ def _check_least(session: Session, application: Application, draft: OfferDraft) 
 def _check_cap(session: Session, application: Application, draft: OfferDraft, fee_bps: int) -> None:
     """A week of it has to fit beside what the project's contracts take of its first two."""
     pay = draft.rate * draft.hours_per_week
-    share = caps.Share(pay + money.share(pay, fee_bps), draft.hours_per_week * 60)
+    share = caps.Share(split(pay, fee_bps).total, draft.hours_per_week * 60)
     week = week_on(
         max(draft.starts_on, clock.today(application.person.time_zone)), application.person.time_zone
     )

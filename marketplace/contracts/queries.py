@@ -150,6 +150,7 @@ def contracts_for(actor: Actor) -> sa.Select[Contract]:
             joinedload(Contract.person),
             joinedload(Contract.test),
             selectinload(Contract.rates),
+            selectinload(Contract.fees),
         )
     )
 
@@ -354,6 +355,7 @@ _SHEET = (
     joinedload(Timesheet.contract).joinedload(Contract.person),
     joinedload(Timesheet.contract).joinedload(Contract.organization),
     joinedload(Timesheet.contract).selectinload(Contract.rates),
+    joinedload(Timesheet.contract).selectinload(Contract.fees),
     selectinload(Timesheet.approvals),
     selectinload(Timesheet.all_entries),
 )

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
 from marketplace.contracts.budgets import caps
+from marketplace.contracts.fees import queries as fees
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Contract, Reservation, TimeEntry, Timesheet
 from marketplace.contracts.states import ReservationState, TimeKind
 from marketplace.contracts.weeks import Week
@@ -28,10 +30,9 @@ from marketplace.ledger import NewEntry, NotCovered, chart
 from marketplace.money import Money
 
 
-def price(contract: Contract, rate: int, minutes: int) -> int:
-    """What `minutes` cost the client: pay and fee, in minor units."""
-    pay = money.for_minutes(rate, minutes)
-    return pay + money.share(pay, contract.fee_bps)
+def price(rate: int, minutes: int, fee_bps: int) -> int:
+    """What `minutes` cost the client at a rate an hour: pay and fee, in minor units."""
+    return split(money.for_minutes(rate, minutes), fee_bps).total
 
 
 def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[Week]) -> list[Reservation]:
@@ -40,9 +41,10 @@ def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[
     Raises Refused, with what is free and what is needed, when the project's funds do not cover all of it, or
     its client caps what a week may take.
     """
+    fees.hold_still(session, contract)
     minutes = contract.week_minutes
     new = [
-        _held(contract, week, minutes, price(contract, _rate(contract, week), minutes))
+        _held(contract, week, minutes, _price(contract, week, minutes))
         for week in weeks
         if of_week(session, contract, week) is None
     ]
@@ -54,9 +56,10 @@ def reserve_parts(
 ) -> list[Reservation]:
     """Set money aside for so many minutes of each week, together what all of them cost at once; a contract at
     one rate. Raises Refused as `reserve` does."""
+    fees.hold_still(session, contract)
     new, before = [], 0
     for (week, minutes), so_far in zip(parts, accumulate(part for _week, part in parts), strict=True):
-        amount = price(contract, _rate(contract, week), so_far)
+        amount = _price(contract, week, so_far)
         new.append(_held(contract, week, minutes, amount - before))
         before = amount
     return _reserve(session, actor, contract, new)
@@ -71,7 +74,8 @@ def missing(
     """
     held = sa.select(Reservation).filter_by(contract_id=contract.id, state=ReservationState.HELD)
     weeks = session.scalars(held.where(Reservation.week_end_at > from_at).order_by(Reservation.week_start_at))
-    lacking = [(each, price(contract, rate, each.minutes) - each.amount) for each in weeks]
+    fees.hold_still(session, contract)
+    lacking = [(each, price(rate, each.minutes, _fee(contract, each)) - each.amount) for each in weeks]
     return [(each, amount) for each, amount in lacking if amount > 0]
 
 
@@ -100,6 +104,14 @@ def _more(lacking: list[tuple[Reservation, int]]) -> list[tuple[Reservation, int
 def _rate(contract: Contract, week: Week) -> int:
     """The highest of the week: which of its hours are worked shows later, and what is left goes back."""
     return contract.highest_rate(max(week.start, contract.signed_at), week.end)
+
+
+def _price(contract: Contract, week: Week, minutes: int) -> int:
+    return price(_rate(contract, week), minutes, contract.highest_fee(week.start, week.end))
+
+
+def _fee(contract: Contract, reservation: Reservation) -> int:
+    return contract.highest_fee(reservation.week_start_at, reservation.week_end_at)
 
 
 def _held(contract: Contract, week: Week, minutes: int, amount: int) -> Reservation:

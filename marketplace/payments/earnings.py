@@ -108,7 +108,10 @@ def weeks_of(actor: Actor) -> sa.Select[Timesheet]:
         .where(Contract.person_id == actor.id, Timesheet.worked())
         .options(
             contains_eager(Timesheet.contract).options(
-                joinedload(Contract.gig), joinedload(Contract.organization), selectinload(Contract.rates)
+                joinedload(Contract.gig),
+                joinedload(Contract.organization),
+                selectinload(Contract.rates),
+                selectinload(Contract.fees),
             ),
             selectinload(Timesheet.all_entries),
             selectinload(Timesheet.approvals).selectinload(Approval.lines),

@@ -25,6 +25,8 @@ from marketplace.contracts.consents.models import Consent
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
 from marketplace.contracts.entries import Work, add_entries
+from marketplace.contracts.fees.models import FeeChange
+from marketplace.contracts.fees.setting import FeeDraft, first_day, propose_fee
 from marketplace.contracts.gaps import TimerGap
 from marketplace.contracts.models import Approval, Contract, Offer, TimeEntry, Timesheet
 from marketplace.contracts.rates.models import RateProposal
@@ -188,6 +190,7 @@ class World:
             "delegation_id": Delegation,
             "adjustment_id": Adjustment,
             "refund_id": Refund,
+            "fee_id": FeeChange,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -243,6 +246,7 @@ def made(house: House) -> World:
         clock.today("UTC") + timedelta(days=30), clock.today("UTC") + timedelta(days=31),
     )  # fmt: skip
     _goes_back(house)
+    propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )

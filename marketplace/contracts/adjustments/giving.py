@@ -64,10 +64,10 @@ class Outlook:
 def look(session: Session, actor: Actor, contract_public_id: uuid.UUID, draft: Draft) -> Outlook:
     """What it would mean. Changes nothing. Raises as `adjust` does."""
     contract = find.contract(session, actor, contract_public_id)
-    _check(session, actor, contract, draft)
-    _require_money(session, contract, draft)
+    week = _check(session, actor, contract, draft)
+    fee = returning.fee_on(session, contract, draft.amount, week)
+    _require_money(session, contract, draft, fee)
     funds = chart.project_funds(contract.project.public_id)
-    fee = returning.fee_on(session, contract, draft.amount)
     rounding = returning.ours(session, contract, -draft.amount - fee)
     return Outlook(
         Money(draft.amount, contract.currency),
@@ -90,8 +90,9 @@ def adjust(session: Session, actor: Actor, contract_public_id: uuid.UUID, draft:
     if (before := made.one_or_none()) is not None:
         return before
     week = _check(session, actor, contract, draft)
-    _require_money(session, contract, draft)
-    adjustment = _written(session, actor, contract, draft, week)
+    fee = returning.fee_on(session, contract, draft.amount, week)
+    _require_money(session, contract, draft, fee)
+    adjustment = _written(session, actor, contract, draft, week, fee)
     if not adjustment.is_less:
         settling.post(session, actor, adjustment)
     _tell(session, adjustment)
@@ -155,17 +156,18 @@ def _week(session: Session, contract: Contract, public_id: uuid.UUID | None) -> 
     return found
 
 
-def _require_money(session: Session, contract: Contract, draft: Draft) -> None:
+def _require_money(session: Session, contract: Contract, draft: Draft, fee: int) -> None:
     """More is covered by free funds, under their lock; less by what is still payable."""
     if draft.amount > 0:
-        _require_one_decides(session, contract, draft.amount)
-        settling.require_funds(session, contract, draft.amount)
+        _require_one_decides(session, contract, draft.amount + fee)
+        settling.require_funds(session, contract, draft.amount + fee)
     else:
         settling.require_payable(session, contract, -draft.amount)
 
 
-def _require_one_decides(session: Session, contract: Contract, pay: int) -> None:
-    """Nobody gives alone what two people have to approve. Raises Refused with the figures."""
+def _require_one_decides(session: Session, contract: Contract, asked: int) -> None:
+    """Nobody gives alone what two people have to approve: `asked` is pay and fee. Raises Refused with the
+    figures."""
     since = clock.now() - TOGETHER
     limit = rules.alone_below(session, contract, since)
     if limit is None:
@@ -173,7 +175,7 @@ def _require_one_decides(session: Session, contract: Contract, pay: int) -> None
     given = sa.select(sa.func.sum(Adjustment.amount + Adjustment.fee_amount)).where(
         Adjustment.contract_id == contract.id, Adjustment.amount > 0, Adjustment.made_at > since
     )
-    total = pay + returning.fee_on(session, contract, pay) + int(session.scalar(given) or 0)
+    total = asked + int(session.scalar(given) or 0)
     if total >= limit:
         raise Refused(
             _(
@@ -189,7 +191,7 @@ def _require_one_decides(session: Session, contract: Contract, pay: int) -> None
 
 
 def _written(
-    session: Session, actor: Actor, contract: Contract, draft: Draft, week: Timesheet | None
+    session: Session, actor: Actor, contract: Contract, draft: Draft, week: Timesheet | None, fee: int
 ) -> Adjustment:
     now = clock.now()
     adjustment = Adjustment(
@@ -199,7 +201,7 @@ def _written(
         reason_code=draft.reason_code,
         explanation=paragraph(draft.explanation),
         amount=draft.amount,
-        fee_amount=returning.fee_on(session, contract, draft.amount),
+        fee_amount=fee,
         # More pay is decided as it is made.
         state=OfferState.MADE if draft.amount < 0 else OfferState.ACCEPTED,
         expires_at=now + OPEN_FOR if draft.amount < 0 else None,

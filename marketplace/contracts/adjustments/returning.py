@@ -9,19 +9,23 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import ledger, money
+from marketplace import clock, ledger
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.contracts.states import OfferState
 from marketplace.ledger import chart
 from marketplace.money import Money
 
 
-def fee_on(session: Session, contract: Contract, pay: int) -> int:
+def fee_on(session: Session, contract: Contract, pay: int, week: Timesheet | None) -> int:
     """The fee on so much pay, minor units; below zero for less pay, and then no more than was charged for the
-    contract and is not asked back already."""
-    fee = money.share(pay, contract.fee_bps)
+    contract and is not asked back already.
+
+    At the fee that was in force when the week began that it is about, or that is in force today.
+    """
+    fee = split(pay, contract.fee_on(week.starts_on if week else clock.today(contract.time_zone))).fee
     return fee if pay > 0 else -min(-fee, max(0, _charged(session, contract)))
 
 

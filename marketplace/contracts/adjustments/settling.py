@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, ledger, money
+from marketplace import audit, clock, ledger
 from marketplace.actor import Actor
 from marketplace.contracts.adjustments import hooks, returning
 from marketplace.contracts.adjustments.models import Adjustment, Kind
@@ -17,11 +17,10 @@ from marketplace.ledger import NewEntry, NotCovered, chart
 from marketplace.money import Money
 
 
-def require_funds(session: Session, contract: Contract, pay: int) -> None:
-    """Make sure that free funds cover `pay` and its fee besides what is to go back to the client, and keep it
-    so. Raises Refused with the figures."""
+def require_funds(session: Session, contract: Contract, total: int) -> None:
+    """Make sure that free funds cover `total`, pay and fee, besides what is to go back to the client, and
+    keep it so. Raises Refused with the figures."""
     funds, currency = chart.project_funds(contract.project.public_id), contract.currency
-    total = pay + money.share(pay, contract.fee_bps)
     # Refunds are prepared under the same lock, so what is promised is read once it is held.
     ledger.require_cover(session, funds, currency, 0)
     promised = hooks.promised_back(session, contract.project)

@@ -70,9 +70,11 @@ def a_week(session: Session, project: Project) -> Money:
     running = session.scalars(
         sa.select(Contract)
         .filter_by(project_id=project.id, state=ContractState.ACTIVE, test_id=None)
-        .options(selectinload(Contract.rates))
+        .options(selectinload(Contract.rates), selectinload(Contract.fees))
     )
-    amount = sum(price(each, each.rate, each.week_minutes) for each in running if _goes_on(each))
+    amount = sum(
+        price(each.rate, each.week_minutes, each.fee_at(clock.now())) for each in running if _goes_on(each)
+    )
     cap = caps.in_force(session, project.id, caps.next_monday())
     return Money(min(amount, cap.amount) if cap and cap.amount else amount, project.currency)
 

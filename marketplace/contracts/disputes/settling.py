@@ -11,6 +11,7 @@ from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
 from marketplace.contracts.adjustments import returning
 from marketplace.contracts.disputes.models import TimeDispute
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.limits import spell
 from marketplace.contracts.lines import Line, freeze
 from marketplace.contracts.states import DISPUTE_MOVES, DisputeState, SettledBy, move
@@ -47,7 +48,7 @@ def award_rest(session: Session, actor: Actor, dispute: TimeDispute) -> None:
     """An appeal against the ruling was upheld: pay for what it had left out."""
     had = part_of(dispute, dispute.awarded_minutes or 0)
     minutes, pay, fee = dispute.minutes, dispute.expert_amount, dispute.fee_amount
-    rest = Line(dispute.entry, minutes - had.minutes, dispute.rate, pay - had.pay, fee - had.fee)
+    rest = Line(dispute.entry, minutes - had.minutes, dispute.rate, pay - had.pay, fee - had.fee, had.fee_bps)
     dispute.awarded_minutes, dispute.settled_by = minutes, SettledBy.APPEAL
     _move(session, actor, dispute, DisputeState.SETTLED, None)
     _pay(session, actor, dispute, rest, part=1)
@@ -62,10 +63,13 @@ def withheld(dispute: TimeDispute) -> int:
 
 def part_of(dispute: TimeDispute, minutes: int) -> Line:
     """So many minutes of the line, priced; all of them as they were entered."""
+    fee_bps = dispute.contract.fee_at(dispute.entry.started_at)
     if minutes == dispute.minutes:
-        return Line(dispute.entry, minutes, dispute.rate, dispute.expert_amount, dispute.fee_amount)
-    pay = money.for_minutes(dispute.rate, minutes)
-    return Line(dispute.entry, minutes, dispute.rate, pay, money.share(pay, dispute.contract.fee_bps))
+        pay, fee = dispute.expert_amount, dispute.fee_amount
+    else:
+        pay = money.for_minutes(dispute.rate, minutes)
+        fee = split(pay, fee_bps).fee
+    return Line(dispute.entry, minutes, dispute.rate, pay, fee, fee_bps)
 
 
 def _move(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, ledger, money
 from marketplace.actor import Actor, Role
 from marketplace.contracts import limits, offers, terms
+from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import graders, queries
 from marketplace.contracts.states import OfferState
@@ -106,7 +107,7 @@ def price_of(session: Session, application: Application, test: QualificationTest
     if profile is not None and profile.currency == currency:
         rate = max(rate, profile.min_rate)
     pay = money.for_minutes(rate, test.minutes)
-    return Price(Money(rate, currency), Money(pay + money.share(pay, fee_bps), currency))
+    return Price(Money(rate, currency), Money(split(pay, fee_bps).total, currency))
 
 
 def _require(session: Session, application: Application, test: QualificationTest, price: Price) -> None:

@@ -8,12 +8,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from flask import Blueprint, current_app, url_for
+from flask import Blueprint, url_for
 from sqlalchemy.orm import joinedload
 
+from marketplace import clock
 from marketplace.contracts import limits, offers, queries, states
 from marketplace.contracts import tasks as tasks
 from marketplace.contracts.consents import queries as consent_queries
+from marketplace.contracts.fees.queries import fee_for
 from marketplace.contracts.models import Contract
 from marketplace.contracts.sittings import graders
 from marketplace.contracts.sittings.asking import Price, price_of
@@ -63,8 +65,10 @@ def _test_standings(gig: Gig, people: Sequence[int]) -> dict[int, Standing]:
 
 def _test_price(application: Application) -> Price | None:
     test = application.gig.test
-    fee_bps = current_app.config["SETTINGS"].fee_bps
-    return price_of(db_session(), application, test, fee_bps) if test else None
+    if test is None:
+        return None
+    fee_bps = fee_for(db_session(), application.gig.project, clock.today("UTC"))
+    return price_of(db_session(), application, test, fee_bps)
 
 
 def _no_grader(test: QualificationTest | None, asked: Iterable[Requirement | GigRequirement]) -> str:
@@ -124,6 +128,7 @@ from marketplace.contracts.views import (  # noqa: E402
     costs,
     deals,
     disputes,
+    fees,
     guidelines,
     rates,
     same_person,
@@ -144,6 +149,7 @@ __all__ = [
     "costs",
     "deals",
     "disputes",
+    "fees",
     "guidelines",
     "rates",
     "same_person",

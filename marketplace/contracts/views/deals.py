@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import uuid
 
-from flask import current_app, flash, redirect, url_for
+from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace import pdf, reasons
+from marketplace import clock, pdf, reasons
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import agreement as agreements
 from marketplace.contracts import ending, find, guidelines, limits, offers, queries, rolling, signing
 from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.budgets import alerts, standing
 from marketplace.contracts.consents import queries as consents
+from marketplace.contracts.fees.queries import fee_for
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.rates import queries as rates
@@ -86,7 +87,7 @@ def new_offer(application_id: uuid.UUID) -> ResponseReturnValue:
     """Offer an applicant a contract."""
     application = find_gig.application(db_session(), actor(), application_id)
     profile = profiles_of(db_session(), [application.person_id])[application.person_id]
-    fee_bps = current_app.config["SETTINGS"].fee_bps
+    fee_bps = fee_for(db_session(), application.gig.project, clock.today("UTC"))
     form = OfferForm.of(application, profile.asked)
     made = try_form(
         form,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import current_app, flash, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace import clock, reasons
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Role
 from marketplace.contracts import find, queries, spending
+from marketplace.contracts.fees.queries import fee_for
 from marketplace.contracts.forms import SignForm
 from marketplace.contracts.sittings import asking, graders, grading, pay, taking
 from marketplace.contracts.sittings import queries as sittings
@@ -42,7 +43,8 @@ KEEP = "keep"
 @guard(Role.CLIENT_ADMIN)
 def ask(application_id: uuid.UUID) -> ResponseReturnValue:
     """Ask an applicant to take the test of the gig."""
-    fee_bps = current_app.config["SETTINGS"].fee_bps
+    gig = find_gig.application(db_session(), actor(), application_id).gig
+    fee_bps = fee_for(db_session(), gig.project, clock.today("UTC"))
     offer = asking.ask(db_session(), actor(), application_id, fee_bps=fee_bps)
     flash(_("The expert is asked to take the test, and has seven days to begin."), "success")
     return redirect(url_for("gigs.received", gig_id=offer.gig.public_id), 303)

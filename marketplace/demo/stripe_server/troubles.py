@@ -75,7 +75,7 @@ class Troubles:
                     _refuse(kind)
 
     def _look(self) -> None:
-        with self._store.reading() as transaction:
+        with self._guard, self._store.reading() as transaction:
             self._kinds = faults.armed_kinds(transaction)
 
 

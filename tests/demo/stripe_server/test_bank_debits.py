@@ -96,6 +96,16 @@ def test_by_hand_a_debit_fails_even_after_it_succeeded(platform: Platform) -> No
         hands.fail_debit(platform.local.url, charge.id)
 
 
+def test_by_hand_a_debit_fails_while_it_is_still_pending(platform: Platform) -> None:
+    session = debited(platform)
+    hands.fail_debit(platform.local.url, charge_of(platform).id)
+    assert state(platform, session) == ("unpaid", "requires_payment_method", "failed")
+    assert (bank(platform, "available"), bank(platform, "pending")) == (0, -80)
+    later(platform, 7)
+    assert (bank(platform, "available"), bank(platform, "pending")) == (-80, 0)
+    assert "charge.succeeded" not in platform.event_types()
+
+
 def test_a_card_payment_does_not_fail_by_hand(platform: Platform) -> None:
     charge = platform.fund(10_000)
     with pytest.raises(hands.Stuck, match="not a bank debit"):

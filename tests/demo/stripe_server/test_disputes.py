@@ -65,6 +65,7 @@ def test_winning_evidence_brings_the_amount_back_but_not_the_fee(rich: Platform)
     until(lambda: now(rich, dispute).status == "won")
     assert rich.card_balance() == before - 1_500
     won = now(rich, dispute)
+    assert (dispute.is_charge_refundable, won.is_charge_refundable) == (False, True)
     assert [moved.net for moved in won.balance_transactions] == [-10_500, 9_000]
     assert won.balance_transactions[1].reporting_category == "dispute_reversal"
     assert told(rich) == ["created", "funds_withdrawn", "updated", "closed", "funds_reinstated"]

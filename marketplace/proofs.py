@@ -18,6 +18,7 @@ SLICES = (
     "contracts.proofs",
     "payments.proofs",
     "payments.invoices.proofs",
+    "payments.setup.proofs",
     "reconciliation.proofs",
 )
 

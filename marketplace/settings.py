@@ -21,6 +21,7 @@ from stdnum import iban
 
 PREFIX = "MARKETPLACE_"
 ENVIRONMENTS = ("development", "demo", "production", "test")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_NAMES = (
     "SECRET_KEY",
@@ -101,6 +102,13 @@ class Settings:
     books_currency: str
     fee_bps: int
     """The client's fee in basis points of the expert's pay: 2000 is 20 %."""
+
+    payout_countries: frozenset[str]
+    """Countries to which Stripe pays for this operator beyond those that it pays for all."""
+    pay_weekday: int
+    """The weekday of the pay run, Monday being 0."""
+    payout_minimum: int
+    """The smallest payment to an expert, in minor units."""
 
     refund_limit: int
     """What one person of finance may release of one project's refunds, in minor units; above it, two."""
@@ -237,6 +245,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         books_zone=reader.parsed("BOOKS_ZONE", "America/New_York", _zone, "an IANA time zone"),
         books_currency=reader.choice("BOOKS_CURRENCY", "USD", ("USD",)),
         fee_bps=reader.integer("FEE_BPS", 2000, 0, 10_000),
+        payout_countries=reader.parsed(
+            "PAYOUT_COUNTRIES", "", _countries, "country codes such as AU, separated by commas"
+        ),
+        pay_weekday=WEEKDAYS.index(reader.choice("PAY_WEEKDAY", "friday", WEEKDAYS)),
+        payout_minimum=reader.integer("PAYOUT_MINIMUM", 100, 1, 10**9),
         refund_limit=reader.integer("REFUND_LIMIT", 1_000_000, 0, 10**12),
         client_bank=_client_bank(reader),
         session_idle_hours=reader.integer("SESSION_IDLE_HOURS", 12, 1, 24 * 7),
@@ -375,6 +388,13 @@ def _mail_address(value: str) -> str:
     if not (name and at and host) or any(character.isspace() for character in value):
         raise ValueError(value)
     return value
+
+
+def _countries(value: str) -> frozenset[str]:
+    found = frozenset(part.strip().upper() for part in value.split(",") if part.strip())
+    if any(len(code) != 2 or not code.isascii() or not code.isalpha() for code in found):
+        raise ValueError(value)
+    return found
 
 
 def _zone(value: str) -> ZoneInfo:

@@ -153,6 +153,7 @@ def _enter(session: Session, contract: Contract, work: Work, version: int = 1) -
         raise Invalid(_("An entry may be twelve hours at most. Check the start and the end."), field="ends")
     _refuse_overlap(session, contract, work)
     if work.kind is TimeKind.PAID:
+        limits.require_payable(session, contract)
         limits.require_credentials(session, contract.gig, contract.person_id, work.started_at, work.ended_at)
         for start, end in split(work.started_at, work.ended_at, contract.time_zone):
             minutes = int((end - start).total_seconds()) // 60

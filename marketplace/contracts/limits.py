@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock
@@ -16,6 +17,7 @@ from marketplace.contracts.weeks import Week, to_minute, week_of
 from marketplace.credentials.gate import Requirement, Verdict, holdings, holds
 from marketplace.errors import Invalid, Refused
 from marketplace.gigs.models import Gig
+from marketplace.gigs.payable import pay_gap
 from marketplace.i18n import gettext as _
 from marketplace.i18n import zoned
 
@@ -50,6 +52,20 @@ def require_credentials(
             )
         if end is not None and holding.until is not None and holding.until < end:
             raise Refused(_("%(why)s Enter the time before that moment only.", why=holding.sentence))
+
+
+def require_payable(session: Session, contract: Contract) -> None:
+    """Raise Refused, with the way to mend it, before the contract's first hour when its expert could not be
+    paid for it. Once work has begun it goes on: what was earned stays owed."""
+    begun = sa.exists().where(TimeEntry.contract_id == contract.id, TimeEntry.kind == TimeKind.PAID)
+    if session.scalar(sa.select(begun)):
+        return
+    gap = pay_gap(session, contract.person_id)
+    if gap is not None:
+        raise Refused(
+            _("Before your first hour you have to be set up to be paid. %(why)s See “%(page)s” under Money.",
+              why=gap.sentence, page=gap.label)
+        )  # fmt: skip
 
 
 def credential_gap(session: Session, contract: Contract) -> str | None:

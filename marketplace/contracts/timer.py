@@ -65,6 +65,7 @@ def start_on(
     if running(session, actor.id) is not None:
         raise Refused(_("A timer is already running. Stop it first."))
     if kind is TimeKind.PAID:
+        limits.require_payable(session, contract)
         limits.require_credentials(session, contract.gig, actor.id, now)
         limits.require_reserved(session, contract, week_of(now, contract.time_zone), 1)
     entry = TimeEntry(

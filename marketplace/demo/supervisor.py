@@ -198,6 +198,8 @@ def _settle_environment(port: int) -> Path:
         MARKETPLACE_DATA=str(data),
         MARKETPLACE_LEGAL_NAME="Marginalia Demonstration Inc.",
         MARKETPLACE_LEGAL_ADDRESS="1 Example Street|New York, NY 10001|United States",
+        # Where the made-up experts live besides those countries to which Stripe pays for all.
+        MARKETPLACE_PAYOUT_COUNTRIES="AU,IN",
         MARKETPLACE_TAX_NUMBER="00-0000000",
         MARKETPLACE_TAX_REASON="No tax is charged: services of experts to a business, in a demonstration.",
         MARKETPLACE_CLIENT_BANK="Marginalia Client Money|Example Bank|440600098765|EXAMUS33",

@@ -34,6 +34,9 @@ from marketplace.payments import queries as payouts
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem, Sweep
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.queries import TO_DO
+from marketplace.payments.setup.holding import held
+from marketplace.payments.setup.models import BankHold
+from marketplace.payments.setup.wishes import how_many_ask
 from marketplace.payments.states import BatchState, ItemState, SweepState, TransfersState
 from marketplace.reasons import queries as reasons_queries
 from marketplace.web import how_many
@@ -336,6 +339,23 @@ def _finance_tasks(session: Session, actor: Actor, unpaid: bool) -> Iterator[Tas
         )
     if unpaid and not prepared and actor.has(Role.FINANCE_PREPARER):
         yield Task(_("Hours are approved and in no batch."), _("Prepare a batch"), "payments.batches")
+    if n := how_many_ask(session):
+        yield Task(
+            ngettext("An expert asks to be paid now.", "%(n)s experts ask to be paid now.", n),
+            _("See the payouts"),
+            "payments.batches",
+        )
+    decide = sa.or_(BankHold.denied_at.is_not(None), BankHold.ending_by.is_not(None))
+    if n := _count(session, BankHold, held(), decide):
+        yield Task(
+            ngettext(
+                "A changed bank account waits for a decision.",
+                "%(n)s changed bank accounts wait for a decision.",
+                n,
+            ),
+            _("Decide"),
+            "payments.holds",
+        )
     stuck = (ItemState.UNKNOWN, ItemState.FAILED, ItemState.RETURNED)
     if n := _count(session, PayoutItem, PayoutItem.state.in_(stuck)):
         yield Task(

@@ -33,9 +33,11 @@ from marketplace.payments.models import (
     PayoutItemApproval,
     item_key,
 )
+from marketplace.payments.setup import holding, wishes
+from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker, ItemState, move
+from marketplace.settings import current
 
-SMALLEST_PAYMENT = {"USD": 100}
 # Drifts that stop sending: entries out of balance, a client's or an expert's account below zero.
 GUARDS = ("P1", "P4", "P5")
 PREPARING = 0x7061796F7574
@@ -61,6 +63,7 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
     session.add(batch)
     _add_items(session, batch, pay)
     session.flush()
+    wishes.take_up(session, batch.id, [item.person_id for item in going(batch)])
     audit.record(
         session, actor, "prepare", "payout_batch", batch.public_id,
         cut_off_at=cut_off_at, items=len(going(batch)), amount=total(going(batch)), currency=currency,
@@ -199,20 +202,21 @@ class _Pay:
     adjustments: Sequence[Adjustment]
     account: ConnectedAccount | None
     busy: bool
+    held: bool
+    least: int
 
     @property
     def amount(self) -> int:
         hours = sum(approval.expert_amount for approval in self.approvals)
         return hours + sum(adjustment.amount for adjustment in self.adjustments)
 
-    def blocker(self, currency: str) -> Blocker | None:
+    @property
+    def blocker(self) -> Blocker | None:
         if self.busy:
             return Blocker.IN_ANOTHER_BATCH
-        if self.account is None:
-            return Blocker.NO_ACCOUNT
-        if not self.account.ready:
-            return Blocker.NOT_READY
-        return Blocker.BELOW_MINIMUM if self.amount < SMALLEST_PAYMENT[currency] else None
+        if (found := stop(self.person, self.account, held=self.held)) is not None:
+            return found
+        return Blocker.BELOW_MINIMUM if self.amount < self.least else None
 
 
 def unpaid(currency: str, cut_off_at: datetime | None = None) -> sa.Select[Approval, int]:
@@ -252,11 +256,24 @@ def _unpaid(session: Session, cut_off_at: datetime, currency: str) -> list[_Pay]
             )
         )
     )
+    held = holding.holding(session, [account.id for account in account_of.values()])
+    least = _least(session, ids, currency)
     pay = [
-        _Pay(each, owed[each.id], more[each.id], account_of.get(each.id), each.id in busy) for each in people
-    ]
+        _Pay(
+            each, owed[each.id], more[each.id], account := account_of.get(each.id), each.id in busy,
+            account is not None and account.id in held, least[each.id],
+        )
+        for each in people
+    ]  # fmt: skip
     # What was corrected down to nothing waits for something to pay.
     return [each for each in pay if each.amount > 0]
+
+
+def _least(session: Session, people: set[int], currency: str) -> dict[int, int]:
+    """From how many minor units on each is paid; who asks to be paid now, from the operator's least."""
+    asking = wishes.asking(session, people)
+    chosen = wishes.minimums(session, people, currency)
+    return {each: current().payout_minimum if each in asking else chosen[each] for each in people}
 
 
 def payable_for(session: Session, contract: Contract) -> int:
@@ -276,7 +293,7 @@ def _take_turns(session: Session) -> None:
 def _add_items(session: Session, batch: PayoutBatch, pay: Sequence[_Pay]) -> None:
     now = clock.now()
     for each in pay:
-        blocker = each.blocker(batch.currency)
+        blocker = each.blocker
         destination = each.account.stripe_id if each.account else None
         item = PayoutItem(
             batch=batch,
@@ -312,10 +329,12 @@ def _require_second_person(prepared_by: int, actor: Actor) -> None:
 def _still_going(session: Session, batch: PayoutBatch) -> list[PayoutItem]:
     """The items whose expert can still be paid; the others are blocked, and their pay is offered again."""
     items = []
+    held = holding.holding(session, [item.account.id for item in going(batch) if item.account])
     for item in going(batch):
-        if item.account is None or not item.account.ready:
+        found = stop(item.person, item.account, held=item.connected_account_id in held)
+        if found is not None:
             let_go(item, ItemState.BLOCKED)
-            item.blocker = Blocker.NOT_READY
+            item.blocker = found
         elif not is_unchanged(item):
             raise Refused(
                 _("What %(name)s is to be paid has changed. Cancel the batch and prepare another.",

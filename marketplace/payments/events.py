@@ -151,6 +151,12 @@ def _account(session: Session, gateway: Gateway, hint: Hint) -> None:
     connected_accounts.refresh_account(session, gateway, hint.object_id)
 
 
+def _bank(session: Session, gateway: Gateway, hint: Hint) -> None:
+    """The bank account of a connected account was added, changed or taken away."""
+    if hint.account is not None:
+        connected_accounts.refresh_account(session, gateway, hint.account)
+
+
 def _payout(session: Session, gateway: Gateway, hint: Hint) -> None:
     if hint.account is None:
         sweeps.track_sweep(session, gateway, hint.object_id)
@@ -176,6 +182,7 @@ APPLIERS: Mapping[str, Apply] = {
     "payout.": _payout,
     "refund.": _refund,
     "account.updated": _account,
+    "account.external_account.": _bank,
     "v2.core.account[": _account,
     "v2.core.account.": _account,
     "v2.core.account_link.returned": _account,

@@ -15,6 +15,8 @@ Answer = Mapping[str, Any]
 
 # The parts of a balance are kept apart by where the money came from.
 CARD, BANK_ACCOUNT = "card", "bank_account"
+# Stripe's word for what is not due yet.
+LATER = "eventually_due"
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,46 @@ class Checkout:
 @dataclass(frozen=True)
 class RequirementEntry:
     """One thing that stands between an account and its pay. `when` is past_due, currently_due or
-    eventually_due; `by` an ISO moment or empty; `who` is user or stripe."""
+    eventually_due; `by` an ISO moment or empty; `who` is user or stripe. `stops` are the capabilities that
+    end when it is late, `errors` is what Stripe found wrong with what was given, in its words."""
 
     what: str
     who: str
     when: str
     by: str
+    stops: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Account:
-    """A connected account: may it be sent transfers, and what is missing."""
+    """A connected account: may it be sent transfers, and what is missing. `reason` and `way_out` are Stripe's
+    words for why it may not, and what mends it; empty while it may."""
 
     id: str
     transfers: str
     requirements: tuple[RequirementEntry, ...]
     closed: bool
+    reason: str = ""
+    way_out: str = ""
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A bank account that a connected account is paid out to; `mark` is Stripe's fingerprint of its number,
+    or the object's id where Stripe gives none."""
+
+    mark: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When an account is paid out: `interval` is manual, daily, weekly or monthly, and on these days."""
+
+    interval: str
+    weekly_payout_days: tuple[str, ...] = ()
+    monthly_payout_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +162,11 @@ class Balance:
         """What may be sent now, by source type."""
         return dict(self.available.get(currency, {}))
 
+    def below_zero(self) -> dict[str, int]:
+        """Minor units that are missing, by currency, available and pending together."""
+        currencies = {*self.available, *self.pending}
+        return {each: -self.total(each) for each in sorted(currencies) if self.total(each) < 0}
+
     def total(self, currency: str) -> int:
         """Available and pending together: what the ledger's Stripe balance must equal."""
         return sum(self.available.get(currency, {}).values()) + self.pending.get(currency, 0)
@@ -205,12 +236,34 @@ def of_account(answer: Answer) -> Account:
     recipient = (answer["configuration"] or {}).get("recipient") or {}
     balance = (recipient.get("capabilities") or {}).get("stripe_balance") or {}
     transfers = balance.get("stripe_transfers") or {}
-    entries = (answer["requirements"] or {}).get("entries") or []
+    details: Answer = next(iter(transfers.get("status_details") or []), {})
     return Account(
         id=answer["id"],
         transfers=transfers.get("status") or "restricted",
-        requirements=tuple(_requirement(each) for each in entries),
+        requirements=(
+            *_requirements(answer["requirements"] or {}),
+            *_requirements(answer.get("future_requirements") or {}, later=True),
+        ),
         closed=bool(answer.get("closed")),
+        reason=details.get("code") or "",
+        way_out=details.get("resolution") or "",
+    )
+
+
+def of_banks(answer: Answer) -> tuple[Bank, ...]:
+    """The bank accounts, and cards, of a connected account (v1, where alone they are listed)."""
+    return tuple(
+        Bank(str(each.get("fingerprint") or each["id"]), (each.get("currency") or "").upper())
+        for each in answer["external_accounts"]["data"]
+    )
+
+
+def of_schedule(answer: Answer) -> Schedule:
+    found: Answer = answer["payments"]["payouts"]["schedule"]
+    return Schedule(
+        found["interval"],
+        tuple(found.get("weekly_payout_days") or ()),
+        tuple(found.get("monthly_payout_days") or ()),
     )
 
 
@@ -290,13 +343,24 @@ def of_event(answer: Answer) -> Notice:
     return Notice(answer["id"], answer["type"], answer.get("account"), inner.get("id") or "", dict(answer))
 
 
-def _requirement(entry: Answer) -> RequirementEntry:
+def _requirements(found: Answer, *, later: bool = False) -> tuple[RequirementEntry, ...]:
+    """The entries. Only their summary has a moment: that of the first which are due."""
+    first: Answer = (found.get("summary") or {}).get("minimum_deadline") or {}
+    return tuple(_requirement(each, first, later) for each in found.get("entries") or [])
+
+
+def _requirement(entry: Answer, first: Answer, later: bool) -> RequirementEntry:
     deadline: Answer = entry.get("minimum_deadline") or {}
+    status = deadline.get("status") or LATER
+    by = first.get("time") if status == first.get("status") else None
+    restricts: Answer = entry.get("impact") or {}
     return RequirementEntry(
         what=entry["description"],
         who=entry["awaiting_action_from"],
-        when=deadline.get("status") or "eventually_due",
-        by=deadline.get("time") or "",
+        when=LATER if later else status,
+        by=deadline.get("time") or by or "",
+        stops=tuple(each["capability"] for each in restricts.get("restricts_capabilities") or []),
+        errors=tuple(each["description"] for each in entry.get("errors") or []),
     )
 
 

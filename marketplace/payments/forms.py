@@ -10,6 +10,7 @@ from wtforms.validators import InputRequired, Length
 
 from marketplace import clock
 from marketplace.i18n import lazy
+from marketplace.money import Money
 from marketplace.payments import wires, words
 from marketplace.payments.refunds import words as refund_words
 from marketplace.payments.states import AT_STRIPE, Rail, WayOut
@@ -52,6 +53,29 @@ class WayOutForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.way.choices = [(each.value, refund_words.way_out(each)) for each in WayOut]
+
+
+class MinimumForm(Form):
+    """From how much on an expert wants to be paid."""
+
+    minimum = money_field(lazy("Pay me from this amount on"))
+
+    @classmethod
+    def of(cls, minimum: Money) -> MinimumForm:
+        """The form with what counts now."""
+        form = cls(formdata=None)
+        form.minimum.currency = minimum.currency
+        form.minimum.data = minimum
+        return form
+
+
+class EndHoldForm(Form):
+    """How finance knows that a bank account was changed by its holder."""
+
+    reason = TextAreaField(
+        lazy("How you know that the change is right"),
+        [InputRequired(lazy("Fill this in.")), Length(max=500)],
+    )
 
 
 class CutOffForm(Form):

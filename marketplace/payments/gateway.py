@@ -36,6 +36,7 @@ from marketplace.settings import LOCAL_HOSTS, Settings
 TIMEOUT_SECONDS = 20
 SIGNATURE_TOLERANCE_SECONDS = 300
 CLOCK_HEADER = "Marketplace-Clock"
+BALANCE_SETTINGS = "/v1/balance_settings"
 # Stripe allows 25 calls a second on one endpoint; more are answered with 429.
 SECONDS_BETWEEN_CALLS = 0.04
 
@@ -149,10 +150,30 @@ class Gateway:
         """A connected account as it stands. What is not asked for comes back empty, so it is asked for."""
         found = _ask(
             lambda: self._stripe.v2.core.accounts.retrieve(
-                account, {"include": ["configuration.recipient", "requirements"]}
+                account, {"include": ["configuration.recipient", "future_requirements", "requirements"]}
             )
         )
         return _read(found, facts.of_account)
+
+    def banks(self, account: str) -> tuple[facts.Bank, ...]:
+        """Where a connected account is paid out to. Accounts v2 do not say; v1 does."""
+        return _read(_ask(lambda: self._stripe.v1.accounts.retrieve(account)), facts.of_banks)
+
+    def schedule(self, account: str) -> facts.Schedule:
+        """When a connected account is paid out. The client cannot read all answers about this, so it is
+        asked without it."""
+        found = _ask(lambda: self._stripe.raw_request("get", BALANCE_SETTINGS, **_as(account)))
+        return _read_plain(found.data, facts.of_schedule)
+
+    def set_schedule(self, key: str, account: str, schedule: facts.Schedule) -> facts.Schedule:
+        """From now on the account is paid out so. Asking twice does no harm."""
+        asked = requests.schedule(schedule)
+        found = _ask(
+            lambda: self._stripe.raw_request(
+                "post", BALANCE_SETTINGS, **asked, idempotency_key=key, **_as(account)
+            )
+        )
+        return _read_plain(found.data, facts.of_schedule)
 
     # Pay out to experts
 
@@ -353,8 +374,12 @@ def _refusal(error: stripe.StripeError) -> GatewayError:
 
 
 def _read(answer: stripe.StripeObject, read: Callable[[facts.Answer], R]) -> R:
+    return _read_plain(answer, lambda found: read(found.to_dict(for_json=True)))
+
+
+def _read_plain(answer: Any, read: Callable[[Any], R]) -> R:
     try:
-        return read(answer.to_dict(for_json=True))
+        return read(answer)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise GatewayUnknown(
             "garbled", _("Stripe's answer could not be read. It will be looked into.")

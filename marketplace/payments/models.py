@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -86,7 +87,10 @@ class Funding(Public, Base):
 class ConnectedAccount(Public, Base):
     """An expert's account at Stripe. `stripe_id` is None until Stripe confirmed that it exists.
 
-    `requirements` is a list of `{"what", "who", "when", "by"}`, as last seen at `refreshed_at`.
+    `requirements` is a list of `{"what", "who", "when", "by", "stops", "errors"}`, as last seen at
+    `refreshed_at`; the last two are missing from what was seen before they were kept. `reason` and `way_out`
+    are Stripe's words for a capability that is off. `bank_mark` tells one set of bank accounts from another
+    and is no number; `owes` is the currency and minor units of each balance that is below zero.
     """
 
     __tablename__ = "connected_accounts"
@@ -96,7 +100,11 @@ class ConnectedAccount(Public, Base):
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     country: Mapped[str]
     transfers: Mapped[TransfersState] = mapped_column(Word(TransfersState), default=TransfersState.NEW)
-    requirements: Mapped[list[dict[str, str]]] = mapped_column(JSONB, default=list)
+    reason: Mapped[str | None]
+    way_out: Mapped[str | None]
+    requirements: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    bank_mark: Mapped[bytes | None]
+    owes: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict)
     created_at: Mapped[datetime]
     refreshed_at: Mapped[datetime | None]
     payouts_seen_at: Mapped[datetime | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from marketplace.payments.facts import Schedule
 from marketplace.payments.states import Rail
 
 
@@ -52,6 +53,16 @@ def recipient(
         "metadata": metadata,
         "include": ["configuration.recipient", "requirements"],
     }
+
+
+def schedule(wanted: Schedule) -> dict[str, Any]:
+    """The settings of a balance: when it is paid out."""
+    asked: dict[str, Any] = {"interval": wanted.interval}
+    if wanted.weekly_payout_days:
+        asked["weekly_payout_days"] = list(wanted.weekly_payout_days)
+    if wanted.monthly_payout_days:
+        asked["monthly_payout_days"] = list(wanted.monthly_payout_days)
+    return {"payments": {"payouts": {"schedule": asked}}}
 
 
 def onboarding(account: str, *, return_url: str, refresh_url: str) -> dict[str, Any]:

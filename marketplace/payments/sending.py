@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock
 from marketplace.db import use_case
 from marketplace.payments import batches
-from marketplace.payments.connected_accounts import refresh_account
+from marketplace.payments.connected_accounts import record_gone, refresh_account
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.outcomes import (
@@ -30,7 +29,8 @@ from marketplace.payments.outcomes import (
 )
 from marketplace.payments.purse import Purse
 from marketplace.payments.rounds import Round
-from marketplace.payments.states import BatchState, ItemState, TransferState, move
+from marketplace.payments.setup import stops
+from marketplace.payments.states import BatchState, Blocker, ItemState, TransferState, move
 from marketplace.payments.transfers import (
     NO_MONEY,
     Order,
@@ -46,6 +46,8 @@ from marketplace.payments.transfers import (
 
 # A call gives up after twenty seconds; whoever holds a claim longer than this is gone.
 LEASE = timedelta(minutes=2)
+# Stripe's words for an account that is not there.
+GONE = frozenset({"resource_missing", "account_closed"})
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,9 @@ def claim(session: Session, item_id: int, purse: Purse) -> tuple[Order | None, P
         return None, purse
     if not batches.is_unchanged(item):
         _refuse_changed(session, item)
+        return None, purse
+    if (found := stops.stop_of(session, item)) is not None:
+        _stop(session, item, found)
         return None, purse
     kind = purse.choose(item.amount)
     if kind is None:
@@ -203,11 +208,28 @@ def _new_transfer(session: Session, item: PayoutItem, kind: str) -> Transfer:
     return transfer
 
 
+def _stop(session: Session, item: PayoutItem, found: Blocker) -> None:
+    """Something came between the release and this moment: what will pass is waited for, else the pay is owed
+    again, and the next batch decides anew."""
+    if found in stops.WAITS:
+        item.blocker, item.shortfall = found, None
+        return
+    become(item, ItemState.SENDING)
+    owe_again(session, item, stops.code_of(item, found))
+
+
 def _look_again(session: Session, gateway: Gateway, order: Order, code: str) -> None:
     """A refusal for want of money says nothing about the account; after another, ours is out of date."""
-    if code != NO_MONEY:
-        with suppress(GatewayError):
-            refresh_account(session, gateway, order.destination)
+    if code == NO_MONEY:
+        return
+    try:
+        refresh_account(session, gateway, order.destination)
+    except GatewayRefused as error:
+        # Twice refused, and not known any more: nothing is sent there again, and the expert makes another.
+        if {code, error.code} <= GONE:
+            record_gone(session, order.destination)
+    except GatewayError:
+        log.warning("An account could not be looked at", extra={"account": order.destination})
 
 
 def _refuse_changed(session: Session, item: PayoutItem) -> None:

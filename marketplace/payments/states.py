@@ -65,13 +65,16 @@ class ItemState(StrEnum):
 
 
 class Blocker(StrEnum):
-    """Why an item does not go out: the last while it waits for money, the others before the release."""
+    """Why an item does not go out. Some are found only as it is sent, and then it waits."""
 
     NO_ACCOUNT = "no_account"
     NOT_READY = "not_ready"
     BELOW_MINIMUM = "below_minimum"
     IN_ANOTHER_BATCH = "in_another_batch"
     SHORT_BALANCE = "short_balance"
+    BANK_CHANGED = "bank_changed"
+    NEGATIVE_BALANCE = "negative_balance"
+    PERSON_CLOSED = "person_closed"
 
 
 class TransferState(StrEnum):

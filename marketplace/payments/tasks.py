@@ -17,6 +17,7 @@ from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, 
 from marketplace.payments.refunds import planning
 from marketplace.payments.refunds import sending as refunding
 from marketplace.payments.rounds import Round
+from marketplace.payments.setup import payable, schedules
 from marketplace.payments.states import FundingState, ItemState, TransfersState
 from marketplace.settings import current
 
@@ -25,6 +26,8 @@ LOOK_AGAIN = timedelta(minutes=30)
 LOOK_DAILY = timedelta(days=1)
 # Taken in no order, so that some that fail each time do not take up every round.
 AT_ONCE = 100
+# It asks what keeps an expert from being paid, wherever hours begin.
+assert payable
 
 
 def gateway() -> Gateway:
@@ -95,6 +98,12 @@ def drain_webhooks(session: Session) -> None:
     events.drain_webhooks(session, gateway())
 
 
+@jobs.task("payments.keep_schedules")
+def keep_schedules(session: Session) -> None:
+    """Set the payouts of accounts that are held to manual, and back afterwards."""
+    schedules.keep_schedules(session, gateway())
+
+
 @jobs.task("payments.poll")
 def poll(session: Session) -> None:
     """Look at what should have changed by now, in case nobody told us. Cheap while nothing is outstanding."""
@@ -161,5 +170,6 @@ jobs.periodic("*/10 * * * *", "payments.send_sweeps")
 jobs.periodic("*/10 * * * *", "payments.send_refunds")
 jobs.periodic("15 */10 * * * *", "payments.prepare_refunds", by_the_clock=True)
 jobs.periodic("*/15 * * * *", "payments.track_payouts")
+jobs.periodic("*/5 * * * *", "payments.keep_schedules")
 jobs.periodic("7 * * * *", "payments.settle_items")
 jobs.periodic("40 6 * * *", "payments.issue_invoices")

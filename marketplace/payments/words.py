@@ -50,23 +50,32 @@ def account(state: TransfersState) -> str:
     }[state]
 
 
-def requirement(what: str) -> str:
-    """Stripe's name of a requirement, such as `identity.individual.surname`, in plain words."""
+def requirement(what: str) -> str | None:
+    """Stripe's name of a requirement, such as `identity.individual.surname`, in plain words, if there are."""
     known = {
         "given_name": _("Your first name"),
         "surname": _("Your last name"),
         "date_of_birth": _("Your date of birth"),
         "address": _("Your home address"),
         "email": _("Your e-mail address"),
+        "contact_email": _("Your e-mail address"),
         "phone": _("Your telephone number"),
+        "contact_phone": _("Your telephone number"),
         "id_numbers": _("Your tax or social security number"),
+        "nationalities": _("Your nationality"),
         "default_outbound_destination": _("The bank account that your pay goes to"),
+        "external_account": _("The bank account that your pay goes to"),
         "terms_of_service": _("Your consent to Stripe's terms"),
+        "primary_verification": _("A photo of an identity document"),
+        "secondary_verification": _("A document that shows your home address"),
         "documents": _("A photo of an identity document"),
-        "individual": _("A check of who you are"),
+        "country": _("The country you live in"),
+        "entity_type": _("Whether you are a person or a company"),
     }
-    parts = reversed(what.split("."))
-    return next((known[part] for part in parts if part in known), _("One more detail that Stripe will name"))
+    parts = what.split(".")
+    if what in ("identity.individual", "individual"):
+        return _("A check of who you are")
+    return next((known[part] for part in reversed(parts) if part in known), None)
 
 
 def blocker(value: Blocker) -> str:
@@ -77,6 +86,11 @@ def blocker(value: Blocker) -> str:
         Blocker.BELOW_MINIMUM: _("Below the smallest payment; it waits for more"),
         Blocker.IN_ANOTHER_BATCH: _("An earlier payment to this expert is still on its way"),
         Blocker.SHORT_BALANCE: _("Waits until enough money is available at Stripe"),
+        Blocker.BANK_CHANGED: _("The bank account was changed; held until that has been looked at"),
+        Blocker.NEGATIVE_BALANCE: _(
+            "The expert's Stripe account is below zero; what is sent would fill it up"
+        ),
+        Blocker.PERSON_CLOSED: _("The expert's account here is closed; decide before anything is sent"),
     }[value]
 
 
@@ -88,6 +102,9 @@ def refusal(code: str) -> str:
             "pay is owed as before and goes into the next batch."
         ),
         "account_closed": _("The expert's Stripe account is closed. The expert has to set up a new one."),
+        "person_closed": _(
+            "The expert's account here was closed, so nothing was sent. The pay is owed as before."
+        ),
         "resource_missing": _("Stripe does not know this account. The expert has to set up a new one."),
         "not_found_after_a_day": _(
             "Stripe never received the request. The pay is owed as before and goes into the next batch."

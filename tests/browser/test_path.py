@@ -167,6 +167,12 @@ def the_expert_sets_up_payouts(walk: Walk) -> None:
     ana.get_by_role("checkbox").check()
     walk.look(ana, "stripe-agreement")
     press(ana, "Agree and finish")
+    # Stripe takes a moment to check it, and no hour begins before it has.
+    for _look in range(40):
+        if "You are set up to be paid" in ana.locator("main").inner_text():
+            break
+        ana.wait_for_timeout(500)
+        ana.goto(f"{walk.site}/pay/setup/return")
     walk.look(ana, "set-up")
 
 

@@ -68,11 +68,11 @@ def a_batch_of_many(house: House) -> UUID:
         hired.append((expert, sign(house.session, expert, an_offer(house.session, house.carla, expert, gig))))
         set_up(house, expert)
     days_later(house, 2)
+    for stripe_id in house.session.scalars(sa.select(ConnectedAccount.stripe_id)).all():
+        connected_accounts.refresh_account(house.session, house.gateway, stripe_id or "")
     for expert, contract in hired:
         an_approved_hour(house, expert, contract)
     days_later(house, 2)
-    for stripe_id in house.session.scalars(sa.select(ConnectedAccount.stripe_id)).all():
-        connected_accounts.refresh_account(house.session, house.gateway, stripe_id or "")
     return acts.released_batch(house)
 
 

@@ -53,10 +53,20 @@ from marketplace.matching.models import MatchSkillAlias
 from marketplace.messages.models import Attachment
 from marketplace.messages.sending import send
 from marketplace.notifications.models import Notification
+from marketplace.payments.facts import Bank
 from marketplace.payments.invoices.issuing import issue_invoice, open_months
 from marketplace.payments.invoices.models import Invoice
-from marketplace.payments.models import ConnectedPayout, Funding, PayoutBatch, PayoutItem, Sweep
+from marketplace.payments.models import (
+    ConnectedAccount,
+    ConnectedPayout,
+    Funding,
+    PayoutBatch,
+    PayoutItem,
+    Sweep,
+)
 from marketplace.payments.refunds.models import Refund
+from marketplace.payments.setup.holding import note_banks
+from marketplace.payments.setup.models import BankHold
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reconciliation.models import (
     BankAccount,
@@ -191,6 +201,7 @@ class World:
             "adjustment_id": Adjustment,
             "refund_id": Refund,
             "fee_id": FeeChange,
+            "hold_id": BankHold,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -247,12 +258,20 @@ def made(house: House) -> World:
     )  # fmt: skip
     _goes_back(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
+    _other_bank(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
     brought = an_organization(session, "Brought In").public_id
     session.commit()
     return World(house, an_actor(session, rival), link.public_id, brought)
+
+
+def _other_bank(house: House) -> None:
+    """Ana's pay goes to another bank account from now on."""
+    account = house.session.scalars(sa.select(ConnectedAccount).filter_by(person_id=house.ana.id)).one()
+    note_banks(house.session, account, [Bank("another", "USD")])
+    house.session.commit()
 
 
 def _written(house: House) -> None:
@@ -287,6 +306,7 @@ def _tested(house: House) -> None:
     project = session.scalars(sa.select(Project)).one()
     gig = a_gig(session, carla, project, title="Check chest CT reports", hours_per_week=1, test_id=test.id)
     offer = ask(session, carla, an_application(session, house.ben, gig).public_id, fee_bps=FEE_BPS)
+    acts.set_up_with_stripe(house, house.ben)
     sitting = begin(session, house.ben, offer.public_id, house.ben.name)
     hand_in(session, house.ben, sitting.public_id, ANSWERS, 0)
 

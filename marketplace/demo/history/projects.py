@@ -224,9 +224,8 @@ def _hire(stage: Stage, plan: ProjectPlan, gig: GigPlan, public_id: uuid.UUID, p
         offer_id = offer.public_id
     with stage.at(gig.week, 0, 19):
         accept_offer(stage.session, expert, offer_id, expert.name)
-    # One in twelve puts it off, so that finance has somebody to remind.
-    if person_id % 12:
-        set_up_payment(stage, gig.week, person_id)
+    # Nobody begins a first hour without.
+    set_up_payment(stage, gig.week, person_id)
 
 
 def set_up_payment(stage: Stage, week: int, person_id: int) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from flask import Blueprint
 
 from marketplace.credentials import types
-from marketplace.gigs import data_use, successors, words
+from marketplace.gigs import data_use, payable, successors, words
 from marketplace.gigs import tasks as tasks
 from marketplace.gigs.states import ApplicationState, task_word
 from marketplace.matching import domains
+from marketplace.web import actor, db_session
 
 bp = Blueprint("gigs", __name__)
+
+
+@bp.app_context_processor
+def _about_pay() -> dict[str, object]:
+    # Offers and weeks belong to contracts, which ask the same.
+    return {"pay_gap": lambda: payable.pay_gap(db_session(), actor().id)}
 
 
 @bp.context_processor

@@ -6,7 +6,7 @@ from marketplace.contracts.limits import spell
 from marketplace.ledger import chart
 from marketplace.ledger.sources import Link, link_for
 from marketplace.ledger.words import event_name
-from marketplace.payments import words
+from marketplace.payments import promises, words
 from marketplace.payments.models import Sweep
 from marketplace.payments.payouts import settles_on
 from marketplace.payments.states import SweepState
@@ -31,6 +31,7 @@ def _words() -> dict[str, object]:
     return {
         "words": words,
         "settles_on": settles_on,
+        "pay_weekday": promises.weekday,
         "account_name": chart.name_of,
         "arrival_of": arrival_of,
         "spell": spell,
@@ -46,5 +47,6 @@ import marketplace.payments.views.finance  # noqa: E402
 import marketplace.payments.views.invoices  # noqa: E402
 import marketplace.payments.views.links  # noqa: E402
 import marketplace.payments.views.refunding  # noqa: E402
+import marketplace.payments.views.setup  # noqa: E402
 import marketplace.payments.views.statements  # noqa: E402
 import marketplace.payments.views.sweeping  # noqa: E402, F401

@@ -51,13 +51,6 @@ def deposit(deposit_id: uuid.UUID) -> ResponseReturnValue:
     return page("payments/deposit.html", deposit=earnings.deposit(db_session(), actor(), deposit_id))
 
 
-@bp.get("/pay/setup")
-@guard(Role.EXPERT)
-def get_paid() -> ResponseReturnValue:
-    """Is the expert set up to be paid, and what is missing?"""
-    return page("payments/get_paid.html", account=earnings.account_of(db_session(), actor()))
-
-
 @bp.post("/pay/setup")
 @guard(Role.EXPERT)
 def set_up() -> ResponseReturnValue:

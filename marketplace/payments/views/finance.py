@@ -20,6 +20,7 @@ from marketplace.payments import batches as use
 from marketplace.payments import queries
 from marketplace.payments.forms import CutOffForm
 from marketplace.payments.models import PayoutBatch, PayoutItem
+from marketplace.payments.setup import wishes
 from marketplace.payments.states import BatchState, ItemState
 from marketplace.payments.tasks import gateway
 from marketplace.payments.views import bp
@@ -165,6 +166,7 @@ def _home(form: CutOffForm) -> ResponseReturnValue:
         owed=owed,
         owed_to=ngettext("to one expert", "to %(n)s experts", people),
         at_stripe=Money(held, currency),
+        asking=wishes.how_many_ask(db_session()),
         trouble=queries.trouble(db_session(), actor()),
         may_prepare=actor().has(Role.FINANCE_PREPARER),
     )

@@ -1,0 +1,49 @@
+"""Why nothing may be sent to somebody now, asked when a batch is prepared, released, and again as each item
+is sent: an account may be closed, changed or below zero meanwhile (F21, F22, F62, F63)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.accounts.models import Person
+from marketplace.payments.models import ConnectedAccount, PayoutItem
+from marketplace.payments.setup import holding
+from marketplace.payments.states import Blocker
+
+# With these an item waits until they are over; with the others its pay is owed again, and offered anew.
+WAITS = (Blocker.BANK_CHANGED, Blocker.NEGATIVE_BALANCE)
+
+
+def stop(person: Person, account: ConnectedAccount | None, *, held: bool) -> Blocker | None:
+    """What stands between the person and a transfer to the account."""
+    if person.closed_at is not None:
+        return Blocker.PERSON_CLOSED
+    if account is None:
+        return Blocker.NO_ACCOUNT
+    if not account.ready or account.ended_at is not None:
+        return Blocker.NOT_READY
+    if held:
+        return Blocker.BANK_CHANGED
+    return Blocker.NEGATIVE_BALANCE if account.owes else None
+
+
+def stop_of(session: Session, item: PayoutItem) -> Blocker | None:
+    """The same for an item about to be sent; no change of its bank account is noted meanwhile."""
+    account = session.scalars(
+        sa.select(ConnectedAccount)
+        .filter_by(id=item.connected_account_id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    person = session.get_one(Person, item.person_id, populate_existing=True)
+    held = bool(account and holding.holding(session, [account.id]))
+    return stop(person, account, held=held)
+
+
+def code_of(item: PayoutItem, blocker: Blocker) -> str:
+    """The reason with which its pay is owed again, one of `words.refusal`."""
+    if blocker is Blocker.PERSON_CLOSED:
+        return "person_closed"
+    closed = item.account is not None and item.account.ended_at is not None
+    return "account_closed" if closed else "insufficient_capabilities_for_transfer"

@@ -1,0 +1,114 @@
+"""From how much on an expert wants to be paid, and the wish to be paid before the next pay day."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock
+from marketplace.accounts.models import Person
+from marketplace.actor import Actor, Role
+from marketplace.db import new_id, use_case
+from marketplace.errors import Invalid, Refused
+from marketplace.i18n import gettext as _
+from marketplace.money import Money
+from marketplace.payments.setup.models import PayoutMinimum, PayoutRequest
+from marketplace.settings import current
+
+MOST = 10_000_00
+
+
+@use_case
+def set_minimum(session: Session, actor: Actor, amount: int, currency: str) -> None:
+    """Be paid from `amount` minor units on. Raises Invalid below the operator's smallest payment."""
+    actor.require(Role.EXPERT)
+    least = current().payout_minimum
+    if amount < least:
+        raise Invalid(
+            _("The smallest payment here is %(least)s.", least=Money(least, currency)), field="minimum"
+        )
+    if amount > MOST:
+        raise Invalid(_("Choose at most %(most)s.", most=Money(MOST, currency)), field="minimum")
+    chosen = {"amount": amount, "changed_at": clock.now()}
+    session.execute(
+        insert(PayoutMinimum)
+        .values(person_id=actor.id, currency=currency, **chosen)
+        .on_conflict_do_update(index_elements=["person_id", "currency"], set_=chosen)
+    )
+    person = session.get_one(Person, actor.id)
+    audit.record(
+        session, actor, "choose", "payout_minimum", person.public_id, amount=amount, currency=currency
+    )
+
+
+@use_case
+def ask_now(session: Session, actor: Actor) -> PayoutRequest:
+    """Ask to be in the next batch, whatever one's own minimum. Asking twice is asking once."""
+    actor.require(Role.EXPERT)
+    session.execute(
+        insert(PayoutRequest)
+        .values(public_id=new_id(), person_id=actor.id, asked_at=clock.now())
+        .on_conflict_do_nothing()
+    )
+    found = open_request(session, actor.id)
+    if found is None:
+        raise Refused(_("Your wish was just taken up. Look at the page again."))
+    audit.record(session, actor, "ask", "payout_request", found.public_id)
+    return found
+
+
+@use_case
+def take_back(session: Session, actor: Actor) -> None:
+    """Wait for the pay day after all."""
+    actor.require(Role.EXPERT)
+    found = open_request(session, actor.id)
+    if found is None:
+        raise Refused(_("There is nothing to take back. Your wish may have been taken up already."))
+    found.withdrawn_at = clock.now()
+    audit.record(session, actor, "withdraw", "payout_request", found.public_id)
+
+
+def open_request(session: Session, person_id: int) -> PayoutRequest | None:
+    """The wish of a person (internal id) that no batch has taken up."""
+    return session.scalars(
+        sa.select(PayoutRequest).where(PayoutRequest.person_id == person_id, _open())
+    ).first()
+
+
+def asking(session: Session, people: Collection[int]) -> set[int]:
+    """Who of these wants to be paid now."""
+    return set(
+        session.scalars(
+            sa.select(PayoutRequest.person_id).where(PayoutRequest.person_id.in_(people), _open())
+        )
+    )
+
+
+def how_many_ask(session: Session) -> int:
+    """How many experts want to be paid before the next pay day."""
+    return session.scalar(sa.select(sa.func.count()).select_from(PayoutRequest).where(_open())) or 0
+
+
+def minimums(session: Session, people: Collection[int], currency: str) -> Mapping[int, int]:
+    """Minor units by person; the operator's own where somebody chose less than it is by now, or nothing."""
+    rows = session.execute(
+        sa.select(PayoutMinimum.person_id, PayoutMinimum.amount).where(
+            PayoutMinimum.person_id.in_(people), PayoutMinimum.currency == currency
+        )
+    )
+    least = current().payout_minimum
+    return {**dict.fromkeys(people, least), **{person: max(amount, least) for person, amount in rows}}
+
+
+def take_up(session: Session, batch_id: int, people: Collection[int]) -> None:
+    """These are paid by the batch: what they wished is done."""
+    session.execute(
+        sa.update(PayoutRequest).where(PayoutRequest.person_id.in_(people), _open()).values(batch_id=batch_id)
+    )
+
+
+def _open() -> sa.ColumnElement[bool]:
+    return sa.and_(PayoutRequest.batch_id.is_(None), PayoutRequest.withdrawn_at.is_(None))

@@ -97,7 +97,7 @@ def open_dispute(
     amount: int | None = None,
     debits: Sequence[int] = (),
 ) -> Json:
-    """The customer's bank takes `amount` minor units back, all of the charge without it.
+    """The customer's bank takes `amount` minor units back; without it, what was not refunded of the charge.
 
     `debits` names the parts when the money leaves in several. The amount may exceed the charge, as it can
     when currencies move. KeyError for no charge; refuses one that is not paid or is disputed already.
@@ -105,12 +105,12 @@ def open_dispute(
     charge = transaction.find(charge_id, "charge")
     if charge is None:
         raise KeyError(charge_id)
-    if not charge["paid"] or not can_be(charge) or blocks_refund(transaction, charge_id):
-        raise refused(
-            f"Charge {charge_id} cannot be disputed: it is not paid, cannot be, or is disputed already."
-        )
+    if not can_be(transaction, charge):
+        raise refused(f"Charge {charge_id} cannot be disputed: it is not paid by card or bank debit, or went "
+                      "back already, or is disputed already.")  # fmt: skip
     account = transaction.owner(charge_id)
-    parts = list(debits) or [charge["amount"] if amount is None else amount]
+    left = charge["amount"] - charge["amount_refunded"]
+    parts = list(debits) or [left if amount is None else amount]
     dispute = _dispute(charge, reason, sum(parts))
     transaction.add(dispute, account, "dispute", moments.now())
     charge["disputed"] = True
@@ -166,9 +166,12 @@ def run_out(transaction: Transaction, id: str) -> None:
     decide(transaction, id, won=False)
 
 
-def can_be(charge: Json) -> bool:
-    """Whether the way it was paid knows disputes: what a customer sent by itself it cannot take back."""
-    return charge["payment_method_details"]["type"] in ("card", "us_bank_account")
+def can_be(transaction: Transaction, charge: Json) -> bool:
+    """Whether a charge can be disputed. What a customer sent by itself it cannot take back."""
+    known = charge["payment_method_details"]["type"] in ("card", "us_bank_account")
+    return (
+        known and charge["paid"] and not charge["refunded"] and not blocks_refund(transaction, charge["id"])
+    )
 
 
 def blocks_refund(transaction: Transaction, charge_id: str) -> bool:

@@ -80,22 +80,16 @@ def _disputes_page(transaction: Transaction) -> Response:
         charges=[
             {
                 **charge,
-                "disputable": _disputable(transaction, charge),
+                "disputable": disputes.can_be(transaction, charge),
                 "can_fail": bank_debits.is_debit(charge) and charge["status"] != "failed",
             }
             for charge in _latest(transaction, "charge")
         ],
         reasons=disputes.REASONS,
         open_ones=disputes.OPEN,
-        decimal=lambda charge: Money(charge["amount"], charge["currency"].upper()).decimal,
-    )
-
-
-def _disputable(transaction: Transaction, charge: Json) -> bool:
-    return (
-        bool(charge["paid"])
-        and disputes.can_be(charge)
-        and not disputes.blocks_refund(transaction, charge["id"])
+        decimal=lambda charge: (
+            Money(charge["amount"] - charge["amount_refunded"], charge["currency"].upper()).decimal
+        ),
     )
 
 
@@ -106,7 +100,7 @@ def _asked(charge: Json) -> tuple[str, list[int]]:
         raise Invalid(_("Choose a reason from the list, and one part or two."))
     currency = charge["currency"].upper()
     given = request.form.get("amount", "")
-    amount = parse(given, currency).amount if given else int(charge["amount"])
+    amount = parse(given, currency).amount if given else int(charge["amount"] - charge["amount_refunded"])
     if amount < int(parts):
         raise Invalid(_("The disputed amount must be more than zero."))
     first = (amount + 1) // 2

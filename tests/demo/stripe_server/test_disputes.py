@@ -135,6 +135,30 @@ def test_by_hand_a_charge_is_disputed_once(rich: Platform) -> None:
     assert len(rich.client.v1.disputes.list().data) == 1
 
 
+def test_what_was_refunded_is_not_disputed_again(rich: Platform) -> None:
+    charge = rich.client.v1.charges.list({"limit": 1}).data[0]
+    rich.fund(2_000_000)
+    clock.advance(timedelta(days=5))
+    rich.local.settle()
+    rich.client.v1.refunds.create({"charge": charge.id, "amount": 400_000})
+    hands.dispute(rich.local.url, charge.id)
+    (dispute,) = rich.client.v1.disputes.list().data
+    assert dispute.amount == 600_000
+    hands.decide(rich.local.url, dispute.id, "won")
+    rich.client.v1.refunds.create({"charge": charge.id})
+    with pytest.raises(hands.Stuck, match="went back already"):
+        hands.dispute(rich.local.url, charge.id, amount=100)
+
+
+def test_what_came_by_bank_transfer_is_not_disputed(platform: Platform) -> None:
+    platform.fund_by_bank(10_000)
+    clock.advance(timedelta(days=3))
+    platform.local.settle()
+    charge = platform.client.v1.charges.list({"limit": 1}).data[0]
+    with pytest.raises(hands.Stuck, match="not paid by card"):
+        hands.dispute(platform.local.url, charge.id)
+
+
 def test_only_the_own_pages_press_the_buttons(rich: Platform) -> None:
     charge = rich.client.v1.charges.list({"limit": 1}).data[0]
     path = f"/practice/charges/{charge.id}/disputes"

@@ -79,7 +79,7 @@ ANSWERS = (
         "key_in_use",
         lazy("The key is in use"),
         lazy("Stripe answers 409: somebody else is just asking the same."),
-        lazy("The item waits and is tried again with the same key."),
+        lazy("The item's outcome is not known until it is looked up; then it goes out once."),
         "endpoint",
     ),
     Lesson(
@@ -130,13 +130,13 @@ LASTING = (
         "real_limit",
         lazy("Stripe's real limits"),
         lazy("25 requests a second on one address, 100 in all; more are answered with 429."),
-        lazy("Payouts: the remaining time of a batch is worked out from this pace."),
+        lazy("Payouts: a batch goes on at this pace and is finished; nobody is marked as failed."),
     ),
     Lesson(
         "latency",
         lazy("A slow line"),
         lazy("Each answer takes a fifth of a second longer."),
-        lazy("Payouts: the remaining time grows; the other pages stay as fast as they were."),
+        lazy("Payouts: a batch takes longer; the other pages stay as fast as they were."),
     ),
     Lesson(
         "secret_rolled",

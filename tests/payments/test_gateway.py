@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -170,3 +171,13 @@ def test_a_signed_event_is_read_also_while_the_secret_is_being_changed():
 def test_anything_else_is_refused(body: str, header: str | None):
     with pytest.raises(BadSignature):
         read_event(body.encode(), header, (SECRET,))
+
+
+def test_settings_that_the_client_cannot_read_are_read_all_the_same(answering: Answering):
+    """`automatic_transfer_rules_by_currency` may be null, on which the client of 16.1.0 fails."""
+    schedule = {"interval": "weekly", "weekly_payout_days": ["friday"]}
+    payouts = {"automatic_transfer_rules_by_currency": None, "schedule": schedule}
+    body = json.dumps({"object": "balance_settings", "payments": {"payouts": payouts}})
+    found = answering.says(200, body).schedule("acct_1")
+    assert (found.interval, found.weekly_payout_days) == ("weekly", ("friday",))
+    assert answering.says(200, body).set_schedule("key", "acct_1", found) == found

@@ -39,6 +39,12 @@ class Outlook:
     next_run: date
 
     @property
+    def asked(self) -> bool:
+        """Does Stripe wait for something from the expert now?"""
+        urgent = [group for group in self.groups if group.when != missing.LATER]
+        return any(not entry.from_stripe for group in urgent for entry in group.entries)
+
+    @property
     def ready(self) -> bool:
         """Can the expert be paid?"""
         return self.account is not None and self.account.ready and self.account.ended_at is None
@@ -54,13 +60,15 @@ def outlook(session: Session, actor: Actor, currency: str) -> Outlook:
     minimum = Money(wishes.minimums(session, [person.id], currency)[person.id], currency)
     request = wishes.open_request(session, person.id)
     served = live or countries.served(session, person.country)
+    blockers = _blockers(session, person, account, hold, (approved, minimum, request))
+    ready = account is not None and account.ready and live
     return Outlook(
         account=account,
-        standing=missing.standing(account),
+        standing=_held() if ready and (hold or blockers) else missing.standing(account),
         country=None if served else countries.why_not(person.country),
         groups=missing.groups(account) if live else [],
         hold=hold,
-        blockers=_blockers(session, person, account, hold, (approved, minimum, request)),
+        blockers=blockers,
         approved=approved,
         minimum=minimum,
         request=request,
@@ -85,6 +93,10 @@ def _account(session: Session, person: Person) -> ConnectedAccount | None:
         .order_by(ConnectedAccount.ended_at.is_not(None), ConnectedAccount.id.desc())
         .limit(1)
     ).one_or_none()
+
+
+def _held() -> str:
+    return _("You are set up to be paid, but something holds your pay for now.")
 
 
 def _blockers(

@@ -19,6 +19,7 @@ SLICES = (
     "payments.proofs",
     "payments.invoices.proofs",
     "payments.setup.proofs",
+    "payments.chargebacks.proofs",
     "reconciliation.proofs",
 )
 

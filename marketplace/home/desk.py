@@ -31,6 +31,8 @@ from marketplace.i18n import moment, ngettext
 from marketplace.ledger import balance, balances, chart
 from marketplace.money import Money
 from marketplace.payments import queries as payouts
+from marketplace.payments.chargebacks.models import Chargeback
+from marketplace.payments.chargebacks.queries import TO_DO as CHARGEBACKS_TO_DO
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem, Sweep
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.queries import TO_DO
@@ -374,6 +376,12 @@ def _finance_tasks(session: Session, actor: Actor, unpaid: bool) -> Iterator[Tas
             ngettext("A refund waits for somebody.", "%(n)s refunds wait for somebody.", n),
             _("Look at the refunds"),
             "payments.refunds",
+        )
+    if n := _count(session, Chargeback, CHARGEBACKS_TO_DO):
+        yield Task(
+            ngettext("A bank contests a payment.", "Banks contest %(n)s payments.", n),
+            _("Look at the chargebacks"),
+            "payments.chargebacks",
         )
     yield Task(_("Ledger, Stripe and bank, side by side."), _("Reconcile"), "reconciliation.index")
 

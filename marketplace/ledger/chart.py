@@ -59,7 +59,9 @@ def name_of(code: str) -> str:
         "1020": _("Bank, client money"),
         "1100": _("Stripe balance"),
         "1150": _("Payouts in transit"),
+        "1210": _("Chargebacks under contest"),
         "2010": _("Client funds, free"),
+        "2015": _("Client funds, set aside for a chargeback"),
         "2020": _("Client funds, reserved"),
         "2030": _("Unapplied cash"),
         "2100": _("Owed to experts"),
@@ -73,6 +75,8 @@ def name_of(code: str) -> str:
         "4040": _("Processing fees recharged"),
         "5010": _("Processing fees"),
         "5020": _("Connect and payout fees"),
+        "5030": _("Chargeback fees"),
+        "5040": _("Chargeback losses"),
         "5080": _("Rounding"),
         "5090": _("Bank charges"),
         "9110": _("Held in connected accounts"),
@@ -100,9 +104,19 @@ def payouts_in_transit() -> Account:
     return Account("1150", "stripe:payouts_in_transit")
 
 
+def contested(chargeback: uuid.UUID) -> Account:
+    """1210: what a client's bank has taken back of a payment, until it is said who gets it."""
+    return Account("1210", f"chargeback:{chargeback}:contested")
+
+
 def project_funds(project: uuid.UUID) -> Account:
     """2010: a client's money for a project that nothing reserves yet."""
     return Account("2010", f"project:{project}:funds")
+
+
+def set_aside(project: uuid.UUID) -> Account:
+    """2015: a client's money for a project that nothing may take while its payment is contested."""
+    return Account("2015", f"project:{project}:set_aside")
 
 
 def project_reserved(project: uuid.UUID) -> Account:
@@ -169,6 +183,16 @@ def processing_costs() -> Account:
 def connect_costs() -> Account:
     """5020: what Stripe takes for connected accounts and payouts."""
     return Account("5020", "site:connect_costs", hot=True)
+
+
+def chargeback_fees() -> Account:
+    """5030: what Stripe takes for a chargeback."""
+    return Account("5030", "site:chargeback_fees")
+
+
+def chargeback_losses() -> Account:
+    """5040: payments that were taken back after they were spent."""
+    return Account("5040", "site:chargeback_losses")
 
 
 def rounding() -> Account:

@@ -13,7 +13,7 @@ from marketplace.ledger.seals import verify
 from marketplace.proof import Drift, Proof
 
 # Codes of which each owner has an account, and the kind of owner that must be in the key.
-CLIENT_FUNDS = dict.fromkeys(("2010", "2020", "2120", "2500", "2510"), "project:")
+CLIENT_FUNDS = dict.fromkeys(("2010", "2015", "2020", "2120", "2500", "2510"), "project:")
 OWED_TO_EXPERTS = {"2100": "expert:", "2110": "expert:"}
 
 

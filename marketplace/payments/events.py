@@ -15,6 +15,7 @@ from marketplace import clock, jobs
 from marketplace.db import use_case
 from marketplace.errors import DomainError
 from marketplace.payments import connected_accounts, facts, fundings, payouts, sweeps
+from marketplace.payments.chargebacks import failures, recording
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import WebhookEvent
 from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
@@ -168,6 +169,14 @@ def _refund(session: Session, gateway: Gateway, hint: Hint) -> None:
     refunding.track_refund(session, gateway, hint.object_id)
 
 
+def _dispute(session: Session, gateway: Gateway, hint: Hint) -> None:
+    recording.track_chargeback(session, gateway, hint.object_id)
+
+
+def _failed_charge(session: Session, gateway: Gateway, hint: Hint) -> None:
+    failures.track_charge(session, gateway, hint.object_id)
+
+
 @use_case
 def _balance(session: Session, gateway: Gateway, hint: Hint) -> None:
     jobs.defer(session, "payments.send_waiting", once="payments.send_waiting")
@@ -181,6 +190,8 @@ APPLIERS: Mapping[str, Apply] = {
     "checkout.session.": _checkout,
     "payout.": _payout,
     "refund.": _refund,
+    "charge.dispute.": _dispute,
+    "charge.failed": _failed_charge,
     "account.updated": _account,
     "account.external_account.": _bank,
     "v2.core.account[": _account,

@@ -152,6 +152,35 @@ class BalanceTransaction:
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """A payer's bank that takes a charge back: a chargeback. `moves` are what it moved of our balance so far;
+    `amount` is what is contested, by a move of currencies perhaps more than was charged. `due_by` is until
+    when evidence is taken."""
+
+    id: str
+    amount: int
+    currency: str
+    charge: str
+    status: str
+    reason: str
+    created_at: datetime
+    due_by: datetime | None
+    submissions: int
+    moves: tuple[BalanceTransaction, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChargeFailure:
+    """A charge that failed after it had been paid, and what left our balance for it."""
+
+    charge: str
+    payment_intent: str | None
+    code: str | None
+    move: BalanceTransaction
+
+
+@dataclass(frozen=True)
 class Balance:
     """`available` by currency and source type; `pending` by currency. Negative where Stripe says so."""
 
@@ -321,6 +350,32 @@ def of_balance_transaction(answer: Answer) -> BalanceTransaction:
         created_at=_moment(answer["created"]),
         available_on=_moment(answer["available_on"]),
     )
+
+
+def of_dispute(answer: Answer) -> Dispute:
+    details: Answer = answer["evidence_details"]
+    return Dispute(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        currency=answer["currency"].upper(),
+        charge=_id(answer["charge"]),
+        status=answer["status"],
+        reason=answer["reason"],
+        created_at=_moment(answer["created"]),
+        due_by=_moment(details["due_by"]) if details["due_by"] else None,
+        submissions=int(details["submission_count"]),
+        moves=tuple(of_balance_transaction(each) for each in answer["balance_transactions"]),
+        metadata=dict(answer.get("metadata") or {}),
+    )
+
+
+def of_charge_failure(answer: Answer) -> ChargeFailure | None:
+    """None of a charge that did not fail, or failed before anything was paid."""
+    moved = answer.get("failure_balance_transaction")
+    if not isinstance(moved, Mapping):
+        return None
+    intent, code = answer.get("payment_intent"), answer.get("failure_code")
+    return ChargeFailure(answer["id"], _id(intent) if intent else None, code, of_balance_transaction(moved))
 
 
 def of_balance(answer: Answer) -> Balance:

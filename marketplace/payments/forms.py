@@ -78,6 +78,12 @@ class EndHoldForm(Form):
     )
 
 
+class EvidenceForm(Form):
+    """What the bank is told about a payment that it contests."""
+
+    text = TextAreaField(lazy("What the bank should know"), [Length(max=20_000)])
+
+
 class CutOffForm(Form):
     """The last day whose approvals are paid."""
 

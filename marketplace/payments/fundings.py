@@ -92,7 +92,7 @@ def record_checkout(session: Session, found: facts.Checkout) -> Funding:
     if funding is None:
         raise NotHereYet(_("No payment here belongs to %(session)s.", session=found.id))
     funding.looked_at = clock.now()
-    if funding.state != FundingState.PAID:
+    if funding.state not in (FundingState.PAID, FundingState.FAILED_AFTER_PAID):
         funding.payment_intent = funding.payment_intent or found.payment_intent
         _follow(session, funding, found)
     return funding

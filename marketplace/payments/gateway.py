@@ -15,7 +15,14 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import stripe
-from stripe.params import PayoutListParams, RefundCreateParams
+from stripe.params import (
+    BalanceTransactionListParams,
+    ChargeRetrieveParams,
+    DisputeListParams,
+    DisputeUpdateParams,
+    PayoutListParams,
+    RefundCreateParams,
+)
 from stripe.params.checkout import SessionCreateParams
 from stripe.params.v2.core import AccountCreateParams, AccountLinkCreateParams
 
@@ -125,6 +132,41 @@ class Gateway:
     def refunds(self, charge: str) -> list[facts.Refund]:
         """The refunds of a charge: how an unknown outcome becomes known."""
         return _every(lambda: self._stripe.v1.refunds.list({"charge": charge, "limit": 100}), facts.of_refund)
+
+    # Clients' money that their banks take back
+
+    def dispute(self, dispute: str) -> facts.Dispute:
+        """A chargeback as it stands."""
+        return _read(_ask(lambda: self._stripe.v1.disputes.retrieve(dispute)), facts.of_dispute)
+
+    def disputes(self, since: datetime) -> list[facts.Dispute]:
+        """Chargebacks opened at or after `since`."""
+        asked: DisputeListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        return _every(lambda: self._stripe.v1.disputes.list(asked), facts.of_dispute)
+
+    def send_evidence(self, key: str, dispute: str, *, text: str, metadata: dict[str, str]) -> facts.Dispute:
+        """Submit, for good, what we say about a chargeback to the bank that decides it."""
+        params: DisputeUpdateParams = {
+            "evidence": {"uncategorized_text": text},
+            "metadata": metadata,
+            "submit": True,
+        }
+        made = _ask(lambda: self._stripe.v1.disputes.update(dispute, params, {"idempotency_key": key}))
+        return _read(made, facts.of_dispute)
+
+    def charge_failure(self, charge: str) -> facts.ChargeFailure | None:
+        """How a charge failed after it had been paid; None when it did not."""
+        asked: ChargeRetrieveParams = {"expand": ["failure_balance_transaction"]}
+        return _read(_ask(lambda: self._stripe.v1.charges.retrieve(charge, asked)), facts.of_charge_failure)
+
+    def payment_failures(self, since: datetime) -> list[facts.BalanceTransaction]:
+        """What left our balance, at or after `since`, for charges that failed after they had been paid."""
+        asked: BalanceTransactionListParams = {
+            "created": {"gte": int(since.timestamp())},
+            "limit": 100,
+            "type": "payment_failure_refund",
+        }
+        return _every(lambda: self._stripe.v1.balance_transactions.list(asked), facts.of_balance_transaction)
 
     # Experts' accounts
 

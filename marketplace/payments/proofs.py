@@ -88,10 +88,10 @@ def in_flight_is_what_flies(session: Session) -> Iterator[Drift]:
 
 
 def fundings_are_booked(session: Session) -> Iterator[Drift]:
-    """I3: each paid lot is in the books with what arrived, and no other is."""
+    """I3: each lot that was paid is in the books with what arrived, and no other is."""
     paid = (
         sa.select(_source("funding:", Funding.public_id).label("source"), Funding.net.label("amount"))
-        .where(Funding.state == FundingState.PAID)
+        .where(Funding.state.in_((FundingState.PAID, FundingState.FAILED_AFTER_PAID)))
         .subquery()
     )
     booked = _booked("funding:", "2010").subquery()

@@ -28,6 +28,7 @@ class FundingState(StrEnum):
     PAID = "paid"
     FAILED = "failed"
     EXPIRED = "expired"
+    FAILED_AFTER_PAID = "failed_after_paid"
 
 
 class TransfersState(StrEnum):
@@ -110,6 +111,27 @@ class WayOut(StrEnum):
     BY_HAND = "by_hand"
 
 
+class ChargebackState(StrEnum):
+    """An `inquiry` has moved no money, and one that was `closed` never did."""
+
+    INQUIRY = "inquiry"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    CLOSED = "closed"
+
+
+class EvidenceState(StrEnum):
+    """What we say to the client's bank about a chargeback, on its way to Stripe."""
+
+    RELEASED = "released"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    REFUSED = "refused"
+
+
 class SweepState(StrEnum):
     PREPARED = "prepared"
     RELEASED = "released"
@@ -132,7 +154,8 @@ FUNDING: Mapping[FundingState, frozenset[FundingState]] = {
     FundingState.PROCESSING: frozenset({FundingState.PAID, FundingState.FAILED}),
     FundingState.FAILED: frozenset({FundingState.PAID}),
     FundingState.EXPIRED: frozenset({FundingState.PAID}),
-    FundingState.PAID: frozenset({FundingState.OPEN}),
+    FundingState.PAID: frozenset({FundingState.OPEN, FundingState.FAILED_AFTER_PAID}),
+    FundingState.FAILED_AFTER_PAID: frozenset(),
 }
 
 BATCH: Mapping[BatchState, frozenset[BatchState]] = {
@@ -204,6 +227,44 @@ REFUND: Mapping[RefundState, frozenset[RefundState]] = {
     RefundState.PAID_OUT: frozenset(),
 }
 
+# Forward only. What was lost may still be won, when the bank gives the money back late, and what was won may
+# be lost, when it takes it again.
+CHARGEBACK: Mapping[ChargebackState, frozenset[ChargebackState]] = {
+    ChargebackState.INQUIRY: frozenset(
+        {
+            ChargebackState.NEEDS_RESPONSE,
+            ChargebackState.UNDER_REVIEW,
+            ChargebackState.WON,
+            ChargebackState.LOST,
+            ChargebackState.CLOSED,
+        }
+    ),
+    ChargebackState.NEEDS_RESPONSE: frozenset(
+        {ChargebackState.UNDER_REVIEW, ChargebackState.WON, ChargebackState.LOST}
+    ),
+    ChargebackState.UNDER_REVIEW: frozenset({ChargebackState.WON, ChargebackState.LOST}),
+    ChargebackState.LOST: frozenset({ChargebackState.WON}),
+    ChargebackState.WON: frozenset({ChargebackState.LOST}),
+    ChargebackState.CLOSED: frozenset(
+        {
+            ChargebackState.NEEDS_RESPONSE,
+            ChargebackState.UNDER_REVIEW,
+            ChargebackState.WON,
+            ChargebackState.LOST,
+        }
+    ),
+}
+
+EVIDENCE: Mapping[EvidenceState, frozenset[EvidenceState]] = {
+    EvidenceState.RELEASED: frozenset({EvidenceState.SENDING}),
+    EvidenceState.SENDING: frozenset(
+        {EvidenceState.SENT, EvidenceState.UNKNOWN, EvidenceState.REFUSED, EvidenceState.RELEASED}
+    ),
+    EvidenceState.UNKNOWN: frozenset({EvidenceState.SENT, EvidenceState.REFUSED, EvidenceState.RELEASED}),
+    EvidenceState.SENT: frozenset(),
+    EvidenceState.REFUSED: frozenset(),
+}
+
 _MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     FundingState: FUNDING,
     BatchState: BATCH,
@@ -211,6 +272,8 @@ _MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     TransferState: TRANSFER,
     SweepState: SWEEP,
     RefundState: REFUND,
+    ChargebackState: CHARGEBACK,
+    EvidenceState: EVIDENCE,
 }
 
 

@@ -43,6 +43,8 @@ OUR_OWN = (
     chart.fees_recharged(),
     chart.processing_costs(),
     chart.connect_costs(),
+    chart.chargeback_fees(),
+    chart.chargeback_losses(),
     chart.rounding(),
 )
 # A payout may be shown as paid and still come back within five business days (Stripe, payout failures).

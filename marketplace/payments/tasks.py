@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
 from marketplace.payments import connected_accounts, events, fundings, payouts, resolving, sending, sweeps
+from marketplace.payments.chargebacks import answering, failures, recording
 from marketplace.payments.gateway import Gateway, connect
 from marketplace.payments.invoices import issuing
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, PayoutItem
@@ -92,6 +93,19 @@ def send_refunds(session: Session) -> None:
     refunding.send_refunds(session, gateway())
 
 
+@jobs.task("payments.send_evidence")
+def send_evidence(session: Session) -> None:
+    """Send what we say about chargebacks, and look into what has an unknown outcome."""
+    answering.send_evidence(session, gateway())
+
+
+@jobs.task("payments.track_chargebacks")
+def track_chargebacks(session: Session) -> None:
+    """Find the payments that came back of which nobody told us, and set aside what became free."""
+    recording.track_chargebacks(session, gateway())
+    failures.track_failures(session, gateway())
+
+
 @jobs.task("payments.drain_webhooks")
 def drain_webhooks(session: Session) -> None:
     """Apply the events that are waiting."""
@@ -169,6 +183,8 @@ jobs.periodic("*/10 * * * *", "payments.poll")
 jobs.periodic("*/10 * * * *", "payments.send_sweeps")
 jobs.periodic("*/10 * * * *", "payments.send_refunds")
 jobs.periodic("15 */10 * * * *", "payments.prepare_refunds", by_the_clock=True)
+jobs.periodic("*/10 * * * *", "payments.send_evidence")
+jobs.periodic("5 */10 * * * *", "payments.track_chargebacks")
 jobs.periodic("*/15 * * * *", "payments.track_payouts")
 jobs.periodic("*/5 * * * *", "payments.keep_schedules")
 jobs.periodic("7 * * * *", "payments.settle_items")

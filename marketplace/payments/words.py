@@ -24,6 +24,9 @@ def funding(state: FundingState) -> str:
         FundingState.PAID: _("Paid, and ready to be reserved for work."),
         FundingState.FAILED: _("The payment did not go through, and nothing was taken. Start again."),
         FundingState.EXPIRED: _("The payment page was left unused for a day, so it closed. Start again."),
+        FundingState.FAILED_AFTER_PAID: _(
+            "The bank took it back after it had counted as paid, so the project no longer has it."
+        ),
     }[state]
 
 

@@ -16,7 +16,9 @@ from marketplace.reconciliation.models import BankAccount, BankStatement
 from marketplace.reconciliation.states import StatementState
 
 COVER = ("1020", "1100", "1130", "1160")
-OWED = ("2010", "2020", "2030", "2100", "2110", "2120", "2500", "2510")
+# What clients' banks have taken back, and may keep, is an exposure: it is shown, and stops nothing by itself.
+EXPOSED = ("1210",)
+OWED = ("2010", "2015", "2020", "2030", "2100", "2110", "2120", "2500", "2510")
 
 
 def stripe_agrees(session: Session) -> Iterator[Drift]:
@@ -58,10 +60,11 @@ def accounts_agree(session: Session) -> Iterator[Drift]:
 
 
 def money_is_covered(session: Session) -> Iterator[Drift]:
-    """P8: what lies at Stripe and in the client bank account covers what clients and experts are owed."""
+    """P8: what lies at Stripe and in the client bank account, and what is under contest, covers what clients
+    and experts are owed."""
     for currency in queries.currencies(session):
         lines = {line.code: line.amount for line in queries.trial_balance(session, currency)}
-        cover = sum(lines.get(code, 0) for code in COVER)
+        cover = sum(lines.get(code, 0) for code in (*COVER, *EXPOSED))
         owed = -sum(lines.get(code, 0) for code in OWED)
         if cover < owed:
             yield Drift(f"cover in {currency}", f"at least {owed}", str(cover))

@@ -56,6 +56,17 @@ NAMED = """
         FROM waiting t JOIN refunds r ON r.stripe_id = t.source
         WHERE t.account IS NULL AND t.type IN ('refund', 'payment_refund', 'refund_failure')
         UNION ALL
+        SELECT t.id, 'chargeback:' || c.public_id,
+            CASE WHEN m.amount > 0 THEN 'reinstated ' ELSE 'withdrawn ' END || m.balance_transaction,
+            '1100', 'balance_transaction'
+        FROM waiting t JOIN chargeback_moves m ON m.balance_transaction = t.stripe_id
+            JOIN chargebacks c ON c.id = m.chargeback_id
+        WHERE t.account IS NULL
+        UNION ALL
+        SELECT t.id, 'funding_failure:' || f.public_id, 'failed_after_paid', '1100', 'balance_transaction'
+        FROM waiting t JOIN fundings f ON f.failure_transaction = t.stripe_id
+        WHERE t.account IS NULL
+        UNION ALL
         SELECT t.id, 'connected_payout:' || t.source,
             CASE t.type WHEN 'payout' THEN 'created' ELSE 'failed' END, '9110', 'source'
         FROM waiting t

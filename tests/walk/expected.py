@@ -136,6 +136,8 @@ OPEN = {
     "payments.calendar": "ana ben",
     "payments.calendar_file": NOBODY,
     "payments.came_back": "carla dev",
+    "payments.chargeback": "fin gil",
+    "payments.chargebacks": "fin gil",
     "payments.confirm_release": "gil",
     "payments.deposit": "ana",
     "payments.deposits": "ana ben",

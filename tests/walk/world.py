@@ -53,6 +53,8 @@ from marketplace.matching.models import MatchSkillAlias
 from marketplace.messages.models import Attachment
 from marketplace.messages.sending import send
 from marketplace.notifications.models import Notification
+from marketplace.payments.chargebacks import recording
+from marketplace.payments.chargebacks.models import Chargeback
 from marketplace.payments.facts import Bank
 from marketplace.payments.invoices.issuing import issue_invoice, open_months
 from marketplace.payments.invoices.models import Invoice
@@ -77,6 +79,7 @@ from marketplace.reconciliation.models import (
     StatementMatch,
 )
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
+from tests.factories.chargebacks import a_dispute, a_move
 from tests.factories.contracts import FEE_BPS
 from tests.factories.credentials import PDF
 from tests.factories.gigs import RADIOLOGY, a_gig, an_application, an_expert
@@ -202,6 +205,7 @@ class World:
             "refund_id": Refund,
             "fee_id": FeeChange,
             "hold_id": BankHold,
+            "chargeback_id": Chargeback,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -259,6 +263,7 @@ def made(house: House) -> World:
     _goes_back(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
     _other_bank(house)
+    _contested(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
@@ -359,6 +364,12 @@ def _goes_back(house: House) -> None:
     refund = Refund(project=project, amount=1_00, currency="USD", asked_by=carla, prepared_at=now)
     house.session.add(refund)
     house.session.commit()
+
+
+def _contested(house: House) -> None:
+    """A little of the project's payment is with the client's bank."""
+    lot = house.session.scalars(sa.select(Funding)).one()
+    recording.record(house.session, a_dispute(lot, amount=2_00, moves=(a_move("contested", -2_00, 15_00),)))
 
 
 def _second_factor(house: House, ana: Actor) -> None:

@@ -20,6 +20,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money
+from marketplace.payments.chargebacks.models import NOT_REFUNDABLE, Chargeback
 from marketplace.payments.models import Funding
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import FundingState, RefundState, move
@@ -104,15 +105,21 @@ def _free(session: Session, project: Project) -> int:
 
 
 def _call_off_uncovered(session: Session, project: Project) -> None:
-    """Needs the lock on the project's funds. What is being released now is left to its releaser."""
-    if promised(session, project) <= max(0, _free(session, project)):
-        return
+    """Those of a payment that its bank contests too. Needs the lock on the project's funds. What is being
+    released now is left to its releaser."""
     query = sa.select(Refund).filter_by(project_id=project.id, state=RefundState.PREPARED)
+    if promised(session, project) <= max(0, _free(session, project)):
+        query = query.where(Refund.funding_id.in_(_contested()))
     query = query.order_by(Refund.id).with_for_update(of=Refund, skip_locked=True)
     for refund in session.scalars(query.execution_options(populate_existing=True)):
         move(refund, RefundState.CANCELLED)
         audit.record(session, SITE, "call_off", "refund", refund.public_id, amount=refund.amount)
     session.flush()
+
+
+def _contested() -> sa.Select[int]:
+    """The lots that Stripe refunds nothing of, because their bank has the money or may get it."""
+    return sa.select(Chargeback.funding_id).where(Chargeback.state.in_(NOT_REFUNDABLE))
 
 
 def _lots(session: Session, project: Project) -> Sequence[tuple[Funding, int]]:
@@ -123,6 +130,7 @@ def _lots(session: Session, project: Project) -> Sequence[tuple[Funding, int]]:
     rows = session.execute(
         sa.select(Funding, Funding.net - back.scalar_subquery())
         .where(Funding.project_id == project.id, Funding.state == FundingState.PAID)
+        .where(Funding.id.not_in(_contested()))
         .order_by(Funding.paid_at.desc(), Funding.id.desc())
     )
     return [(lot, room or 0) for lot, room in rows]

@@ -25,6 +25,15 @@ def _refund(rest: str) -> Link:
     return Link(_("Refund to a client"), url_for("payments.refund", refund_id=rest))
 
 
+def _chargeback(rest: str) -> Link:
+    public_id, _colon, _account = rest.partition(":")
+    return Link(_("Chargeback"), url_for("payments.chargeback", chargeback_id=public_id))
+
+
+def _funding_failure(rest: str) -> Link:
+    return Link(_("A payment that failed late"), url_for("payments.lot", funding_id=rest))
+
+
 def _sweep(rest: str) -> Link:
     return Link(_("Sweep of fees"), url_for("payments.sweep", sweep_id=rest))
 
@@ -38,5 +47,7 @@ def _expert(rest: str) -> Link:
 register("funding", _funding)
 register("payout_item", _item)
 register("refund", _refund)
+register("chargeback", _chargeback)
+register("funding_failure", _funding_failure)
 register("sweep", _sweep)
 register("expert", _expert)

@@ -1,0 +1,118 @@
+"""Bank debits that fail days after they were booked as paid: the money leaves as it came.
+
+What is free of the project goes first, up to what the payment brought it. The processing fee that the client
+bore was never paid, so it is no income of ours. What was spent by then is our loss.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace import audit, clock, ledger
+from marketplace.actor import SITE
+from marketplace.db import use_case
+from marketplace.gigs import projection
+from marketplace.i18n import gettext as _
+from marketplace.ledger import chart
+from marketplace.money import Money
+from marketplace.payments import facts
+from marketplace.payments.chargebacks import books, telling
+from marketplace.payments.fundings import NotHereYet
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import Funding
+from marketplace.payments.rounds import Round
+from marketplace.payments.states import FundingState, move
+
+# A bank can call a debit back for about two months.
+LOOK_BACK = timedelta(days=70)
+EVENT = "failed_after_paid"
+
+
+def source(lot: Funding) -> str:
+    """How the journal names it."""
+    return f"funding_failure:{lot.public_id}"
+
+
+def track_charge(session: Session, gateway: Gateway, charge: str) -> None:
+    """Fetch a charge and record its failure, if it failed after it was paid. Raises NotHereYet."""
+    session.rollback()
+    failure = gateway.charge_failure(charge)
+    if failure is not None:
+        record_failure(session, failure)
+
+
+def track_failures(session: Session, gateway: Gateway) -> None:
+    """Find the failures that no webhook told of."""
+    session.rollback()
+    turn, moves = Round(session, gateway), list[facts.BalanceTransaction]()
+    with turn.one("payment failures"):
+        moves = gateway.payment_failures(clock.now() - LOOK_BACK)
+    charges = [each.source for each in moves]
+    paid = sa.select(Funding.charge).where(Funding.charge.in_(charges), Funding.state == FundingState.PAID)
+    waiting = session.scalars(paid).all()
+    session.rollback()
+    for charge in turn.over(waiting):
+        with turn.one(charge):
+            track_charge(session, gateway, charge or "")
+
+
+@use_case
+def record_failure(session: Session, failure: facts.ChargeFailure) -> Funding:
+    """Book it, once; a payment that never counted as paid has nothing to book. Raises NotHereYet."""
+    ours = (Funding.charge == failure.charge) | (Funding.payment_intent == failure.payment_intent)
+    query = sa.select(Funding).where(ours).with_for_update(of=Funding)
+    lot = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if lot is None:
+        raise NotHereYet(_("No payment here belongs to %(charge)s.", charge=failure.charge))
+    if lot.state is not FundingState.PAID:
+        return lot
+    _book(session, lot, failure.move)
+    move(lot, FundingState.FAILED_AFTER_PAID)
+    lot.failure, lot.failed_at = failure.code or "unknown", clock.now()
+    lot.failure_transaction = failure.move.id
+    session.flush()
+    audit.record(
+        session, SITE, EVENT, "funding", lot.public_id, code=lot.failure, amount=-failure.move.amount
+    )
+    projection.push_project(session, lot.project_id)
+    telling.tell_failed(session, lot, spent(session, lot))
+    return lot
+
+
+def spent(session: Session, lot: Funding) -> Money:
+    """What of a payment that failed had been spent by then, and is missing since."""
+    losses = chart.chargeback_losses().key
+    missing = sum(
+        posting.amount
+        for entry in ledger.entries_of(session, [source(lot)])
+        for posting in entry.postings
+        if posting.account.key == losses
+    )
+    return Money(missing, lot.currency)
+
+
+def _book(session: Session, lot: Funding, moved: facts.BalanceTransaction) -> None:
+    gross = -moved.amount
+    same = moved.currency == lot.currency
+    free = books.free_funds(session, lot)
+    theirs = max(0, min(gross, free, books.room(session, lot))) if same else 0
+    recharged = max(0, min(lot.fee or 0, gross - (lot.net or 0))) if same else 0
+    ledger.post(
+        session,
+        SITE,
+        source=source(lot),
+        event=EVENT,
+        currency=moved.currency,
+        lines=[
+            (chart.project_funds(lot.project.public_id), theirs),
+            (chart.fees_recharged(), recharged),
+            (chart.chargeback_losses(), gross - theirs - recharged),
+            (chart.processing_costs(), moved.fee),
+            (chart.stripe_balance(), moved.net),
+        ],
+        occurred_at=clock.now(),
+        memo=_("A payment failed after it had been paid"),
+    )

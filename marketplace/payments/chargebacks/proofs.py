@@ -1,0 +1,134 @@
+"""What must hold of payments that came back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.gigs.models import Project
+from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
+from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove
+from marketplace.payments.models import Funding
+from marketplace.payments.states import FundingState
+from marketplace.proof import Drift, Proof
+
+
+def moves_are_booked(session: Session) -> Iterator[Drift]:
+    """CB1: of each chargeback is booked what Stripe's balance transactions moved, and nothing else; one of
+    which more came back than left is booked only when a person has explained it."""
+    moved = (
+        sa.select(
+            sa.func.concat("chargeback:", sa.cast(Chargeback.public_id, sa.Text)).label("source"),
+            sa.func.sum(ChargebackMove.net).label("amount"),
+        )
+        .join(ChargebackMove, ChargebackMove.chargeback_id == Chargeback.id)
+        .group_by(Chargeback.public_id)
+        .subquery()
+    )
+    yield from _compared(session, moved, _booked("chargeback:", "1100").subquery())
+    for public_id, trouble in session.execute(
+        sa.select(Chargeback.public_id, Chargeback.trouble).where(Chargeback.trouble.is_not(None))
+    ):
+        yield Drift(f"chargeback {public_id}", "all of it booked", str(trouble))
+
+
+def contested_is_open(session: Session) -> Iterator[Drift]:
+    """CB2: under contest is what open chargebacks have moved; of a decided one nothing is."""
+    away = (
+        sa.select(
+            sa.func.concat("chargeback:", sa.cast(Chargeback.public_id, sa.Text)).label("source"),
+            (-sa.func.sum(ChargebackMove.amount)).label("amount"),
+        )
+        .join(ChargebackMove, ChargebackMove.chargeback_id == Chargeback.id)
+        .where(Chargeback.state.in_(OPEN))
+        .group_by(Chargeback.public_id)
+        .subquery()
+    )
+    yield from _compared(session, away, _booked("chargeback:", "1210").subquery())
+
+
+def set_aside_is_held(session: Session) -> Iterator[Drift]:
+    """CB3: what is set aside of a project is what its open chargebacks hold."""
+    held = (
+        sa.select(
+            sa.func.concat("project:", sa.cast(Project.public_id, sa.Text), ":set_aside").label("source"),
+            sa.func.sum(Chargeback.held).label("amount"),
+        )
+        .join(Funding, Funding.id == Chargeback.funding_id)
+        .join(Project, Project.id == Funding.project_id)
+        .group_by(Project.public_id)
+        .subquery()
+    )
+    kept = (
+        sa.select(LedgerAccount.key.label("source"), (-sa.func.sum(LedgerBalance.amount)).label("amount"))
+        .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.code == "2015")
+        .group_by(LedgerAccount.key)
+        .subquery()
+    )
+    yield from _compared(session, held, kept)
+
+
+def lost_is_borne(session: Session) -> Iterator[Drift]:
+    """CB4: what a lost chargeback took is booked as said: so much from the project, the rest our loss."""
+    lost = (
+        sa.select(
+            sa.func.concat("chargeback:", sa.cast(Chargeback.public_id, sa.Text)).label("source"),
+            Chargeback.loss.label("amount"),
+        )
+        .where(Chargeback.loss > 0)
+        .subquery()
+    )
+    yield from _compared(session, lost, _booked("chargeback:", "5040").subquery())
+
+
+def failures_are_booked(session: Session) -> Iterator[Drift]:
+    """CB5: each payment that failed after it was paid is booked once, and no other is."""
+    failed = (
+        sa.select(
+            sa.func.concat("funding_failure:", sa.cast(Funding.public_id, sa.Text)).label("source"),
+            sa.literal(1).label("amount"),
+        )
+        .where(Funding.state == FundingState.FAILED_AFTER_PAID)
+        .subquery()
+    )
+    booked = (
+        sa.select(JournalEntry.source, sa.func.count().label("amount"))
+        .where(JournalEntry.source.startswith("funding_failure:"))
+        .group_by(JournalEntry.source)
+        .subquery()
+    )
+    yield from _compared(session, failed, booked)
+
+
+def _compared(session: Session, expected: sa.Subquery, found: sa.Subquery) -> Iterator[Drift]:
+    """A drift wherever the two differ; nothing and zero are one."""
+    rows = session.execute(
+        sa.select(sa.func.coalesce(expected.c.source, found.c.source), expected.c.amount, found.c.amount)
+        .select_from(expected.outerjoin(found, found.c.source == expected.c.source, full=True))
+        .where(sa.func.coalesce(expected.c.amount, 0) != sa.func.coalesce(found.c.amount, 0))
+    )
+    for source, should, is_ in rows:
+        yield Drift(source, str(should or 0), str(is_ or 0))
+
+
+def _booked(prefix: str, code: str) -> sa.Select[str, int]:
+    """What the entries of each source moved on an account, debit positive."""
+    return (
+        sa.select(JournalEntry.source, sa.func.sum(Posting.amount).label("amount"))
+        .join(Posting, Posting.entry_id == JournalEntry.id)
+        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        .where(JournalEntry.source.startswith(prefix), LedgerAccount.code == code)
+        .group_by(JournalEntry.source)
+    )
+
+
+PROOFS = [
+    Proof("CB1", "Each chargeback is booked as Stripe moved it", moves_are_booked),
+    Proof("CB2", "Under contest is what open chargebacks took", contested_is_open),
+    Proof("CB3", "What is set aside is what chargebacks hold", set_aside_is_held),
+    Proof("CB4", "What was lost is borne as booked", lost_is_borne),
+    Proof("CB5", "Each payment that failed late is booked once", failures_are_booked),
+]

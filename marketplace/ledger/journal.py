@@ -49,6 +49,13 @@ WRITE = sa.text("""
     SELECT * FROM entry ORDER BY id
 """)
 
+# One statement whatever the number of accounts, so that it is put together and planned once.
+KNOWN = sa.text("""
+    SELECT a.key, a.currency, a.id
+    FROM unnest(CAST(:keys AS text[]), CAST(:currencies AS text[])) AS t (key, currency)
+    JOIN ledger_accounts a ON a.key = t.key COLLATE "C" AND a.currency = t.currency
+""")
+
 Line = tuple[Account, int]
 AccountIds = dict[tuple[str, str], int]
 
@@ -189,11 +196,8 @@ def _account_ids(session: Session, entries: Iterable[NewEntry]) -> AccountIds:
 
 
 def _known_accounts(session: Session, wanted: list[tuple[str, str]]) -> AccountIds:
-    rows = session.execute(
-        sa.select(LedgerAccount.key, LedgerAccount.currency, LedgerAccount.id).where(
-            sa.tuple_(LedgerAccount.key, LedgerAccount.currency).in_(wanted)
-        )
-    )
+    keys, currencies = (list(column) for column in zip(*wanted, strict=True))
+    rows = session.execute(KNOWN, {"keys": keys, "currencies": currencies})
     return {(key, currency): account_id for key, currency, account_id in rows}
 
 

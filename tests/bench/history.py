@@ -17,7 +17,9 @@ from tests.bench import Row
 
 FILE = Path(__file__).with_name("history.csv")
 COLUMNS = ("day", "commit", "sizes", "topic", "what", "runs", "median_ms", "p99_ms")
-SIZES = ("BENCH_EXPERTS", "BENCH_GIGS", "BENCH_ROWS")
+SIZES = (
+    "BENCH_EXPERTS", "BENCH_GIGS", "BENCH_ROWS", "BENCH_ENTRIES", "BENCH_POSTINGS", "BENCH_LINES",
+)  # fmt: skip
 
 
 def before() -> dict[tuple[str, str, str], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Dated fees: the one in force on the day of the work applies (F54), set by two people, and never backwards."""
+"""Dated fees: that of the day of the work applies (F54), set by two people, and never backwards."""
 
 from __future__ import annotations
 

@@ -58,8 +58,11 @@ def name_of(code: str) -> str:
         "1010": _("Bank, operating"),
         "1020": _("Bank, client money"),
         "1100": _("Stripe balance"),
+        "1130": _("Stripe reserves"),
         "1150": _("Payouts in transit"),
         "1210": _("Chargebacks under contest"),
+        "1230": _("Input tax"),
+        "1290": _("Currency clearing"),
         "2010": _("Client funds, free"),
         "2015": _("Client funds, set aside for a chargeback"),
         "2020": _("Client funds, reserved"),
@@ -67,6 +70,8 @@ def name_of(code: str) -> str:
         "2100": _("Owed to experts"),
         "2110": _("Transfers in flight"),
         "2120": _("Disputed time"),
+        "2300": _("Tax payable"),
+        "2310": _("Withholding payable"),
         "2500": _("Refunds payable"),
         "2510": _("Refunds in flight"),
         "2900": _("Suspense"),
@@ -77,8 +82,12 @@ def name_of(code: str) -> str:
         "5020": _("Connect and payout fees"),
         "5030": _("Chargeback fees"),
         "5040": _("Chargeback losses"),
+        "5050": _("Bad debts"),
+        "5060": _("Bonuses paid by the platform"),
         "5080": _("Rounding"),
         "5090": _("Bank charges"),
+        "6010": _("Currency gains and losses, realised"),
+        "6020": _("Currency gains and losses, unrealised"),
         "9110": _("Held in connected accounts"),
         "9190": _("Held in connected accounts, contra"),
     }[code]
@@ -99,6 +108,11 @@ def stripe_balance() -> Account:
     return Account("1100", "stripe:balance", hot=True)
 
 
+def stripe_reserves() -> Account:
+    """1130: what Stripe keeps back of the balance."""
+    return Account("1130", "stripe:reserves")
+
+
 def payouts_in_transit() -> Account:
     """1150: what left Stripe for the operator's bank and has not arrived."""
     return Account("1150", "stripe:payouts_in_transit")
@@ -107,6 +121,16 @@ def payouts_in_transit() -> Account:
 def contested(chargeback: uuid.UUID) -> Account:
     """1210: what a client's bank has taken back of a payment, until it is said who gets it."""
     return Account("1210", f"chargeback:{chargeback}:contested")
+
+
+def input_tax() -> Account:
+    """1230: tax on what others bill us."""
+    return Account("1230", "site:input_tax")
+
+
+def currency_clearing() -> Account:
+    """1290: both sides of money that is changed between currencies."""
+    return Account("1290", "site:currency_clearing")
 
 
 def project_funds(project: uuid.UUID) -> Account:
@@ -143,6 +167,16 @@ def expert_in_flight(person: uuid.UUID) -> Account:
 def disputed(project: uuid.UUID) -> Account:
     """2120: pay and fee of questioned time, until it is said whether the expert or the project gets it."""
     return Account("2120", f"project:{project}:disputed")
+
+
+def tax_payable() -> Account:
+    """2300: tax on our fees."""
+    return Account("2300", "site:tax_payable", hot=True)
+
+
+def withheld(person: uuid.UUID) -> Account:
+    """2310: tax kept back from the expert's pay."""
+    return Account("2310", f"expert:{person}:withheld")
 
 
 def client_refunds(project: uuid.UUID) -> Account:
@@ -195,6 +229,16 @@ def chargeback_losses() -> Account:
     return Account("5040", "site:chargeback_losses")
 
 
+def bad_debts() -> Account:
+    """5050: what was owed and is written off."""
+    return Account("5050", "site:bad_debts")
+
+
+def platform_bonuses() -> Account:
+    """5060: bonuses that the platform pays."""
+    return Account("5060", "site:platform_bonuses")
+
+
 def rounding() -> Account:
     """5080: remainders that no line can carry."""
     return Account("5080", "site:rounding")
@@ -203,6 +247,16 @@ def rounding() -> Account:
 def bank_charges() -> Account:
     """5090: what the bank takes."""
     return Account("5090", "site:bank_charges")
+
+
+def currency_realised() -> Account:
+    """6010: gains and losses from money really changed."""
+    return Account("6010", "site:currency_realised")
+
+
+def currency_unrealised() -> Account:
+    """6020: gains and losses from revaluing at a month's end."""
+    return Account("6020", "site:currency_unrealised")
 
 
 def expert_held(person: uuid.UUID) -> Account:

@@ -14,6 +14,7 @@ from marketplace.actor import FINANCE, Role
 from marketplace.errors import Invalid, NotFound
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart, export, periods, queries
+from marketplace.ledger.explained import explained
 from marketplace.ledger.forms import AsOfForm, JournalForm, RangeForm
 from marketplace.ledger.models import JournalEntry, LedgerAccount
 from marketplace.ledger.sources import link_for, owner_of
@@ -33,6 +34,7 @@ def _words() -> dict[str, object]:
         "link_for": link_for,
         "owner_of": owner_of,
         "event_name": event_name,
+        "explained": explained,
         "last_day": periods.last_day,
     }
 

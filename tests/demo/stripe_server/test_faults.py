@@ -97,31 +97,29 @@ def test_garbage_is_a_success_that_says_nothing(rich: Platform) -> None:
     assert made(rich) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "status", "code", "reason"),
-    [
-        ("key_in_use", 409, "idempotency_key_in_use", None),
-        ("lock_timeout", 429, "lock_timeout", None),
-        ("limit_endpoint_rate", 429, "rate_limit", "endpoint-rate"),
-        ("limit_global_rate", 429, "rate_limit", "global-rate"),
-        ("limit_endpoint_concurrency", 429, "rate_limit", "endpoint-concurrency"),
-        ("limit_global_concurrency", 429, "rate_limit", "global-concurrency"),
-        ("limit_resource_specific", 429, "rate_limit", "resource-specific"),
-    ],
-)
-def test_what_is_refused_before_it_began_is_not_remembered(
-    rich: Platform, kind: str, status: int, code: str, reason: str | None
-) -> None:
+REFUSALS = [
+    ("key_in_use", 409, "idempotency_key_in_use", None),
+    ("lock_timeout", 429, "lock_timeout", None),
+    ("limit_endpoint_rate", 429, "rate_limit", "endpoint-rate"),
+    ("limit_global_rate", 429, "rate_limit", "global-rate"),
+    ("limit_endpoint_concurrency", 429, "rate_limit", "endpoint-concurrency"),
+    ("limit_global_concurrency", 429, "rate_limit", "global-concurrency"),
+    ("limit_resource_specific", 429, "rate_limit", "resource-specific"),
+]
+
+
+def test_what_is_refused_before_it_began_is_not_remembered(rich: Platform) -> None:
     expert = rich.expert()
-    arm(rich, kind)
-    with pytest.raises(stripe.StripeError) as refused:
-        rich.transfer(expert, 100, "k")
-    said: Any = refused.value
-    assert (said.http_status, said.json_body["error"]["code"]) == (status, code)
-    assert said.headers.get("Stripe-Rate-Limited-Reason") == reason
-    assert "Stripe-Should-Retry" not in said.headers
-    assert "Retry-After" not in said.headers
-    assert rich.transfer(expert, 100, "k").amount == 100
+    for kind, status, code, reason in REFUSALS:
+        arm(rich, kind)
+        with pytest.raises(stripe.StripeError) as refused:
+            rich.transfer(expert, 100, kind)
+        said: Any = refused.value
+        assert (said.http_status, said.json_body["error"]["code"]) == (status, code)
+        assert said.headers.get("Stripe-Rate-Limited-Reason") == reason
+        assert "Stripe-Should-Retry" not in said.headers
+        assert "Retry-After" not in said.headers
+        assert rich.transfer(expert, 100, kind).amount == 100
 
 
 def test_a_switch_strikes_as_often_as_it_says_and_only_there(rich: Platform) -> None:
@@ -202,17 +200,14 @@ def test_the_page_names_what_is_armed_and_moves_the_clock(platform: Platform) ->
     assert clock.now() - before >= timedelta(hours=72)
 
 
-@pytest.mark.parametrize(
-    ("path", "form"),
-    [
+def test_what_the_page_does_not_offer_is_refused(platform: Platform) -> None:
+    for path, form in (
         ("/practice/faults", "kind=nothing"),
         ("/practice/faults", "kind=error_before&times=0"),
         ("/practice/faults", "kind=error_before&times=ten"),
         ("/practice/faults", "kind=error_before&target=POST+/v1/nothing"),
         ("/practice/clock", "hours=-1"),
         ("/practice/clock", "hours=1000000"),
-    ],
-)
-def test_what_the_page_does_not_offer_is_refused(platform: Platform, path: str, form: str) -> None:
-    assert platform.local.post(path, form, {}) == 409
+    ):
+        assert platform.local.post(path, form, {}) == 409, form
     assert hands.armed(platform.local.url) == []

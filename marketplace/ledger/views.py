@@ -22,6 +22,7 @@ from marketplace.ledger.states import Step
 from marketplace.ledger.words import event_name
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged, table_response
+from marketplace.web.access import signed_in
 
 F = TypeVar("F", bound=RangeForm)
 
@@ -37,6 +38,11 @@ def _words() -> dict[str, object]:
         "explained": explained,
         "last_day": periods.last_day,
     }
+
+
+@bp.app_context_processor
+def _from_elsewhere() -> dict[str, object]:
+    return {"sees_books": lambda: signed_in() and actor().has(*FINANCE)}
 
 
 @bp.get("/")

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock
 from marketplace.actor import Actor
 from marketplace.contracts import find, limits
+from marketplace.contracts.credit import cover as credit
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import Source, TimeKind, TimesheetState, word
 from marketplace.contracts.weeks import Week, split, to_minute, week_of
@@ -149,6 +150,7 @@ def _enter(session: Session, contract: Contract, work: Work, version: int = 1) -
     work = _tidy(work)
     limits.require_time(contract, work.started_at, work.ended_at)
     limits.require_consent(session, contract, work.started_at, work.ended_at)
+    credit.require_not_overdue(session, contract.project, work.started_at)
     if work.ended_at - work.started_at > limits.LONGEST:
         raise Invalid(_("An entry may be twelve hours at most. Check the start and the end."), field="ends")
     _refuse_overlap(session, contract, work)

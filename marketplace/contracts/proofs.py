@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.consents.proofs import silence_is_no_consent
+from marketplace.contracts.credit import cover as credit
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import withheld
 from marketplace.contracts.models import (
@@ -48,7 +49,8 @@ def reserved_is_held(session: Session) -> Iterator[Drift]:
 
 
 def never_more_than_funded(session: Session) -> Iterator[Drift]:
-    """What a project has spent and reserved never exceeds what its client paid in."""
+    """What a project has spent and reserved never exceeds what its client paid in and was lent."""
+    lent = {key: amount for (key, _currency), amount in credit.may_owe(session).items()}
     for project in session.scalars(sa.select(Project.public_id)):
         funded = -_balance(session, chart.project_funds(project).key, Posting.entry_id.not_in(_RESERVING))
         reserved = -_balance(session, chart.project_reserved(project).key)
@@ -57,6 +59,7 @@ def never_more_than_funded(session: Session) -> Iterator[Drift]:
         spent += _balance(session, chart.project_funds(project).key, Posting.entry_id.in_(_ADJUSTING))
         if spent < 0:
             yield Drift(f"project {project} spent", "at least 0", str(spent))
+        funded += lent.get(chart.project_funds(project).key, 0)
         if spent + reserved > funded:
             yield Drift(f"project {project} spent and reserved", f"at most {funded}", str(spent + reserved))
 

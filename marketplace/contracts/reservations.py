@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
 from marketplace.contracts.budgets import caps
+from marketplace.contracts.credit import cover as credit
 from marketplace.contracts.fees import queries as fees
 from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Contract, Reservation, TimeEntry, Timesheet
@@ -190,12 +191,11 @@ def _paid(session: Session, contract: Contract, week: Week) -> Sequence[TimeEntr
 def _require_cover(
     session: Session, contract: Contract, amount: int, say: Callable[[Money, Money], str]
 ) -> None:
-    funds = chart.project_funds(contract.project.public_id)
     try:
-        ledger.require_cover(session, funds, contract.currency, amount)
+        credit.require_cover(session, contract.project, amount)
         _require_open(session, contract)
     except NotCovered:
-        free = -ledger.balance(session, funds, contract.currency)
+        free = credit.available(session, contract.project)
         currency = contract.currency
         raise NotCovered(say(Money(max(0, free), currency), Money(amount, currency))) from None
 

@@ -20,6 +20,7 @@ from marketplace.contracts import (
 from marketplace.contracts.adjustments import answering as adjustments
 from marketplace.contracts.approving import reminders
 from marketplace.contracts.budgets import alerts
+from marketplace.contracts.credit import lines as credit
 from marketplace.contracts.disputes import ruling, turns
 from marketplace.contracts.rates import answering
 from marketplace.contracts.sittings import asking, grading, taking
@@ -126,6 +127,12 @@ def watch_budgets(session: Session) -> None:
     alerts.watch(session)
 
 
+@jobs.task("contracts.turn_credit")
+def turn_credit(session: Session) -> None:
+    """Show which gigs are paid for by credit lines that begin, or are over."""
+    credit.push_days(session)
+
+
 jobs.periodic("10 * * * * *", "contracts.end_sittings", by_the_clock=True)
 jobs.periodic("45 */5 * * * *", "contracts.remind_graders", by_the_clock=True)
 jobs.periodic("20 3 * * *", "contracts.refresh_records")
@@ -141,6 +148,7 @@ jobs.periodic("50 */5 * * * *", "contracts.expire_offers", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.settle_disputes", by_the_clock=True)
 jobs.periodic("55 */5 * * * *", "contracts.expire_rates", by_the_clock=True)
 jobs.periodic("5 */10 * * * *", "contracts.watch_budgets", by_the_clock=True)
+jobs.periodic("20 0 5 * * *", "contracts.turn_credit", by_the_clock=True)
 jobs.periodic("57 */5 * * * *", "contracts.expire_adjustments", by_the_clock=True)
 hooks.on_upheld["timesheet"] = timesheets.resubmit
 hooks.on_upheld["contract"] = hooks.nothing

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import entries, find, gaps, limits
+from marketplace.contracts.credit import cover as credit
 from marketplace.contracts.entries import Work
 from marketplace.contracts.models import Contract, TimeEntry
 from marketplace.contracts.states import Source, TimeKind
@@ -62,6 +63,7 @@ def start_on(
     now = to_minute(clock.now())
     limits.require_open(contract, now)
     limits.require_consent(session, contract, now, now + timedelta(minutes=1))
+    credit.require_not_overdue(session, contract.project, now)
     if running(session, actor.id) is not None:
         raise Refused(_("A timer is already running. Stop it first."))
     if kind is TimeKind.PAID:

@@ -46,6 +46,8 @@ NOTHING_TOLD = Told()
 # Whoever keeps records of work, for these people by internal id. Filled by the slices above.
 # Told of each gig (internal id) that opens, or changes while it is open. Filled by what tells experts.
 opened: list[Callable[[Session, int], None]] = []
+# What a project (of these) may reserve beyond what was paid in, in minor units. Filled from above.
+lent: list[Callable[[Session, Project], int]] = []
 records: list[Callable[[Session, Sequence[int]], Mapping[int, Told]]] = []
 
 
@@ -189,8 +191,9 @@ def has_funds(session: Session, gig: Gig) -> bool:
 
 
 def _free(session: Session, project: Project) -> int:
-    """Minor units that nothing reserves yet."""
-    return -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+    """Minor units that may be reserved: what nothing reserves yet, and what the client is lent."""
+    free = -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+    return max(0, free) + sum(each(session, project) for each in lent)
 
 
 def _pays_for(free: int, gig: Gig) -> bool:

@@ -101,6 +101,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "gigs.weights": ("gigs.domains",),
     "messages.thread": ("messages.index", "accounts.organizations"),
     "payments.came_back": OF_THE_PROJECT,
+    "payments.credit_line": ("payments.batches", "accounts.organizations"),
+    "payments.credit_lines": ("payments.batches", "accounts.organizations"),
     "payments.end_project": OF_THE_PROJECT,
     "payments.fund": OF_THE_PROJECT,
     "payments.invoices": OF_THE_PROJECT,

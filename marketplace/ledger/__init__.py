@@ -1,6 +1,6 @@
 """The books: double entry, append-only, balanced by the database itself. Accounts are keyed by strings."""
 
-from marketplace.ledger.balances import NotCovered, balance, balances, require_cover, require_covers
+from marketplace.ledger.balances import NotCovered, balance, balances, hold, require_cover, require_covers
 from marketplace.ledger.chart import Account
 from marketplace.ledger.journal import (
     AlreadyPosted,
@@ -23,6 +23,7 @@ __all__ = [
     "balances",
     "entries_for",
     "entries_of",
+    "hold",
     "post",
     "post_many",
     "require_cover",

@@ -45,14 +45,7 @@ def require_cover(session: Session, account: Account, currency: str, amount: int
 
 def require_covers(session: Session, currency: str, needs: Mapping[Account, int]) -> None:
     """As `require_cover`, for several accounts, which are locked in order of their ids by everybody."""
-    keys = [account.key for account in needs]
-    # NO KEY UPDATE: it stops others who authorise, and lets what merely records (its foreign key) pass.
-    session.execute(
-        sa.select(LedgerAccount.id)
-        .where(LedgerAccount.key.in_(keys), LedgerAccount.currency == currency)
-        .order_by(LedgerAccount.id)
-        .with_for_update(key_share=True)
-    )
+    hold(session, needs, currency)
     held = balances(session, needs, currency)
     for account, amount in needs.items():
         if amount > -held[account.key]:
@@ -64,3 +57,15 @@ def require_covers(session: Session, currency: str, needs: Mapping[Account, int]
                     amount=Money(amount, currency),
                 )
             )
+
+
+def hold(session: Session, accounts: Iterable[Account], currency: str) -> None:
+    """Let nobody else authorise from these accounts until this transaction ends."""
+    keys = [account.key for account in accounts]
+    # NO KEY UPDATE: it stops others who authorise, and lets what merely records (its foreign key) pass.
+    session.execute(
+        sa.select(LedgerAccount.id)
+        .where(LedgerAccount.key.in_(keys), LedgerAccount.currency == currency)
+        .order_by(LedgerAccount.id)
+        .with_for_update(key_share=True)
+    )

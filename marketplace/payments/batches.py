@@ -23,7 +23,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.money import Money
-from marketplace.payments import adjusted
+from marketplace.payments import adjusted, covered
 from marketplace.payments.models import (
     LIVE_ITEM,
     ConnectedAccount,
@@ -239,6 +239,8 @@ def unpaid(currency: str, cut_off_at: datetime | None = None) -> sa.Select[Appro
 
 def _unpaid(session: Session, cut_off_at: datetime, currency: str) -> list[_Pay]:
     rows = session.execute(unpaid(currency, cut_off_at)).all()
+    waiting = covered.waiting(session, [approval for approval, _person in rows], currency)
+    rows = [row for row in rows if row[0].id not in waiting]
     adjustments = session.scalars(adjusted.waiting(currency, cut_off_at)).all()
     owed, more = adjusted.going_out(rows, adjustments)
     ids = {*owed, *more}

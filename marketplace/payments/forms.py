@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from wtforms import RadioField, StringField, TextAreaField
+from wtforms import RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from marketplace import clock
@@ -82,6 +82,30 @@ class EvidenceForm(Form):
     """What the bank is told about a payment that it contests."""
 
     text = TextAreaField(lazy("What the bank should know"), [Length(max=20_000)])
+
+
+class CreditForm(Form):
+    """What a client is lent, and for how long."""
+
+    organization = SelectField(lazy("Client"), [InputRequired(lazy("Choose one."))])
+    amount = money_field(lazy("Amount"))
+    from_on = day_field(lazy("First day"))
+    until_on = day_field(lazy("Last day"))
+    reason = StringField(lazy("Reason"), [InputRequired(lazy("Fill this in.")), Length(max=200)])
+
+    @classmethod
+    def of(cls, currency: str, clients: list[tuple[str, str]]) -> CreditForm:
+        """The form in the currency of the books, for these clients by public id."""
+        form = cls()
+        form.amount.currency = currency
+        form.organization.choices = clients
+        return form
+
+
+class EndCreditForm(Form):
+    """Why a client is lent no more."""
+
+    reason = StringField(lazy("Reason"), [InputRequired(lazy("Fill this in.")), Length(max=200)])
 
 
 class CutOffForm(Form):

@@ -19,7 +19,7 @@ from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, Posting
-from marketplace.payments import claiming, facts
+from marketplace.payments import claiming, covered, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Sweep, SweepPosting
@@ -64,6 +64,7 @@ def prepare_sweep(session: Session, actor: Actor, currency: str = "USD") -> Swee
     amount = -sum(posting.amount for posting in taken)
     if amount <= 0:
         raise Refused(_("There are no fees to sweep: what was earned so far does not exceed the costs."))
+    _require_ours(session, currency, amount)
     sweep = Sweep(
         currency=currency,
         amount=amount,
@@ -78,6 +79,15 @@ def prepare_sweep(session: Session, actor: Actor, currency: str = "USD") -> Swee
     session.add_all(SweepPosting(sweep_id=sweep.id, posting_id=posting.id) for posting in taken)
     audit.record(session, actor, "prepare", "sweep", sweep.public_id, amount=amount, postings=len(taken))
     return sweep
+
+
+def _require_ours(session: Session, currency: str, amount: int) -> None:
+    """Fees of work on credit are ours, and not here before the client pays. Raises Refused."""
+    found = covered.look(session, currency)
+    if found.unpaid and found.there - amount < found.owed:
+        raise Refused(
+            _("Clients who work on credit have not paid all of these fees yet. Sweep them when they have.")
+        )
 
 
 @use_case

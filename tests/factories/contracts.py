@@ -61,11 +61,17 @@ def a_deal(
     funds: int = 10_000_00,
     requirements: Iterable[object] = (),
     expert: Actor | None = None,
+    client_name: str = "Northwind AI",
+    project_of: tuple[Actor, Project] | None = None,
 ) -> Deal:
     """A signed contract, with funds for a while."""
-    client, organization = a_client(session)
-    project = a_project(session, client, organization)
-    fund(session, project.public_id, funds)
+    if project_of is None:
+        client, organization = a_client(session, client_name)
+        project = a_project(session, client, organization)
+    else:
+        client, project = project_of
+    if funds:
+        fund(session, project.public_id, funds)
     gig = a_gig(session, client, project, hours_per_week=hours, requirements=tuple(requirements))
     expert = expert or an_expert(session, zone=zone)
     contract = sign(session, expert, an_offer(session, client, expert, gig, rate=rate, hours=hours))

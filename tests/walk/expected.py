@@ -139,6 +139,8 @@ OPEN = {
     "payments.chargeback": "fin gil",
     "payments.chargebacks": "fin gil",
     "payments.confirm_release": "gil",
+    "payments.credit_line": "fin gil opa",
+    "payments.credit_lines": "fin gil opa",
     "payments.deposit": "ana",
     "payments.deposits": "ana ben",
     "payments.end_project": "carla dev fin gil",

@@ -22,6 +22,8 @@ from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.approving.away import delegate
 from marketplace.contracts.consents.models import Consent
+from marketplace.contracts.credit.lines import prepare_line
+from marketplace.contracts.credit.models import CreditLine
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.opening import Question
 from marketplace.contracts.entries import Work, add_entries
@@ -200,6 +202,7 @@ class World:
             "proposal_id": RateProposal, "consent_id": Consent, "import_id": UsageImport,
             "invoice_id": Invoice,
             "entry": JournalEntry,
+            "line_id": CreditLine,
             "delegation_id": Delegation,
             "adjustment_id": Adjustment,
             "refund_id": Refund,
@@ -260,6 +263,7 @@ def made(house: House) -> World:
         session, house.carla, house.cast.lumen.public_id, house.cast.person(house.cast.dev).public_id,
         clock.today("UTC") + timedelta(days=30), clock.today("UTC") + timedelta(days=31),
     )  # fmt: skip
+    _lent(house)
     _goes_back(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
     _other_bank(house)
@@ -338,6 +342,13 @@ def _adjusted(house: House) -> None:
     less = Draft(Kind.CORRECTION, -1_00, "counted_twice", why, uuid.uuid4())
     adjust(house.session, house.carla, contract.public_id, bonus)
     adjust(house.session, house.carla, contract.public_id, less)
+
+
+def _lent(house: House) -> None:
+    """An operator would let Carla's company pay later."""
+    day = clock.today("UTC")
+    lumen = house.cast.lumen.public_id
+    prepare_line(house.session, house.cast.opa, lumen, 500_00, day, day + timedelta(days=30), "Pays monthly")
 
 
 def _counted(house: House) -> None:

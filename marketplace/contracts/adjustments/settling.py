@@ -22,7 +22,7 @@ def require_funds(session: Session, contract: Contract, total: int) -> None:
     keep it so. Raises Refused with the figures."""
     funds, currency = chart.project_funds(contract.project.public_id), contract.currency
     # Refunds are prepared under the same lock, so what is promised is read once it is held.
-    ledger.require_cover(session, funds, currency, 0)
+    ledger.hold(session, [funds], currency)
     promised = hooks.promised_back(session, contract.project)
     try:
         ledger.require_cover(session, funds, currency, total + promised)

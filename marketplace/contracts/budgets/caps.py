@@ -138,7 +138,7 @@ def by_week(contract: Contract, reservations: Iterable[tuple[Reservation, int, i
 
 def hold(session: Session, project: Project) -> None:
     """Wait for who reserves at this moment, and let nobody reserve until this transaction ends."""
-    ledger.require_cover(session, chart.project_funds(project.public_id), project.currency, 0)
+    ledger.hold(session, [chart.project_funds(project.public_id)], project.currency)
 
 
 def _require(cap: WeeklyCap, project: Project, monday: date, held: Share, asked: Share) -> None:

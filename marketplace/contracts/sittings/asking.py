@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock, ledger, money
+from marketplace import clock, money
 from marketplace.actor import Actor, Role
 from marketplace.contracts import limits, offers, terms
+from marketplace.contracts.credit import cover as credit
 from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import graders, queries
@@ -24,7 +25,6 @@ from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import fix
 from marketplace.gigs.states import ApplicationState
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart
 from marketplace.money import Money
 
 WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
@@ -130,7 +130,7 @@ def _require(session: Session, application: Application, test: QualificationTest
 
 def _require_cover(session: Session, application: Application, price: Price) -> None:
     project = application.gig.project
-    free = -ledger.balance(session, chart.project_funds(project.public_id), project.currency)
+    free = credit.available(session, project)
     if free < price.most.amount:
         raise Refused(
             _(

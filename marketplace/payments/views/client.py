@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts.budgets import standing
+from marketplace.contracts.credit import cover
 from marketplace.contracts.queries import burn_down
 from marketplace.contracts.spending import spending
 from marketplace.gigs import find
@@ -49,6 +50,7 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
         "payments/fund.html",
         form=form,
         missing=missing,
+        credit=cover.standing_of(db_session(), project),
         project=project,
         lots=lots,
         burn=burn,

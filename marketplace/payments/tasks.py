@@ -83,7 +83,8 @@ def send_sweeps(session: Session) -> None:
 
 @jobs.task("payments.prepare_refunds")
 def prepare_refunds(session: Session) -> None:
-    """Prepare what goes back of projects that have ended."""
+    """Prepare what goes back of projects that have ended, and nothing of what a bank contests."""
+    recording.set_more_aside(session)
     planning.prepare_refunds(session)
 
 

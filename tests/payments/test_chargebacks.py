@@ -276,6 +276,9 @@ def test_money_that_comes_free_later_is_set_aside_too(session) -> None:
         assert held < 5_000_00
         a_paid_lot(session, deal.client, deal.project, 100_00)
         assert opened(session, lot).held == held + 100_00
+        a_paid_lot(session, deal.client, deal.project, 50_00)
+        assert recording.set_more_aside(session) == 1
+        assert found.held == held + 150_00
     assert free(session, deal.project) == 0
     no_drift(session)
 
@@ -331,8 +334,10 @@ def test_the_client_its_experts_and_finance_are_told_once_for_each_state(session
     assert [len(told(session, each)) for each in (deal.client, deal.expert, desk.fin, desk.gil)] == [1] * 4
     assert "Your approved pay is yours" in told(session, deal.expert)[0]
     assert "set aside" in told(session, deal.client)[0]
+    ended(session, lot, "under_review")
+    assert [len(told(session, each)) for each in (deal.client, deal.expert, desk.fin)] == [1, 1, 2]
     ended(session, lot, "lost")
-    assert [len(told(session, each)) for each in (deal.client, deal.expert, desk.fin)] == [2] * 3
+    assert [len(told(session, each)) for each in (deal.client, deal.expert, desk.fin)] == [2, 2, 3]
 
 
 def test_two_people_let_weeks_go_that_have_not_begun(session) -> None:

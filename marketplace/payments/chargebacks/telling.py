@@ -22,17 +22,12 @@ from marketplace.payments.models import Funding
 from marketplace.payments.states import ChargebackState
 
 KIND = "chargeback"
-# What a client and its experts hear of: an inquiry has moved no money.
-HEARD = (
-    ChargebackState.NEEDS_RESPONSE,
-    ChargebackState.UNDER_REVIEW,
-    ChargebackState.WON,
-    ChargebackState.LOST,
-)
+DECIDED = (ChargebackState.WON, ChargebackState.LOST)
 
 
-def tell(session: Session, chargeback: Chargeback) -> None:
-    """All whom it concerns, once for each state; who works on the project hears of its beginning and end."""
+def tell(session: Session, chargeback: Chargeback, *, left_now: bool) -> None:
+    """Finance of each state; the client and who works on its project when money left, which an inquiry has
+    not made it do, and when it is decided."""
     project = chargeback.funding.project
     tell_finance(
         session,
@@ -42,7 +37,7 @@ def tell(session: Session, chargeback: Chargeback) -> None:
             words.next_action(chargeback),
         ),
     )
-    if chargeback.state not in HEARD:
+    if not left_now and chargeback.state not in DECIDED:
         return
     tell_client(
         session,
@@ -54,8 +49,7 @@ def tell(session: Session, chargeback: Chargeback) -> None:
             words.for_client(chargeback),
         ),
     )
-    if chargeback.state is not ChargebackState.UNDER_REVIEW:
-        _tell_experts(session, project, chargeback.state)
+    _tell_experts(session, project, chargeback.state)
 
 
 def tell_failed(session: Session, lot: Funding, missing: Money) -> None:

@@ -30,12 +30,16 @@ from marketplace.web import actor, db_session, guard, page, paged, try_form
 @bp.get("/chargebacks")
 @guard(*FINANCE)
 def chargebacks() -> ResponseReturnValue:
-    """What banks contest, the next deadline first in sight, and what they have decided."""
+    """What banks contest, the oldest first, whose time for an answer ends first; and what they decided."""
     currency = current().books_currency
     return page(
         "payments/chargebacks.html",
         undecided=paged(
-            db_session(), queries.chargebacks_for(actor(), decided=False), by=Chargeback.id, name="open_after"
+            db_session(),
+            queries.chargebacks_for(actor(), decided=False),
+            by=Chargeback.id,
+            rising=True,
+            name="open_after",
         ),
         decided=paged(db_session(), queries.chargebacks_for(actor(), decided=True), by=Chargeback.id),
         exposed=Money(queries.exposure(db_session(), currency), currency),

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
-from marketplace.actor import Actor, Role
+from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.budgets.ending import end_project
 from marketplace.contracts.models import Reservation
@@ -314,6 +314,26 @@ def test_f46_what_was_paid_out_stays_paid_and_is_our_loss(session) -> None:
 
 def _public(session: Session, actor: Actor):
     return person_of(session, actor).public_id
+
+
+@pytest.mark.parametrize("status", ["needs_response", "lost"])
+def test_of_a_project_that_works_on_credit_nothing_is_free_and_all_is_booked(session, lumen, status) -> None:
+    client, project = lumen
+    lot = a_paid_lot(session, client, project, 1_000_00)
+    ledger.post(
+        session, SITE, source="test:overdrawn", event="reserved", currency="USD",
+        lines=[
+            (chart.project_funds(project.public_id), 1_400_00),
+            (chart.project_reserved(project.public_id), -1_400_00),
+        ],
+        occurred_at=clock.now(), memo="On credit",
+    )  # fmt: skip
+    session.commit()
+    found = ended(session, lot, status)
+    assert (found.held, found.from_funds) == (0, 0)
+    assert balance(session, chart.project_funds(project.public_id)) == 400_00
+    assert [drift for proof in PROOFS for drift in proof.run(session)] == []
+    assert found.loss == (1_000_00 if status == "lost" else 0)
 
 
 def test_p8_counts_what_is_under_contest_as_exposure(session, lumen) -> None:

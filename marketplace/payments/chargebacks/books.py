@@ -74,10 +74,11 @@ def follow(session: Session, chargeback: Chargeback, to: ChargebackState) -> Non
 
 
 def free_funds(session: Session, lot: Funding) -> int:
-    """Minor units that nothing reserves in the lot's project, kept so until the transaction ends."""
+    """Minor units that nothing reserves in the lot's project, kept so until the transaction ends; none of one
+    that works on credit. What the bank did is booked whatever is there."""
     funds = chart.project_funds(lot.project.public_id)
-    ledger.require_cover(session, funds, lot.currency, 0)
-    return -ledger.balance(session, funds, lot.currency)
+    ledger.hold(session, [funds], lot.currency)
+    return max(0, -ledger.balance(session, funds, lot.currency))
 
 
 def room(session: Session, lot: Funding, besides: Chargeback | None = None) -> int:
@@ -138,7 +139,7 @@ def _give_back(session: Session, chargeback: Chargeback, back: int) -> None:
 
 def _set_aside(session: Session, chargeback: Chargeback, wanted: int, free: int) -> None:
     """Hold so much, or as much of it as there is."""
-    more = min(wanted - chargeback.held, max(0, free))
+    more = min(wanted - chargeback.held, free)
     if not more:
         return
     project = chargeback.funding.project.public_id

@@ -14,6 +14,7 @@ from marketplace.contracts.consents.proofs import silence_is_no_consent
 from marketplace.contracts.credit import cover as credit
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.disputes.settling import withheld
+from marketplace.contracts.fees.proofs import fees_are_locked
 from marketplace.contracts.models import (
     Approval,
     ApprovedLine,
@@ -242,5 +243,6 @@ PROOFS = [
     Proof("C7", "Of a questioned line is approved what was awarded", disputes_add_up),
     Proof("C9", "The site bears no more than roundings", only_roundings_are_ours),
     Proof("C8", "An approved hour keeps the rate of its day", rates_are_locked),
+    Proof("C21", "An approved hour keeps the fee of its day", fees_are_locked),
     Proof("C10", "No time counts for a use of it that was not answered in time", silence_is_no_consent),
 ]

@@ -21,6 +21,7 @@ from marketplace.contracts.charges import an_hour_of
 from marketplace.contracts.entries import add_entries
 from marketplace.contracts.fees import queries
 from marketplace.contracts.fees.models import FeeChange
+from marketplace.contracts.fees.proofs import fees_are_locked
 from marketplace.contracts.fees.schedule import applies, fee_on, split
 from marketplace.contracts.fees.setting import (
     FeeDraft,
@@ -34,6 +35,7 @@ from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.rolling import roll_weeks
 from marketplace.contracts.states import OfferState
 from marketplace.contracts.timesheets import submit_timesheet
+from marketplace.db import new_id
 from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.ledger import chart
 from marketplace.notifications.models import Notification
@@ -95,6 +97,30 @@ def test_the_fee_of_the_day_of_the_work_applies_within_a_week(
     assert [(each.fee_bps, each.fee_amount) for each in lines] == [(2_000, RATE // 5), (1_000, RATE // 10)]
     assert -ledger.balance(session, chart.client_fees(), "USD") == RATE // 5 + RATE // 10
     no_drift(session)
+
+
+def test_a_line_with_another_fee_is_found(session: Session, deal: Deal, desk: Finance) -> None:
+    a_fee(session, desk, 1_000, THURSDAY)
+    with clock.at(MONDAY + 7 * DAY):
+        roll_weeks(session)
+    with clock.at(MONDAY + 18 * DAY):
+        works = [work(MONDAY + 17 * DAY)]
+        sheet = add_entries(session, deal.expert, deal.contract.public_id, works)[0].timesheet
+        submit_timesheet(session, deal.expert, sheet.public_id, sheet.version)
+        approval = approve_timesheet(session, deal.approver, sheet.public_id, sheet.version)
+    assert list(fees_are_locked(session)) == []
+    # As if the schedule had been another: the lines themselves cannot be changed.
+    other = _like(session, fee_bps=900, organization_id=deal.contract.organization_id)
+    session.execute(sa.insert(FeeChange).values(other))
+    [drift] = fees_are_locked(session)
+    assert (drift.expected, drift.found) == ("900 bps", f"1000 bps, {approval.fee_amount}")
+
+
+def _like(session: Session, **other: object) -> dict[str, object]:
+    """The columns of the one change, with another scope and fee."""
+    [change] = session.scalars(sa.select(FeeChange))
+    names = ("from_on", "reason", "state", "made_by", "made_at", "decided_by", "decided_at")
+    return {name: getattr(change, name) for name in names} | {"public_id": new_id()} | other
 
 
 def test_the_most_specific_fee_wins_until_it_ends(session: Session, deal: Deal, desk: Finance) -> None:

@@ -63,7 +63,7 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
     session.add(batch)
     _add_items(session, batch, pay)
     session.flush()
-    wishes.take_up(session, batch.id, [item.person_id for item in going(batch)])
+    wishes.take_up(session, batch.id, wishes.asking(session) & {item.person_id for item in going(batch)})
     audit.record(
         session, actor, "prepare", "payout_batch", batch.public_id,
         cut_off_at=cut_off_at, items=len(going(batch)), amount=total(going(batch)), currency=currency,
@@ -258,12 +258,11 @@ def _unpaid(session: Session, cut_off_at: datetime, currency: str) -> list[_Pay]
             )
         )
     )
-    held = holding.holding(session, [account.id for account in account_of.values()])
-    least = _least(session, ids, currency)
+    held, least = holding.holding(session), _least(session, currency)
     pay = [
         _Pay(
             each, owed[each.id], more[each.id], account := account_of.get(each.id), each.id in busy,
-            account is not None and account.id in held, least[each.id],
+            account is not None and account.id in held, least.get(each.id, current().payout_minimum),
         )
         for each in people
     ]  # fmt: skip
@@ -271,11 +270,10 @@ def _unpaid(session: Session, cut_off_at: datetime, currency: str) -> list[_Pay]
     return [each for each in pay if each.amount > 0]
 
 
-def _least(session: Session, people: set[int], currency: str) -> dict[int, int]:
-    """From how many minor units on each is paid; who asks to be paid now, from the operator's least."""
-    asking = wishes.asking(session, people)
-    chosen = wishes.minimums(session, people, currency)
-    return {each: current().payout_minimum if each in asking else chosen[each] for each in people}
+def _least(session: Session, currency: str) -> dict[int, int]:
+    """From how many minor units on somebody is paid who chose, or who asks to be paid now."""
+    asking = dict.fromkeys(wishes.asking(session), current().payout_minimum)
+    return {**wishes.minimums(session, currency), **asking}
 
 
 def payable_for(session: Session, contract: Contract) -> int:
@@ -331,7 +329,7 @@ def _require_second_person(prepared_by: int, actor: Actor) -> None:
 def _still_going(session: Session, batch: PayoutBatch) -> list[PayoutItem]:
     """The items whose expert can still be paid; the others are blocked, and their pay is offered again."""
     items = []
-    held = holding.holding(session, [item.account.id for item in going(batch) if item.account])
+    held = holding.holding(session)
     for item in going(batch):
         found = stop(item.person, item.account, held=item.connected_account_id in held)
         if found is not None:

@@ -7,7 +7,7 @@ bank accounts from another, and no number.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -43,15 +43,15 @@ def note_banks(session: Session, account: ConnectedAccount, banks: Sequence[fact
         _hold(session, account)
 
 
-def holding(session: Session, accounts: Iterable[int]) -> dict[int, BankHold]:
-    """The hold that lasts longest, by the internal id of each account that is held."""
-    rows = session.scalars(
-        sa.select(BankHold)
-        .where(BankHold.connected_account_id.in_(set(accounts)), held())
-        # What was denied has no end of its own, so it comes last and stands.
-        .order_by(BankHold.denied_at.is_not(None), BankHold.until)
-    )
-    return {each.connected_account_id: each for each in rows}
+def holding(session: Session) -> dict[int, BankHold]:
+    """The hold that lasts longest, by the internal id of each account that is held now."""
+    return {each.connected_account_id: each for each in session.scalars(_lasting())}
+
+
+def hold_of(session: Session, account_id: int) -> BankHold | None:
+    """The same for one account."""
+    found = session.scalars(_lasting().filter_by(connected_account_id=account_id)).all()
+    return found[-1] if found else None
 
 
 def held() -> sa.ColumnElement[bool]:
@@ -137,6 +137,12 @@ def by_token(session: Session, token: str, *, lock: bool = False) -> BankHold:
     if hold is None:
         raise NotFound(_("This link belongs to nothing here."))
     return hold
+
+
+def _lasting() -> sa.Select[BankHold]:
+    """Holds that last, in the order of their ends; what was denied has none of its own and comes last."""
+    query = sa.select(BankHold).where(held())
+    return query.order_by(BankHold.denied_at.is_not(None), BankHold.until)
 
 
 def _hold(session: Session, account: ConnectedAccount) -> None:

@@ -55,9 +55,9 @@ def outlook(session: Session, actor: Actor, currency: str) -> Outlook:
     person = session.get_one(Person, actor.id)
     account = _account(session, person)
     live = account is not None and account.ended_at is None
-    hold = holding.holding(session, [account.id]).get(account.id) if account else None
+    hold = holding.hold_of(session, account.id) if account else None
     approved = earnings.sums_of(session, actor, currency)["approved"]
-    minimum = Money(wishes.minimums(session, [person.id], currency)[person.id], currency)
+    minimum = Money(wishes.minimum_of(session, person.id, currency), currency)
     request = wishes.open_request(session, person.id)
     served = live or countries.served(session, person.country)
     blockers = _blockers(session, person, account, hold, (approved, minimum, request))

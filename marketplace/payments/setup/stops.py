@@ -37,7 +37,7 @@ def stop_of(session: Session, item: PayoutItem) -> Blocker | None:
         .execution_options(populate_existing=True)
     ).one_or_none()
     person = session.get_one(Person, item.person_id, populate_existing=True)
-    held = bool(account and holding.holding(session, [account.id]))
+    held = account is not None and holding.hold_of(session, account.id) is not None
     return stop(person, account, held=held)
 
 

@@ -78,13 +78,9 @@ def open_request(session: Session, person_id: int) -> PayoutRequest | None:
     ).first()
 
 
-def asking(session: Session, people: Collection[int]) -> set[int]:
-    """Who of these wants to be paid now."""
-    return set(
-        session.scalars(
-            sa.select(PayoutRequest.person_id).where(PayoutRequest.person_id.in_(people), _open())
-        )
-    )
+def asking(session: Session) -> set[int]:
+    """Who wants to be paid now, by internal id."""
+    return set(session.scalars(sa.select(PayoutRequest.person_id).where(_open())))
 
 
 def how_many_ask(session: Session) -> int:
@@ -92,15 +88,23 @@ def how_many_ask(session: Session) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(PayoutRequest).where(_open())) or 0
 
 
-def minimums(session: Session, people: Collection[int], currency: str) -> Mapping[int, int]:
-    """Minor units by person; the operator's own where somebody chose less than it is by now, or nothing."""
+def minimums(session: Session, currency: str) -> Mapping[int, int]:
+    """Minor units by person (internal id) of those who chose; never below the operator's least."""
+    least = current().payout_minimum
     rows = session.execute(
-        sa.select(PayoutMinimum.person_id, PayoutMinimum.amount).where(
-            PayoutMinimum.person_id.in_(people), PayoutMinimum.currency == currency
+        sa.select(PayoutMinimum.person_id, PayoutMinimum.amount).where(PayoutMinimum.currency == currency)
+    )
+    return {person: max(amount, least) for person, amount in rows}
+
+
+def minimum_of(session: Session, person_id: int, currency: str) -> int:
+    """From how many minor units on the person is paid."""
+    chosen = session.scalar(
+        sa.select(PayoutMinimum.amount).where(
+            PayoutMinimum.person_id == person_id, PayoutMinimum.currency == currency
         )
     )
-    least = current().payout_minimum
-    return {**dict.fromkeys(people, least), **{person: max(amount, least) for person, amount in rows}}
+    return max(chosen or 0, current().payout_minimum)
 
 
 def take_up(session: Session, batch_id: int, people: Collection[int]) -> None:

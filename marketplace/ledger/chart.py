@@ -60,6 +60,7 @@ def name_of(code: str) -> str:
         "1100": _("Stripe balance"),
         "1130": _("Stripe reserves"),
         "1150": _("Payouts in transit"),
+        "1160": _("Top-ups in transit"),
         "1210": _("Chargebacks under contest"),
         "1230": _("Input tax"),
         "1290": _("Currency clearing"),
@@ -116,6 +117,11 @@ def stripe_reserves() -> Account:
 def payouts_in_transit() -> Account:
     """1150: what left Stripe for the operator's bank and has not arrived."""
     return Account("1150", "stripe:payouts_in_transit")
+
+
+def topups_in_transit() -> Account:
+    """1160: what left the bank for the Stripe balance and has not arrived."""
+    return Account("1160", "bank:topups_in_transit")
 
 
 def contested(chargeback: uuid.UUID) -> Account:

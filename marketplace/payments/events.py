@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs
 from marketplace.db import use_case
 from marketplace.errors import DomainError
-from marketplace.payments import connected_accounts, facts, fundings, payouts, sweeps
+from marketplace.payments import connected_accounts, facts, fundings, payouts, sweeps, topups
 from marketplace.payments.chargebacks import failures, recording
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import WebhookEvent
@@ -165,6 +165,10 @@ def _payout(session: Session, gateway: Gateway, hint: Hint) -> None:
         payouts.track_payout(session, gateway, hint.account, hint.object_id)
 
 
+def _top_up(session: Session, gateway: Gateway, hint: Hint) -> None:
+    topups.track_top_up(session, gateway, hint.object_id)
+
+
 def _refund(session: Session, gateway: Gateway, hint: Hint) -> None:
     refunding.track_refund(session, gateway, hint.object_id)
 
@@ -192,6 +196,7 @@ APPLIERS: Mapping[str, Apply] = {
     "refund.": _refund,
     "charge.dispute.": _dispute,
     "charge.failed": _failed_charge,
+    "topup.": _top_up,
     "account.updated": _account,
     "account.external_account.": _bank,
     "v2.core.account[": _account,

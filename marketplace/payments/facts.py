@@ -124,6 +124,20 @@ class Payout:
 
 
 @dataclass(frozen=True)
+class TopUp:
+    """Money from our bank to our balance. `succeeded` is not final: the bank may take it back, `reversed`."""
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+    created_at: datetime
+    expected_on: date | None
+    failure: str | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Refund:
     """Part of a charge on its way back. `succeeded` is not final: a bank may still send it back."""
 
@@ -322,6 +336,20 @@ def of_payout(answer: Answer) -> Payout:
         failure_code=answer.get("failure_code"),
         failure_message=answer.get("failure_message"),
         reconciliation_status=answer["reconciliation_status"],
+        metadata=dict(answer.get("metadata") or {}),
+    )
+
+
+def of_top_up(answer: Answer) -> TopUp:
+    expected = answer.get("expected_availability_date")
+    return TopUp(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        currency=answer["currency"].upper(),
+        status=answer["status"],
+        created_at=_moment(answer["created"]),
+        expected_on=_moment(expected).date() if expected else None,
+        failure=answer.get("failure_code"),
         metadata=dict(answer.get("metadata") or {}),
     )
 

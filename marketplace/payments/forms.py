@@ -84,6 +84,19 @@ class EvidenceForm(Form):
     text = TextAreaField(lazy("What the bank should know"), [Length(max=20_000)])
 
 
+class TopUpForm(Form):
+    """How much goes from the bank to Stripe."""
+
+    amount = money_field(lazy("Amount"))
+
+    @classmethod
+    def of(cls, currency: str) -> TopUpForm:
+        """The form in the currency of the books."""
+        form = cls()
+        form.amount.currency = currency
+        return form
+
+
 class CreditForm(Form):
     """What a client is lent, and for how long."""
 

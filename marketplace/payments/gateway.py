@@ -22,6 +22,8 @@ from stripe.params import (
     DisputeUpdateParams,
     PayoutListParams,
     RefundCreateParams,
+    TopupCreateParams,
+    TopupListParams,
 )
 from stripe.params.checkout import SessionCreateParams
 from stripe.params.v2.core import AccountCreateParams, AccountLinkCreateParams
@@ -289,6 +291,21 @@ class Gateway:
         """Payouts made at or after `since`, newest first."""
         asked: PayoutListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
         return _every(lambda: self._stripe.v1.payouts.list(asked, _as(account)), facts.of_payout)
+
+    def send_top_up(self, key: str, *, amount: int, currency: str, metadata: dict[str, str]) -> facts.TopUp:
+        """Have Stripe take money from our bank into our balance."""
+        asked: TopupCreateParams = {"amount": amount, "currency": currency.lower(), "metadata": metadata}
+        made = _ask(lambda: self._stripe.v1.topups.create(asked, {"idempotency_key": key}))
+        return _read(made, facts.of_top_up)
+
+    def top_up(self, top_up: str) -> facts.TopUp:
+        """A top-up of ours."""
+        return _read(_ask(lambda: self._stripe.v1.topups.retrieve(top_up)), facts.of_top_up)
+
+    def top_ups(self, since: datetime) -> list[facts.TopUp]:
+        """Top-ups made at or after `since`, newest first."""
+        asked: TopupListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        return _every(lambda: self._stripe.v1.topups.list(asked), facts.of_top_up)
 
     def payout_contents(self, payout: str, account: str) -> list[facts.BalanceTransaction]:
         """What an automatic payout of a connected account carries, once Stripe has reconciled it."""

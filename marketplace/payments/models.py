@@ -22,6 +22,7 @@ from marketplace.payments.states import (
     ItemState,
     Rail,
     SweepState,
+    TopUpState,
     TransfersState,
     TransferState,
 )
@@ -297,6 +298,32 @@ class SweepPosting(Base):
     sweep_id: Mapped[int] = mapped_column(sa.ForeignKey("sweeps.id"), primary_key=True)
     posting_id: Mapped[int] = mapped_column(sa.ForeignKey("postings.id"), primary_key=True)
     ended_at: Mapped[datetime | None]
+
+
+class TopUp(Public, Base):
+    """Clients' money on its way from our bank to Stripe. Amount and currency never change."""
+
+    __tablename__ = "top_ups"
+
+    id: Mapped[Key]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    state: Mapped[TopUpState] = mapped_column(Word(TopUpState), default=TopUpState.PREPARED)
+    prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    prepared_at: Mapped[datetime]
+    released_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    released_at: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(default=1)
+    first_tried_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    expected_on: Mapped[date | None]
+    looked_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+
+    preparer: Mapped[Person] = relationship(foreign_keys=prepared_by)
+    releaser: Mapped[Person | None] = relationship(foreign_keys=released_by)
 
 
 class WebhookEvent(Base):

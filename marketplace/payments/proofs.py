@@ -19,11 +19,19 @@ from marketplace.payments.models import (
     PayoutItemApproval,
     Sweep,
     SweepPosting,
+    TopUp,
     Transfer,
 )
 from marketplace.payments.refunds.models import IN_FLIGHT as REFUND_IN_FLIGHT
 from marketplace.payments.refunds.models import NOT_BOOKED, Refund
-from marketplace.payments.states import FundingState, ItemState, RefundState, SweepState, TransferState
+from marketplace.payments.states import (
+    FundingState,
+    ItemState,
+    RefundState,
+    SweepState,
+    TopUpState,
+    TransferState,
+)
 from marketplace.proof import Drift, Proof
 
 IN_FLIGHT = (ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN)
@@ -152,6 +160,29 @@ def adjustments_are_paid_once(session: Session) -> Iterator[Drift]:
         yield Drift(f"adjustment {adjustment}", "paid once", f"in {count} payments")
 
 
+def top_ups_are_in_transit(session: Session) -> Iterator[Drift]:
+    """T1: account 1160 holds exactly the top-ups that Stripe takes from the bank at this time."""
+    moving = dict(
+        session.execute(
+            sa.select(TopUp.currency, sa.func.sum(TopUp.amount))
+            .where(TopUp.state == TopUpState.SENT)
+            .group_by(TopUp.currency)
+        ).all()
+    )
+    booked = dict(
+        session.execute(
+            sa.select(LedgerAccount.currency, sa.func.sum(LedgerBalance.amount))
+            .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+            .where(LedgerAccount.code == "1160")
+            .group_by(LedgerAccount.currency)
+        ).all()
+    )
+    for currency in sorted({*moving, *booked}):
+        expected, found = int(moving.get(currency, 0)), int(booked.get(currency, 0))
+        if expected != found:
+            yield Drift(f"1160 {currency}", str(expected), str(found))
+
+
 def sweeps_take_what_they_name(session: Session) -> Iterator[Drift]:
     """S1: a sweep is exactly the fees less costs of the postings it names."""
     taken = (
@@ -228,5 +259,6 @@ PROOFS = [
     Proof("R1", "Each refund is booked once, whole", refunds_are_booked),
     Proof("R2", "Refunds in flight are those without an outcome", refunds_in_flight_are_those_that_fly),
     Proof("R3", "Refunds payable are those to be paid by hand", refunds_payable_are_owed),
+    Proof("T1", "What is in transit to Stripe is in a top-up", top_ups_are_in_transit),
     Proof("S1", "A sweep is the fees that it names", sweeps_take_what_they_name),
 ]

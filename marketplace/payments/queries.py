@@ -25,6 +25,7 @@ from marketplace.payments.models import (
     PayoutItem,
     PayoutItemApproval,
     Sweep,
+    TopUp,
     Transfer,
 )
 from marketplace.payments.outcomes import GatewayError
@@ -67,6 +68,17 @@ def funding(session: Session, actor: Actor, public_id: uuid.UUID) -> Funding:
         .options(joinedload(Funding.project))
     ).one_or_none()
     return there(found)
+
+
+def top_ups_for(actor: Actor) -> sa.Select[TopUp]:
+    """All top-ups, for finance."""
+    actor.require(*FINANCE)
+    return sa.select(TopUp).options(joinedload(TopUp.preparer), joinedload(TopUp.releaser))
+
+
+def top_up(session: Session, actor: Actor, public_id: uuid.UUID) -> TopUp:
+    """One top-up. Raises NotFound."""
+    return there(session.scalars(top_ups_for(actor).where(TopUp.public_id == public_id)).one_or_none())
 
 
 def batches_for(actor: Actor) -> sa.Select[PayoutBatch]:

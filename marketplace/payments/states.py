@@ -143,6 +143,20 @@ class SweepState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TopUpState(StrEnum):
+    """`sent`: Stripe takes it from the bank; `returned`: the bank took it back after it had arrived."""
+
+    PREPARED = "prepared"
+    RELEASED = "released"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    ARRIVED = "arrived"
+    RETURNED = "returned"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 # What Stripe reports is recorded even when it comes late: a session that we took for expired or failed
 # may turn out paid, and a payout that was paid may come back. A wire is open again when its bank line was
 # somebody else's.
@@ -202,6 +216,18 @@ SWEEP: Mapping[SweepState, frozenset[SweepState]] = {
     SweepState.PAID: frozenset({SweepState.FAILED}),
     SweepState.FAILED: frozenset(),
     SweepState.CANCELLED: frozenset(),
+}
+
+TOP_UP: Mapping[TopUpState, frozenset[TopUpState]] = {
+    TopUpState.PREPARED: frozenset({TopUpState.RELEASED, TopUpState.CANCELLED}),
+    TopUpState.RELEASED: frozenset({TopUpState.SENDING}),
+    TopUpState.SENDING: frozenset({TopUpState.SENT, TopUpState.UNKNOWN, TopUpState.FAILED}),
+    TopUpState.UNKNOWN: frozenset({TopUpState.SENT, TopUpState.FAILED}),
+    TopUpState.SENT: frozenset({TopUpState.ARRIVED, TopUpState.FAILED}),
+    TopUpState.ARRIVED: frozenset({TopUpState.RETURNED}),
+    TopUpState.RETURNED: frozenset(),
+    TopUpState.FAILED: frozenset(),
+    TopUpState.CANCELLED: frozenset(),
 }
 
 REFUND: Mapping[RefundState, frozenset[RefundState]] = {
@@ -271,6 +297,7 @@ _MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     ItemState: ITEM,
     TransferState: TRANSFER,
     SweepState: SWEEP,
+    TopUpState: TOP_UP,
     RefundState: REFUND,
     ChargebackState: CHARGEBACK,
     EvidenceState: EVIDENCE,

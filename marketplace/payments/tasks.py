@@ -10,7 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
-from marketplace.payments import connected_accounts, events, fundings, payouts, resolving, sending, sweeps
+from marketplace.payments import (
+    connected_accounts,
+    events,
+    fundings,
+    payouts,
+    resolving,
+    sending,
+    sweeps,
+    topups,
+)
 from marketplace.payments.chargebacks import answering, failures, recording
 from marketplace.payments.gateway import Gateway, connect
 from marketplace.payments.invoices import issuing
@@ -81,6 +90,12 @@ def send_sweeps(session: Session) -> None:
     sweeps.send_sweeps(session, gateway())
 
 
+@jobs.task("payments.send_top_ups")
+def send_top_ups(session: Session) -> None:
+    """Ask for released top-ups, and look into those of unknown outcome."""
+    topups.send_top_ups(session, gateway())
+
+
 @jobs.task("payments.prepare_refunds")
 def prepare_refunds(session: Session) -> None:
     """Prepare what goes back of projects that have ended, and nothing of what a bank contests."""
@@ -131,6 +146,7 @@ def poll(session: Session) -> None:
             connected_accounts.refresh_account(session, gateway(), account)
     if not turn.away:
         sweeps.track_sweeps(session, gateway())
+        topups.track_top_ups(session, gateway())
         refunding.track_refunds(session, gateway())
 
 
@@ -182,6 +198,7 @@ jobs.periodic("*/5 * * * *", "payments.send_waiting")
 jobs.periodic("* * * * *", "payments.drain_webhooks")
 jobs.periodic("*/10 * * * *", "payments.poll")
 jobs.periodic("*/10 * * * *", "payments.send_sweeps")
+jobs.periodic("*/10 * * * *", "payments.send_top_ups")
 jobs.periodic("*/10 * * * *", "payments.send_refunds")
 jobs.periodic("15 */10 * * * *", "payments.prepare_refunds", by_the_clock=True)
 jobs.periodic("*/10 * * * *", "payments.send_evidence")

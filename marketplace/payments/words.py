@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from marketplace.i18n import gettext as _
-from marketplace.payments.states import Blocker, FundingState, ItemState, Rail, SweepState, TransfersState
+from marketplace.payments.states import (
+    Blocker,
+    FundingState,
+    ItemState,
+    Rail,
+    SweepState,
+    TopUpState,
+    TransfersState,
+)
 
 
 def rail(value: Rail) -> str:
@@ -215,3 +223,29 @@ def sweep(state: SweepState) -> str:
         SweepState.FAILED: _("It did not go through. The fees are at Stripe and can be swept again."),
         SweepState.CANCELLED: _("Cancelled before the release."),
     }[state]
+
+
+def top_up(state: TopUpState) -> str:
+    """Where clients' money on its way to Stripe is."""
+    return {
+        TopUpState.PREPARED: _("Waits for a second person to release it."),
+        TopUpState.RELEASED: _("Released, and Stripe is asked next."),
+        TopUpState.SENDING: _("Stripe is being asked at this moment."),
+        TopUpState.UNKNOWN: _("Stripe gave no clear answer. It is looked up by itself; do not ask again."),
+        TopUpState.SENT: _("On its way from our bank to Stripe."),
+        TopUpState.ARRIVED: _("At Stripe, and experts can be paid from it."),
+        TopUpState.RETURNED: _("The bank took it back after it had arrived. It is at the bank again."),
+        TopUpState.FAILED: _("It did not go through. The money is at the bank, and can be sent again."),
+        TopUpState.CANCELLED: _("Cancelled before the release."),
+    }[state]
+
+
+def top_up_failure(code: str) -> str:
+    """Why Stripe could not take it, from its code or ours."""
+    known = {
+        "insufficient_funds": _("The bank says that the account does not hold so much."),
+        "not_found_after_a_day": _("Stripe never received the request, so it can be asked again."),
+        "canceled": _("It was called off at Stripe."),
+        "reversed": _("The bank took it back."),
+    }
+    return known.get(code, _("Stripe said: %(code)s", code=code))

@@ -51,6 +51,11 @@ NAMED = """
         FROM waiting t JOIN sweeps s ON s.stripe_id = t.source
         WHERE t.account IS NULL AND t.type IN ('payout', 'payout_failure', 'payout_cancel')
         UNION ALL
+        SELECT t.id, 'top_up:' || u.public_id, CASE t.type WHEN 'topup' THEN 'arrived' ELSE 'returned' END,
+            '1100', 'source'
+        FROM waiting t JOIN top_ups u ON u.stripe_id = t.source
+        WHERE t.account IS NULL AND t.type IN ('topup', 'topup_reversal')
+        UNION ALL
         SELECT t.id, 'refund:' || r.public_id,
             CASE t.type WHEN 'refund_failure' THEN 'failed' ELSE 'sent' END, '1100', 'source'
         FROM waiting t JOIN refunds r ON r.stripe_id = t.source

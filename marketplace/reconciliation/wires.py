@@ -44,7 +44,9 @@ def run(session: Session) -> Counter[int]:
             _credit(session, line, lot, number)
             done[number] += 1
     for line in _lines(session, ~_was_undone()):
-        keep_unapplied(session, SITE, line)
+        # What the bank gave back of a top-up is booked already, and a person says that it is that.
+        if not matches.booked_before(session, line):
+            keep_unapplied(session, SITE, line)
     return +done
 
 

@@ -167,6 +167,8 @@ OPEN = {
     "reasons.index": SIGNED_IN,
     "reasons.queue": "opa",
     "reasons.sign_in": "opa",
+    "payments.top_up": "fin gil",
+    "payments.top_ups": "fin gil",
     "reconciliation.bank_account": "fin gil",
     "reconciliation.deposit": "fin gil",
     "reconciliation.deposits": "fin gil",

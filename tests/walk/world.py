@@ -67,6 +67,7 @@ from marketplace.payments.models import (
     PayoutBatch,
     PayoutItem,
     Sweep,
+    TopUp,
 )
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.setup.holding import note_banks
@@ -203,6 +204,7 @@ class World:
             "invoice_id": Invoice,
             "entry": JournalEntry,
             "line_id": CreditLine,
+            "top_up_id": TopUp,
             "delegation_id": Delegation,
             "adjustment_id": Adjustment,
             "refund_id": Refund,
@@ -369,11 +371,12 @@ def _invoiced(house: House) -> None:
 
 
 def _goes_back(house: House) -> None:
-    """A little of the project's money waits to go back."""
+    """A little of the project's money waits to go back, and a little at the bank to go to Stripe."""
     project = house.session.scalars(sa.select(Project)).one()
     now, carla = clock.now(), house.cast.carla.id
     refund = Refund(project=project, amount=1_00, currency="USD", asked_by=carla, prepared_at=now)
-    house.session.add(refund)
+    top_up = TopUp(amount=1_00, currency="USD", prepared_by=house.cast.fin.id, prepared_at=now)
+    house.session.add_all([refund, top_up])
     house.session.commit()
 
 

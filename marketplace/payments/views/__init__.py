@@ -51,4 +51,5 @@ import marketplace.payments.views.links  # noqa: E402
 import marketplace.payments.views.refunding  # noqa: E402
 import marketplace.payments.views.setup  # noqa: E402
 import marketplace.payments.views.statements  # noqa: E402
-import marketplace.payments.views.sweeping  # noqa: E402, F401
+import marketplace.payments.views.sweeping  # noqa: E402
+import marketplace.payments.views.topping  # noqa: E402, F401

@@ -38,6 +38,10 @@ def _sweep(rest: str) -> Link:
     return Link(_("Sweep of fees"), url_for("payments.sweep", sweep_id=rest))
 
 
+def _top_up(rest: str) -> Link:
+    return Link(_("Top-up"), url_for("payments.top_up", top_up_id=rest))
+
+
 def _expert(rest: str) -> Link:
     person, _colon, _account = rest.partition(":")
     query = sa.select(Person.full_name).where(Person.public_id == uuid.UUID(person))
@@ -50,4 +54,5 @@ register("refund", _refund)
 register("chargeback", _chargeback)
 register("funding_failure", _funding_failure)
 register("sweep", _sweep)
+register("top_up", _top_up)
 register("expert", _expert)

@@ -17,21 +17,22 @@ from marketplace.actor import Role
 from marketplace.contracts.adjustments.giving import Draft, adjust
 from marketplace.contracts.adjustments.models import Kind
 from marketplace.contracts.budgets.ending import end_project
+from marketplace.demo.stripe_server import hands
 from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, Refused
 from marketplace.ledger import chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
-from marketplace.payments.models import Funding
+from marketplace.payments import fundings
 from marketplace.payments.outcomes import GatewayRefused
 from marketplace.payments.proofs import PROOFS
 from marketplace.payments.refunds import planning, sending
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.refusals import choose_way_out, confirm_way_out
 from marketplace.payments.refunds.releasing import confirm_by_hand, note_by_hand
-from marketplace.payments.states import REFUND, Rail, RefundState, WayOut
+from marketplace.payments.states import REFUND, FundingState, Rail, RefundState, WayOut
 from tests.factories.accounts import a_person, an_actor, enter
 from tests.factories.contracts import MONDAY
 from tests.factories.gigs import fund
-from tests.factories.payments import a_paid_deal, an_approved_week, fund_by_card
+from tests.factories.payments import a_funding, a_paid_deal, an_approved_week, fund_by_card
 from tests.payments.test_funding import lines
 from tests.payments.test_refunds import (  # noqa: F401
     WHY,
@@ -223,12 +224,14 @@ def test_or_pay_it_by_hand(session, refused, desk) -> None:  # noqa: F811
 
 
 @pytest.fixture
-def by_transfer(session, gateway, lumen):  # noqa: F811
+def by_transfer(session, gateway, stripe, lumen):  # noqa: F811
     """A prepared refund of a payment by bank transfer, and its client."""
     client, project = lumen
-    lot = fund_by_card(session, gateway, client, project, 300_00)
-    session.execute(sa.update(Funding).where(Funding.id == lot.id).values(rail=Rail.BANK_TRANSFER))
-    session.commit()
+    with clock.at(clock.now() - timedelta(days=20)):
+        lot, url = a_funding(session, gateway, client, project, 300_00, Rail.BANK_TRANSFER)
+        hands.promise_bank_transfer(url, moment=clock.now())
+    stripe.settle()
+    assert fundings.settle_funding(session, gateway, lot.session_id).state is FundingState.PAID
     (refund,) = ended(session, client, project)
     return refund, client, project
 

@@ -221,6 +221,7 @@ class Transfer(Public, Base):
     destination_payment: Mapped[str | None] = mapped_column(unique=True)
     balance_transaction: Mapped[str | None] = mapped_column(unique=True)
     first_tried_at: Mapped[datetime | None]
+    last_tried_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(default=0)
     retry_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]

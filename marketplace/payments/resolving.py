@@ -1,7 +1,8 @@
 """Transfers whose outcome nobody knows: looked up by their group, and sent again only with the same key.
 
 Stripe keeps an idempotency key for at least 24 hours; after that the same key would pay a second time. So
-a key is used again only well within that time, and never before the look-up came back empty. A key may
+a key is used again only well within that time, never before the look-up came back empty, and never while
+pay to the expert is stopped. A key may
 replay a stored 500 for ever, which the look-up, not the retry, brings to an end.
 """
 
@@ -23,6 +24,7 @@ from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.outcomes import GatewayRefused, GatewayUnknown
 from marketplace.payments.rounds import Round
+from marketplace.payments.setup import stops
 from marketplace.payments.states import TransferState
 from marketplace.payments.transfers import Order
 
@@ -75,13 +77,39 @@ def _resolve(session: Session, gateway: Gateway, lost: _Lost) -> None:
     if found is not None:
         transfers.record_sent(session, order.transfer_id, found)
     elif lost.age < KEY_LIVES:
-        sending.send(session, gateway, order)
+        _send_again(session, gateway, order)
     elif lost.was_sending or lost.age < SURELY_NOT_MADE:
         transfers.record_unknown(
             session, order.transfer_id, GatewayUnknown("not_found", _("Stripe has none."))
         )
     else:
         transfers.record_refused(session, order.transfer_id, "not_found_after_a_day")
+
+
+def _send_again(session: Session, gateway: Gateway, order: Order) -> None:
+    """With the same key, unless something came between that stops pay to this expert: then it is looked up
+    until it is surely not made, and owed again."""
+    if _try_again(session, order.transfer_id):
+        sending.send(session, gateway, order)
+    else:
+        held = GatewayUnknown("held", _("Nothing may be sent to this expert now."))
+        transfers.record_unknown(session, order.transfer_id, held)
+
+
+@use_case
+def _try_again(session: Session, transfer_id: int) -> bool:
+    """May it be sent again now? Commits that it is, under the lock that a change of bank account takes."""
+    item, transfer = session.execute(
+        sa.select(PayoutItem, Transfer)
+        .join(Transfer.item)
+        .where(Transfer.id == transfer_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    if stops.stop_of(session, item) is not None:
+        return False
+    transfer.last_tried_at = clock.now()
+    return True
 
 
 @use_case

@@ -179,7 +179,8 @@ def _start(session: Session, item: PayoutItem, kind: str) -> Transfer:
     transfer = next((each for each in item.transfers if each.state == TransferState.INTENDED), None)
     transfer = transfer or _new_transfer(session, item, kind)
     move(transfer, TransferState.SENDING)
-    transfer.first_tried_at = transfer.first_tried_at or clock.now()
+    transfer.last_tried_at = clock.now()
+    transfer.first_tried_at = transfer.first_tried_at or transfer.last_tried_at
     transfer.tries += 1
     transfer.retry_at = clock.now() + LEASE
     item.blocker = item.shortfall = None

@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.demo.stripe_server import hands
 from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.mail import OutboxMail
-from marketplace.payments import batches, connected_accounts, events, facts, sending, tasks
+from marketplace.payments import batches, connected_accounts, events, facts, resolving, sending, tasks
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedAccount, PayoutItem
 from marketplace.payments.outcomes import GatewayUnknown
@@ -305,3 +305,85 @@ def test_expert_and_finance_see_it_and_press_the_buttons(
         assert "Ended by" in words(gil.get("/payouts/holds"))
         assert "was changed" not in words(ana.get("/pay/setup"))
     assert session.scalars(sa.select(PayoutItem)).all() == []
+
+
+class Unheard(Gateway):
+    """The line is cut before Stripe made the transfer."""
+
+    def send_transfer(self, *_args: object, **_more: object) -> facts.SentTransfer:
+        raise GatewayUnknown("no_answer", "")
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_f62_a_transfer_of_unknown_outcome_is_not_sent_again_while_it_is_held(
+    session: Session, gateway: Gateway, stripe: Handle, deal: Deal, desk: Finance, denied: bool
+):
+    with clock.at(FRIDAY):
+        batch = a_released_batch(session, desk)
+        sending.send_batch(session, Unheard(KEY, stripe.url), batch.public_id)
+    hold = change_bank(session, gateway, deal, FRIDAY + timedelta(minutes=5))
+    (item,) = batch.items
+    (transfer,) = item.transfers
+    with clock.at(FRIDAY + timedelta(minutes=6)):
+        if denied:
+            holding.deny_own(session, deal.expert, hold.public_id)
+        resolving.resolve_unknown(session, gateway)
+    assert (item.state, transfer.failure, transfer.last_tried_at) == (ItemState.UNKNOWN, "held", FRIDAY)
+    with clock.at(FRIDAY + timedelta(hours=26)):
+        resolving.resolve_unknown(session, gateway)
+    assert (item.state, item.failure) == (ItemState.FAILED, "not_found_after_a_day")
+    assert [drift for proof in PROOFS for drift in proof.run(session)] == []
+    assert list(nothing_is_sent_while_held(session)) == []
+
+
+def test_a_transfer_that_nothing_stops_is_sent_again_and_the_proof_sees_when(
+    session: Session, gateway: Gateway, stripe: Handle, deal: Deal, desk: Finance
+):
+    with clock.at(FRIDAY):
+        batch = a_released_batch(session, desk)
+        sending.send_batch(session, Unheard(KEY, stripe.url), batch.public_id)
+    again = FRIDAY + timedelta(hours=1)
+    with clock.at(again):
+        resolving.resolve_unknown(session, gateway)
+    (item,) = batch.items
+    (transfer,) = item.transfers
+    assert (item.state, transfer.first_tried_at, transfer.last_tried_at) == (ItemState.SENT, FRIDAY, again)
+    assert list(nothing_is_sent_while_held(session)) == []
+    session.add(
+        BankHold(
+            account=account_of(session), begun_at=again - timedelta(minutes=1), until=again + OVER,
+            token_hash=b"1" * 32, tries=0,
+        )
+    )  # fmt: skip
+    session.flush()
+    assert len(list(nothing_is_sent_while_held(session))) == 1
+
+
+def test_f64_who_asked_to_end_a_hold_before_it_was_denied_has_to_ask_again(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+):
+    hold = change_bank(session, gateway, deal, FRIDAY)
+    with clock.at(FRIDAY):
+        holding.ask_to_end(session, desk.fin, hold.public_id, "Looks routine.")
+    with clock.at(FRIDAY + timedelta(minutes=1)):
+        holding.deny_own(session, deal.expert, hold.public_id)
+        with pytest.raises(Refused, match="Nobody has said yet"):
+            holding.end(session, replace(desk.gil, second_factor_at=clock.now()), hold.public_id)
+    with clock.at(FRIDAY + timedelta(minutes=2)):
+        holding.ask_to_end(session, desk.fin, hold.public_id, "I called her.")
+        holding.end(session, replace(desk.gil, second_factor_at=clock.now()), hold.public_id)
+    assert not hold.holds
+
+
+def test_the_database_ends_no_denied_hold_by_a_request_from_before(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+):
+    hold = change_bank(session, gateway, deal, FRIDAY)
+    with clock.at(FRIDAY):
+        holding.ask_to_end(session, desk.fin, hold.public_id, "Looks routine.")
+    denied = "denied_at = ending_at + interval '1 minute', ended_at = until"
+    with pytest.raises(DBAPIError, match="ending_after_denial"), session.begin_nested():
+        session.execute(
+            sa.text(f"UPDATE bank_holds SET {denied}, ended_by = :gil WHERE id = :id"),
+            {"gil": desk.gil.id, "id": hold.id},
+        )

@@ -178,6 +178,8 @@ def _deny(session: Session, actor: Actor, hold: BankHold) -> BankHold:
             _("The hold is over, so pay may be on its way already. Write to us at once, from this address.")
         )
     hold.denied_at = clock.now()
+    # Whoever asked to end it did not know this.
+    hold.ending_by = hold.ending_at = hold.ending_reason = None
     audit.record(session, actor, "deny", "bank_hold", hold.public_id)
     return hold
 

@@ -108,6 +108,11 @@ def share(amount: int, basis_points: int) -> int:
     return _half_up(amount * basis_points, 10_000)
 
 
+def part(amount: int, of: int, whole: int) -> int:
+    """The part of `amount` minor units that `of` is of `whole`, rounded once, half up."""
+    return _half_up(amount * of, whole)
+
+
 def _half_up(numerator: int, denominator: int) -> int:
     sign = -1 if numerator < 0 else 1
     return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))

@@ -1,7 +1,7 @@
 """What comes back to the project with less pay: of the fee, and of the rounding that the site bore.
 
-Fees were rounded line by line, so a share of a sum can be more than was charged. All of it needs the
-contract's lock.
+Fees are those of the days of the work and were rounded line by line, so what was charged says what comes
+back, and no fee of a day. All of it needs the contract's lock.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock, ledger
+from marketplace import clock, ledger, money
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.disputes.models import TimeDispute
-from marketplace.contracts.fees.schedule import split
+from marketplace.contracts.fees.schedule import Split, split
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.contracts.states import OfferState
 from marketplace.ledger import chart
@@ -20,13 +20,18 @@ from marketplace.money import Money
 
 
 def fee_on(session: Session, contract: Contract, pay: int, week: Timesheet | None) -> int:
-    """The fee on so much pay, minor units; below zero for less pay, and then no more than was charged for the
-    contract and is not asked back already.
+    """The fee on so much pay, minor units; below zero for less pay.
 
-    At the fee that was in force when the week began that it is about, or that is in force today.
+    On more pay: at the fee that was in force when its week began, or that is in force today. For less pay it
+    is what was charged: of the fees of its week, or of the whole contract, that are not asked back already,
+    the share that the pay has of what is left of theirs, rounded once, half up. So all pay takes all fees
+    with it, in however many parts, and never a minor unit more than was charged.
     """
-    fee = split(pay, contract.fee_on(week.starts_on if week else clock.today(contract.time_zone))).fee
-    return fee if pay > 0 else -min(-fee, max(0, _charged(session, contract)))
+    if pay > 0:
+        day = week.starts_on if week else clock.today(contract.time_zone)
+        return split(pay, contract.fee_on(day)).fee
+    whole = _left(session, contract)
+    return -min(whole.fee, _share(_left(session, contract, week) if week else whole, -pay))
 
 
 def borne(session: Session, contract: Contract) -> int:
@@ -54,19 +59,29 @@ def ours(session: Session, contract: Contract, back: int) -> int:
     return max(0, min(back, borne(session, contract)))
 
 
-def _charged(session: Session, contract: Contract) -> int:
-    """Fees of approvals and of more pay, less those of less pay that was signed or waits for it."""
-    approved = sa.select(sa.func.sum(Approval.fee_amount)).join(Approval.timesheet)
-    adjusted = sa.select(sa.func.sum(Adjustment.fee_amount)).where(
+def _share(left: Split, less: int) -> int:
+    """Of the fee that is left, what goes with so much of the pay that is left."""
+    return left.fee if less >= left.pay else money.part(left.fee, less, left.pay)
+
+
+def _left(session: Session, contract: Contract, week: Timesheet | None = None) -> Split:
+    """What was approved for the contract, or its week, and given besides, less what was taken back of it or
+    is asked back; nothing of it is below zero."""
+    approved = sa.select(sa.func.sum(Approval.expert_amount), sa.func.sum(Approval.fee_amount))
+    approved = approved.join(Approval.timesheet).where(Timesheet.contract_id == contract.id)
+    adjusted = sa.select(sa.func.sum(Adjustment.amount), sa.func.sum(Adjustment.fee_amount)).where(
+        Adjustment.contract_id == contract.id,
         sa.or_(
             Adjustment.state == OfferState.ACCEPTED,
             sa.and_(Adjustment.state == OfferState.MADE, Adjustment.amount < 0),
-        )
+        ),
     )
-    return int(
-        (session.scalar(approved.where(Timesheet.contract_id == contract.id)) or 0)
-        + (session.scalar(adjusted.where(Adjustment.contract_id == contract.id)) or 0)
-    )
+    if week is not None:
+        approved = approved.where(Timesheet.id == week.id)
+        adjusted = adjusted.where(Adjustment.timesheet_id == week.id)
+    rows = [session.execute(query).one() for query in (approved, adjusted)]
+    pay, fee = (sum(int(amount or 0) for amount in column) for column in zip(*rows, strict=True))
+    return Split(max(0, pay), max(0, fee))
 
 
 def _sources(session: Session, contract: Contract) -> list[str]:

@@ -291,6 +291,26 @@ def test_finance_sets_it_on_its_pages(app: Flask, session: Session, deal: Deal, 
         assert "17.5 %" in words(gil.get("/fees"))
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "sNaN", "NaN", "Infinity", "-Infinity", "1e400", "1e-400", "½", "١٧", "1_0", "-1", "17,5",
+        "1" * 5_000, "100.01", "17.555", " ",
+    ],
+)  # fmt: skip
+def test_a_fee_that_is_no_plain_number_is_said_beside_its_input(
+    app: Flask, session: Session, desk: Finance, typed: str
+) -> None:
+    with clock.at(MONDAY):
+        fin = Visitor(enter(app.test_client(), session, desk.fin))
+        fin.get("/fees/new")
+        said = fin.post(
+            "/fees/new", whose="all", act="set", fee=typed, from_on=FREE.isoformat(), reason=REASON
+        )
+    assert 'id="fee-error"' in said.text
+    assert session.scalars(sa.select(FeeChange)).all() == []
+
+
 @given(
     pay=st.integers(-(10**9), 10**9),
     fee_bps=st.integers(0, 10_000),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from wtforms import DecimalField, RadioField, SelectField, TextAreaField
 from wtforms.validators import Length, NumberRange, Optional
@@ -19,6 +21,17 @@ from marketplace.i18n import lazy
 from marketplace.web import Form, day_field
 
 ALL, SET, END = "all", "set", "end"
+_PLAIN = re.compile(r"\d{1,3}(\.\d{1,9})?", re.ASCII)
+
+
+class PercentField(DecimalField):
+    """A number in plain digits: what else Python reads as one, `NaN` or `1e400`, is no share of anything."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        typed = valuelist[0].strip() if valuelist else ""
+        if typed and not _PLAIN.fullmatch(typed):
+            raise ValueError(_("Write the fee in digits, for example 17.5."))
+        super().process_formdata([typed] if typed else [])
 
 
 class FeeForm(Form):
@@ -26,7 +39,7 @@ class FeeForm(Form):
 
     whose = SelectField(lazy("For"), [FILL_IN])
     act = RadioField(lazy("What it is"), [FILL_IN], default=SET)
-    fee = DecimalField(
+    fee = PercentField(
         lazy("Fee, per cent of the pay"), [Optional(), NumberRange(0, 100, lazy("Between 0 and 100."))]
     )
     from_on = day_field(lazy("For work from"))

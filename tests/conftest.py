@@ -7,6 +7,7 @@ database of the test's own, for what really commits: workers, deferred constrain
 from __future__ import annotations
 
 import fcntl
+import importlib
 import os
 import shutil
 import tempfile
@@ -129,6 +130,8 @@ def paid_or_not(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Most tests are about something else, and their experts work without an account at Stripe."""
     from marketplace.gigs import payable
 
+    # What registers a check does so now, and not into the list that is undone with the test.
+    importlib.import_module("marketplace.payments.setup.payable")
     asks = request.node.get_closest_marker("pay_first") or any(
         request.node.nodeid.startswith(f"tests/{each}") for each in PAY_FIRST
     )

@@ -5,6 +5,8 @@ Only the bank's statement says that it is: `credit` is called for one of its lin
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from stdnum import iso11649
@@ -29,6 +31,10 @@ from marketplace.payments.states import FundingState, Rail, RefundState, move
 from marketplace.settings import ClientBank, current
 
 NUMBERS = sa.Sequence("wire_numbers", metadata=None)
+_BETWEEN = re.compile(r"[^A-Z0-9]+")
+_GAP = "[^A-Z0-9]*"
+_WRITTEN = re.compile(rf"(?<![A-Z0-9])R{_GAP}F(?:{_GAP}[0-9]){{2}}{_GAP}F{_GAP}R(?:{_GAP}[0-9])+(?![A-Z0-9])")
+_ENDS = re.compile(r"[0-9](?![A-Z0-9])")
 
 
 def account_for(currency: str) -> ClientBank | None:
@@ -45,6 +51,21 @@ def reference_of(number: int) -> str:
 def written(reference: str) -> str:
     """In groups of four, as people copy it."""
     return str(iso11649.format(reference))
+
+
+def references_in(text: str) -> set[str]:
+    """The references of requests that stand in a text, with whatever a bank puts between their characters.
+
+    A longer number is another reference; digits that stand apart behind one may belong to it or not, and do
+    only where the check digits say so.
+    """
+    found = set()
+    for written_out in _WRITTEN.finditer(text.upper()):
+        for end in _ENDS.finditer(written_out[0]):
+            read = read_reference(_BETWEEN.sub("", written_out[0][: end.end()]))
+            if read:
+                found.add(read)
+    return found
 
 
 def read_reference(text: str) -> str | None:
@@ -65,6 +86,10 @@ def request(session: Session, actor: Actor, asked: Funding) -> Funding:
     least = fees.SMALLEST_FUNDING[asked.currency]
     if asked.amount < least:
         raise Invalid(_("Fund at least %(least)s.", least=Money(least, asked.currency)), field="amount")
+    return _numbered(session, actor, asked)
+
+
+def _numbered(session: Session, actor: Actor, asked: Funding) -> Funding:
     asked.charge_amount = asked.amount
     asked.reference = reference_of(session.scalar(sa.select(NUMBERS.next_value())) or 0)
     asked.state = FundingState.OPEN
@@ -78,8 +103,8 @@ def request(session: Session, actor: Actor, asked: Funding) -> Funding:
 
 
 def again(session: Session, actor: Actor, paid: Funding, amount: int) -> Funding:
-    """A request of its own for money that came under the reference of one that is paid already."""
-    return request(
+    """A request of its own, of any amount, for money that came under the reference of one that is paid."""
+    return _numbered(
         session,
         actor,
         Funding(
@@ -134,13 +159,20 @@ def open_again(session: Session, actor: Actor, lot: Funding) -> None:
 
     Raises NotCovered when the project has used the money, Refused when part of it went back.
     """
+    # Refunds are made and released under the lock of the funds, so they are looked for once it is ours.
+    ledger.require_cover(session, chart.project_funds(lot.project.public_id), lot.currency, lot.net or 0)
     going_back = sa.select(Refund.id).filter_by(funding_id=lot.id)
     if session.scalar(going_back.where(Refund.state != RefundState.CANCELLED).limit(1)):
         raise Refused(_("Part of this payment goes back to the client already, so it stays matched."))
-    ledger.require_cover(session, chart.project_funds(lot.project.public_id), lot.currency, lot.net or 0)
     move(lot, FundingState.OPEN)
     lot.paid_at = lot.net = lot.fee = lot.paid_from = None
     audit.record(session, actor, "reopen", "funding", lot.public_id, amount=lot.amount)
+
+
+def expire(session: Session, actor: Actor, lot: Funding) -> None:
+    """End an open request that nobody asked for: the client is not to pay it."""
+    move(lot, FundingState.EXPIRED)
+    audit.record(session, actor, "expire", "funding", lot.public_id, amount=lot.amount)
 
 
 def _tell(session: Session, lot: Funding) -> None:

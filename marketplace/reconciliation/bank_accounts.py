@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from marketplace import audit
 from marketplace.actor import FINANCE, Actor
@@ -16,8 +16,9 @@ from marketplace.errors import NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.money import Money
-from marketplace.reconciliation.models import BankAccount, BankStatement, StatementLine
-from marketplace.reconciliation.states import LineState, StatementState
+from marketplace.payments import wires
+from marketplace.reconciliation.models import BankAccount, BankStatement, StatementLine, StatementMatchLine
+from marketplace.reconciliation.states import StatementState
 
 IN_ORDER = (BankStatement.from_on, BankStatement.to_on, BankStatement.id)
 
@@ -68,25 +69,49 @@ def opening_source(account: BankAccount) -> str:
 
 @use_case
 def hold_client_money(session: Session, actor: Actor, public_id: uuid.UUID, *, clients: bool) -> BankAccount:
-    """Say whose money the account holds. Raises Refused once something of it is booked, which stays so."""
+    """Say whose money the account holds.
+
+    Raises FreshFactorNeeded; Refused once something of it was ever booked, taken back or not, and for the
+    account that clients are told to wire to.
+    """
     actor.require(*FINANCE)
+    actor.require_fresh_factor()
     account = session.scalar(sa.select(BankAccount).filter_by(public_id=public_id).with_for_update())
     if account is None:
         raise NotFound(_("There is no such bank account."))
-    if opening_of(session, account).booked or is_booked(session, account):
-        raise Refused(
-            _("Something of this account is booked already. Undo that first, then say whose money it holds.")
-        )
+    if was_booked(session, account):
+        raise Refused(_("Something of this account was booked already, so whose money it holds stays."))
+    if not clients and is_told_to_clients(account):
+        raise Refused(_("Clients are told to wire to this account, so it holds their money."))
     account.client_money = clients
     session.flush()
     audit.record(session, actor, "holds", "bank_account", account.public_id, client_money=clients)
     return account
 
 
-def is_booked(session: Session, account: BankAccount) -> bool:
-    """Is one of its lines booked?"""
-    booked = sa.select(StatementLine.id).filter_by(bank_account_id=account.id, state=LineState.MATCHED)
-    return session.scalar(booked.limit(1)) is not None
+def was_booked(session: Session, account: BankAccount) -> bool:
+    """Was one of its lines, or its opening balance, ever booked?"""
+    line, posting = aliased(StatementMatchLine), aliased(StatementMatchLine)
+    lines = (
+        sa.select(line.id)
+        .join(StatementLine, StatementLine.id == line.statement_line_id)
+        .join(posting, sa.and_(posting.match_id == line.match_id, posting.posting_id.is_not(None)))
+        .where(StatementLine.bank_account_id == account.id)
+    )
+    opening = sa.select(JournalEntry.id).where(JournalEntry.source == opening_source(account))
+    return any(session.scalar(query.limit(1)) is not None for query in (lines, opening))
+
+
+def may_hold_other_money(session: Session, account: BankAccount) -> bool:
+    """Can finance still say whose money it holds?"""
+    told = account.client_money and is_told_to_clients(account)
+    return not told and not was_booked(session, account)
+
+
+def is_told_to_clients(account: BankAccount) -> bool:
+    """Do the settings say that clients wire to it?"""
+    told = wires.account_for(account.currency)
+    return told is not None and told.number == account.number.replace(" ", "")
 
 
 def opening_of(session: Session, account: BankAccount) -> Opening:

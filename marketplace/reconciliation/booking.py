@@ -42,6 +42,13 @@ def book_line(
     line = matches.locked_line(session, line_public_id)
     if book_as == BookAs.CHARGE and line.amount > 0:
         raise Refused(_("A charge takes money away, but this line brings some."))
+    if book_as == BookAs.CAPITAL and line.amount > 0 and line.statement.account.client_money:
+        raise Refused(
+            _(
+                "What comes in on the account for clients’ money is never the operator’s own. "
+                "Keep it as unapplied cash, and send back what is no client’s."
+            )
+        )
     match = matches.new_match(
         session, MatchState.CONFIRMED, matches.BY_HAND, ["by_hand", book_as.value], by=actor.id, note=said
     )

@@ -27,6 +27,8 @@ from marketplace.reconciliation.states import Leg, LineState, MatchState, move
 BY_HAND = 0
 # The reason of a match with an entry that was there before the bank's line, and stays when it is undone.
 WAS_BOOKED = "was_booked"
+# The reason of an application whose request was made for it.
+AGAIN = "again"
 MATCHING_LOCK = 700_703
 Pairs = set[tuple[int, int]]
 _STATE = StatementMatch.state
@@ -60,6 +62,8 @@ def match_by_hand(
     sweep = session.scalar(sa.select(Sweep).filter_by(public_id=sweep_public_id))
     if sweep is None:
         raise NotFound(_("There is no such sweep."))
+    if on_bank(line) == chart.bank_client():
+        raise Refused(_("This account holds clients’ money, and a sweep brings the operator’s own."))
     if (line.amount, line.currency) != (sweep.amount, sweep.currency):
         raise Refused(_("The amounts differ, so the line cannot be this sweep."))
     match = confirm_new(session, actor, line, sweep, BY_HAND, ["by_hand", "amount"])
@@ -305,7 +309,10 @@ def _let_go(session: Session, actor: Actor, match: StatementMatch, note: str | N
     for each in match.lines:
         each.live = False
         if each.funding is not None and was_confirmed:
-            wires.open_again(session, actor, locked_request(session, each.funding.public_id))
+            lot = locked_request(session, each.funding.public_id)
+            wires.open_again(session, actor, lot)
+            if AGAIN in match.reasons:
+                wires.expire(session, actor, lot)
         if each.posting is not None and WAS_BOOKED not in match.reasons:
             _reverse(session, actor, match, each.posting, note or "")
     session.flush()

@@ -15,7 +15,16 @@ from marketplace.ledger import chart
 from marketplace.ledger.models import Posting
 from marketplace.money import Money
 from marketplace.payments.models import ConnectedPayout, Funding, Sweep
-from marketplace.reconciliation.states import ItemState, Kind, Leg, LineState, MatchState, StatementState
+from marketplace.reconciliation.states import (
+    DecisionKind,
+    DecisionState,
+    ItemState,
+    Kind,
+    Leg,
+    LineState,
+    MatchState,
+    StatementState,
+)
 
 
 class StripeTransaction(Base):
@@ -227,6 +236,35 @@ class StatementMatchLine(Base):
     connected_payout: Mapped[ConnectedPayout | None] = relationship()
     sweep: Mapped[Sweep | None] = relationship()
     funding: Mapped[Funding | None] = relationship()
+
+
+class Decision(Base, Public):
+    """One person's proposal to move clients' wired money, which another confirms: to undo `match`, to apply
+    `line` to the request `funding`, or to say that `line` gave the unapplied money of `source` back.
+
+    A line has one that waits. The proposal and the decision stay as they are.
+    """
+
+    __tablename__ = "client_money_decisions"
+
+    id: Mapped[Key]
+    kind: Mapped[DecisionKind] = mapped_column(Word(DecisionKind))
+    statement_line_id: Mapped[int] = mapped_column(sa.ForeignKey("statement_lines.id"), index=True)
+    match_id: Mapped[int | None] = mapped_column(sa.ForeignKey("statement_matches.id"))
+    funding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("fundings.id"))
+    source: Mapped[str | None] = mapped_column(sa.Text(collation="C"))
+    reason: Mapped[str]
+    state: Mapped[DecisionState] = mapped_column(Word(DecisionState), default=DecisionState.PROPOSED)
+    proposed_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    decided_at: Mapped[datetime | None]
+
+    line: Mapped[StatementLine] = relationship()
+    match: Mapped[StatementMatch | None] = relationship()
+    funding: Mapped[Funding | None] = relationship()
+    proposer: Mapped[Person] = relationship(foreign_keys=[proposed_by])
+    decider: Mapped[Person | None] = relationship(foreign_keys=[decided_by])
 
 
 class OpenItem(Base, Public):

@@ -51,6 +51,22 @@ class Leg(StrEnum):
     APPLIED = "applied"  # unapplied cash and the client's request that it was for
 
 
+class DecisionKind(StrEnum):
+    """What two people decide about clients' wired money."""
+
+    UNDO = "undo"  # take it from the request that it was credited to
+    APPLY = "apply"  # credit unapplied money to a request that its line does not name
+    RETURN = "return"  # unapplied money went back to whoever sent it
+
+
+class DecisionState(StrEnum):
+    """Proposed by one; confirmed by another, or dropped by anyone."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    DROPPED = "dropped"
+
+
 class ItemState(StrEnum):
     """An open item is resolved when what it names is explained, by a match or by a booking."""
 
@@ -85,11 +101,16 @@ MATCH = {
     MatchState.CONFIRMED: frozenset({MatchState.UNDONE}),
     MatchState.UNDONE: frozenset[MatchState](),
 }
-_MOVES: dict[type[StrEnum], Any] = {LineState: LINE, MatchState: MATCH}
+DECISION = {
+    DecisionState.PROPOSED: frozenset({DecisionState.CONFIRMED, DecisionState.DROPPED}),
+    DecisionState.CONFIRMED: frozenset[DecisionState](),
+    DecisionState.DROPPED: frozenset[DecisionState](),
+}
+_MOVES: dict[type[StrEnum], Any] = {LineState: LINE, MatchState: MATCH, DecisionState: DECISION}
 
 
-def move(thing: Any, to: LineState | MatchState) -> None:
-    """Change the state of a line or a match. Raises Refused when it does not lead there."""
+def move(thing: Any, to: LineState | MatchState | DecisionState) -> None:
+    """Change the state of a line, a match or a decision. Raises Refused when it does not lead there."""
     if to not in _MOVES[type(to)][thing.state]:
         raise Refused(
             _("This is %(now)s and cannot become %(to)s. Look again.", now=thing.state.value, to=to.value)

@@ -233,6 +233,14 @@ def unapplied() -> ResponseReturnValue:
     return page("reconciliation/unapplied.html", lines=lines)
 
 
+@bp.post("/lines/<uuid:public_id>/unapplied")
+@guard(*FINANCE)
+def keep(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Keep what came in as unapplied after all."""
+    wires.keep(db_session(), actor(), public_id)
+    return _to("line", public_id=public_id)
+
+
 @bp.post("/lines/<uuid:public_id>/application")
 @guard(*FINANCE)
 def apply(public_id: uuid.UUID) -> ResponseReturnValue:
@@ -393,7 +401,7 @@ def _account_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
         form=form,
         account=found,
         part=part,
-        is_booked=bank_accounts.is_booked(db_session(), found),
+        may_change=bank_accounts.may_hold_other_money(db_session(), found),
         opening=bank_accounts.opening_of(db_session(), found),
         statements=paged(db_session(), queries.statements_of(found), by=BankStatement.id, size=50),
     )

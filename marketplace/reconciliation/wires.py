@@ -7,11 +7,9 @@ person says what it is for; nothing is ever credited on a guess.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
@@ -69,6 +67,19 @@ def keep_unapplied(session: Session, actor: Actor, line: StatementLine) -> State
 
 
 @use_case
+def keep(session: Session, actor: Actor, line_public_id: uuid.UUID) -> StatementMatch:
+    """Keep a line as unapplied after all, of which somebody had said that it is not. Raises Refused."""
+    actor.require(*FINANCE)
+    matches.alone(session)
+    line = matches.locked_line(session, line_public_id)
+    if line.amount < 0 or not line.statement.account.client_money:
+        raise Refused(_("Only what came in on the account for clients’ money can be unapplied."))
+    match = keep_unapplied(session, actor, line)
+    open_items.refresh(session)
+    return match
+
+
+@use_case
 def apply(session: Session, actor: Actor, line_public_id: uuid.UUID, reference: str) -> Funding:
     """Say for which request unapplied money came: what arrived is credited, whatever was asked for. Under a
     request that is paid already it becomes one of its own.
@@ -86,9 +97,7 @@ def apply(session: Session, actor: Actor, line_public_id: uuid.UUID, reference: 
     lot = matches.locked_request(session, asked)
     if lot.currency != line.currency:
         raise Refused(_("This request is in another currency."))
-    if lot.state is FundingState.PAID:
-        lot = wires.again(session, actor, lot, line.amount)
-    _apply(session, actor, line, lot)
+    lot = _apply(session, actor, line, lot)
     open_items.refresh(session)
     return lot
 
@@ -113,11 +122,15 @@ def is_unapplied(session: Session, line: StatementLine) -> bool:
 
 def suggested(session: Session, line: StatementLine) -> Funding | None:
     """The request that the line names, by its reference alone: its amount differs, or it is paid."""
+    named = _named(line)
+    found = session.scalars(sa.select(Funding).where(Funding.reference.in_(named))).all()
+    return found[0] if len(named) == len(found) == 1 else None
+
+
+def _named(line: StatementLine) -> set[str]:
+    """The references that the line carries: its structured one, else those of its text."""
     given = wires.read_reference(line.creditor_ref)
-    if given:
-        return session.scalars(sa.select(Funding).filter_by(reference=given)).one_or_none()
-    found = [lot for lot in _requests(session, Funding.currency == line.currency) if _says(line, lot)]
-    return found[0] if len(found) == 1 else None
+    return {given} if given else wires.references_in(f"{line.text} {line.end_to_end}")
 
 
 def _unapplied(line: StatementLine) -> chart.Account:
@@ -150,13 +163,8 @@ def _gives(line: StatementLine, lot: Funding) -> bool:
 
 
 def _says(line: StatementLine, lot: Funding) -> bool:
-    return bool(_spelled(lot.reference or "").search(f"{line.text} {line.end_to_end}".upper()))
-
-
-@cache
-def _spelled(reference: str) -> re.Pattern[str]:
-    """The reference with whatever a bank puts between its characters, and no longer one around it."""
-    return re.compile(r"(?<![A-Z0-9])" + r"[^A-Z0-9]*".join(reference) + r"(?![A-Z0-9])")
+    """Its text names this request, and neither it nor a structured reference names another."""
+    return _named(line) == {lot.reference} and not wires.read_reference(line.creditor_ref)
 
 
 def _credit(session: Session, line: StatementLine, lot: Funding, number: int) -> None:
@@ -174,11 +182,13 @@ def _credit(session: Session, line: StatementLine, lot: Funding, number: int) ->
     audit.record(session, SITE, "matched", "statement_line", line.public_id, funding=lot.public_id)
 
 
-def _apply(session: Session, actor: Actor, line: StatementLine, lot: Funding) -> None:
-    source = _unapplied(line)
+def _apply(session: Session, actor: Actor, line: StatementLine, lot: Funding) -> Funding:
+    source, reasons = _unapplied(line), ["applied"]
     ledger.require_cover(session, source, line.currency, line.amount)
+    if lot.state is not FundingState.OPEN:
+        lot, reasons = wires.again(session, actor, lot, line.amount), ["applied", matches.AGAIN]
     match = matches.new_match(
-        session, MatchState.CONFIRMED, matches.BY_HAND, ["applied"], by=actor.id, leg=Leg.APPLIED
+        session, MatchState.CONFIRMED, matches.BY_HAND, reasons, by=actor.id, leg=Leg.APPLIED
     )
     entry = _pay(session, actor, line, lot, source)
     posting = next(each for each in entry.postings if each.account.key == source.key)
@@ -191,6 +201,7 @@ def _apply(session: Session, actor: Actor, line: StatementLine, lot: Funding) ->
         session, actor, "applied", "statement_line", line.public_id,
         funding=lot.public_id, amount=line.amount, asked=lot.amount,
     )  # fmt: skip
+    return lot
 
 
 def _pay(

@@ -24,6 +24,7 @@ def reason(code: str) -> str:
         "reference_in_text": _("The bank's text holds the request's reference."),
         "unapplied": _("No request names it, so it is kept as unapplied cash."),
         "applied": _("Somebody in finance applied it to a request."),
+        "again": _("That request was paid already, so this became one of its own."),
         "was_booked": _("The entry was booked before the bank's line came."),
         "by_hand": _("Somebody in finance said so."),
         "charge": _("It is a charge of the bank."),

@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 from stdnum import iso11649
 
 from marketplace import clock, ledger, settings
-from marketplace.actor import SITE, Actor
-from marketplace.errors import Invalid, NotAllowed, Refused
+from marketplace.actor import SITE, Actor, Role
+from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, Refused
 from marketplace.ledger import chart
 from marketplace.payments import fundings, wires
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding
-from marketplace.payments.refunds import planning
+from marketplace.payments.refunds import planning, releasing
+from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import FundingState, Rail
 from marketplace.reconciliation import bank_accounts, booking, matches, passes, proofs, statements
 from marketplace.reconciliation import wires as arriving
@@ -33,10 +34,11 @@ from marketplace.reconciliation.models import BankAccount, OpenItem, StatementLi
 from marketplace.reconciliation.states import ItemState, Kind, LineState, MatchState
 from marketplace.settings import ClientBank
 from tests.cast import Cast
+from tests.factories.accounts import a_person, an_actor
 from tests.factories.gigs import a_client, a_project
 from tests.ledger import journal
 from tests.reconciliation.camt import Entry, Statement, document
-from tests.reconciliation.world import MONDAY, NOON, finance
+from tests.reconciliation.world import MONDAY, NOON, a_sweep, finance
 from tests.visitor import words
 
 CLIENTS = ClientBank("Marginalia Client Money", "First Bank", "DE89370400440532013000", "COBADEFFXXX")
@@ -200,6 +202,45 @@ def test_a_second_wire_under_the_same_reference_becomes_a_request_of_its_own(
     assert drifts(session) == []
 
 
+def test_a_small_one_does_too_and_its_request_ends_when_that_was_wrong(session: Session, lumen, fin) -> None:
+    lot = asked(session, lumen)
+    bank_says(session, fin, wire(lot))
+    bank_says(session, fin, wire(lot, 9, text="AGAIN"), opening=5_000_00, on=MONDAY + timedelta(days=3))
+    (line,) = arriving.unapplied(session)
+    other = arriving.apply(session, fin, line.public_id, lot.reference or "")
+    applied = session.scalars(sa.select(StatementMatch).filter_by(leg="applied")).one()
+    matches.undo_match(session, fin, applied.public_id, "another client's")
+    session.refresh(other)
+    session.refresh(lot)
+    assert (other.state, lot.state) == (FundingState.EXPIRED, FundingState.PAID)
+    assert arriving.unapplied(session) == [line]
+    third = arriving.apply(session, fin, line.public_id, other.reference or "")
+    assert (third.state, third.net, third == other) == (FundingState.PAID, 9, False)
+    assert drifts(session) == []
+
+
+@pytest.mark.parametrize(("given", "said"), [("", "{a} {b}"), ("{a}", "re {b}"), ("{a}", "{b}")])
+def test_a_line_that_names_another_request_too_is_kept(session: Session, lumen, fin, given, said) -> None:
+    a, b = asked(session, lumen, 6_000_00), asked(session, lumen)
+    given, said = (each.format(a=a.reference, b=b.reference) for each in (given, said))
+    bank_says(session, fin, Entry(5_000_00, text=said, creditor_ref=given))
+    session.refresh(b)
+    assert b.state is FundingState.OPEN
+    (line,) = arriving.unapplied(session)
+    assert arriving.suggested(session, line) == (a if given else None)
+
+
+@given(
+    st.integers(1, 10**9),
+    st.sampled_from(["", " ", "-", ". "]),
+    st.sampled_from(["", " 2026-11-02", ", MERCI"]),
+)
+def test_a_reference_is_read_out_of_a_text(number: int, between: str, after: str) -> None:
+    reference = wires.reference_of(number)
+    assert reference in wires.references_in(f"invoice 12 {between.join(reference)}{after}".lower())
+    assert wires.references_in(f"X{reference}") | wires.references_in(f"{reference}X") == set()
+
+
 def test_two_wires_for_one_request_are_both_kept(session: Session, lumen, fin) -> None:
     lot = asked(session, lumen)
     bank_says(session, fin, wire(lot, text="A"), wire(lot, text="B"))
@@ -252,7 +293,10 @@ def test_what_was_applied_is_taken_from_there_before_its_line_is_undone(session:
     passes.run(session)
     session.refresh(line)
     assert (line.state, arriving.unapplied(session)) == (LineState.IMPORTED, [])
-    booking.book_line(session, fin, line.public_id, booking.BookAs.CAPITAL, "Moved by us")
+    with pytest.raises(Refused, match="never the operator"):
+        booking.book_line(session, fin, line.public_id, booking.BookAs.CAPITAL, "Moved by us")
+    arriving.keep(session, fin, line.public_id)
+    assert arriving.unapplied(session) == [line]
     assert ledger.balance(session, chart.bank_client(), "USD") == 100_00
     assert drifts(session) == []
 
@@ -311,14 +355,82 @@ def test_a_wires_unused_money_goes_back_by_hand(session: Session, lumen, fin) ->
     assert (part.lot, part.lot.charge if part.lot else "?") == (lot, None)
 
 
-def test_whose_money_an_account_holds_stays_once_it_is_booked(session: Session, lumen, fin) -> None:
+@pytest.mark.parametrize("undone", [False, True])
+def test_whose_money_an_account_holds_stays_once_it_was_booked(session: Session, lumen, fin, undone) -> None:
     bank_says(session, fin, Entry(1_00, text="?"))
     account = session.scalars(sa.select(BankAccount)).one()
     assert account.client_money
+    if undone:
+        (match,) = session.scalars(sa.select(StatementMatch))
+        matches.undo_match(session, fin, match.public_id, "wrong")
     with pytest.raises(Refused, match="booked already"):
         bank_accounts.hold_client_money(session, fin, account.public_id, clients=False)
     with pytest.raises(DBAPIError), session.begin_nested():
         session.execute(sa.update(BankAccount).values(client_money=False))
+
+
+def test_an_opening_that_was_booked_keeps_it_too(session: Session, fin, monkeypatch) -> None:
+    bank_says(session, fin, opening=9_000_00)
+    account = session.scalars(sa.select(BankAccount)).one()
+    with pytest.raises(Refused, match="told to wire"):
+        bank_accounts.hold_client_money(session, fin, account.public_id, clients=False)
+    booking.book_opening(session, fin, account.public_id)
+    booking.take_opening_back(session, fin, account.public_id, "wrong")
+    monkeypatch.setattr(wires, "current", settings.current)
+    with pytest.raises(Refused, match="booked already"):
+        bank_accounts.hold_client_money(session, fin, account.public_id, clients=False)
+    with pytest.raises(FreshFactorNeeded):
+        bank_accounts.hold_client_money(
+            session, replace(fin, second_factor_at=None), account.public_id, clients=False
+        )
+
+
+def test_a_refund_that_is_prepared_meanwhile_keeps_its_wire_matched(
+    session: Session, lumen, fin, monkeypatch
+) -> None:
+    lot = asked(session, lumen)
+    bank_says(session, fin, wire(lot))
+    (match,) = session.scalars(sa.select(StatementMatch))
+    real = ledger.require_cover
+
+    def waited(session: Session, *needs: typing.Any) -> None:
+        """What somebody else committed while the lock of the funds was waited for."""
+        session.add(a_refund(lot, lumen[0]))
+        session.flush()
+        real(session, *needs)
+
+    monkeypatch.setattr(ledger, "require_cover", waited)
+    with pytest.raises(Refused, match="goes back to the client"):
+        matches.undo_match(session, fin, match.public_id, "wrong")
+
+
+def test_a_refund_is_not_released_once_its_wire_is_undone(session: Session, lumen, fin) -> None:
+    lot, other = asked(session, lumen), asked(session, lumen, 7_000_00)
+    bank_says(session, fin, wire(lot), wire(other))
+    refund = a_refund(lot, lumen[0])
+    session.add(refund)
+    session.flush()
+    lot.state, lot.paid_at, lot.net, lot.fee, lot.paid_from = FundingState.OPEN, None, None, None, None
+    session.commit()
+    gil = an_actor(session, a_person(session, "Gil", Role.FINANCE_RELEASER))
+    with pytest.raises(Refused, match="not paid any more"):
+        releasing.release_refund(session, gil, refund.public_id)
+
+
+def a_refund(lot: Funding, client: Actor) -> Refund:
+    return Refund(
+        project=lot.project, funding=lot, amount=lot.amount, currency="USD", asked_by=client.id,
+        prepared_at=clock.now(),
+    )  # fmt: skip
+
+
+def test_a_clients_wire_is_no_sweep(session: Session, fin) -> None:
+    sweep = a_sweep(session, finance(session), 700_00)
+    bank_says(session, fin, Entry(700_00, text="?"))
+    (match,) = session.scalars(sa.select(StatementMatch))
+    matches.undo_match(session, fin, match.public_id, "wrong")
+    with pytest.raises(Refused, match="operator’s own"):
+        matches.match_by_hand(session, fin, the_line(session).public_id, sweep.public_id)
 
 
 def test_the_database_keeps_reference_and_rail(session: Session, lumen) -> None:

@@ -112,6 +112,7 @@ PUBLIC = {
     "reconciliation.match_line": StatementLine,
     "reconciliation.match_entry": StatementLine,
     "reconciliation.apply": StatementLine,
+    "reconciliation.keep": StatementLine,
     "reconciliation.hold_client_money": BankAccount,
     "reconciliation.set_account_aside": BankAccount,
     "reconciliation.set_statement_aside": BankStatement,

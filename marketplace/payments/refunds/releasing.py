@@ -14,7 +14,7 @@ from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.i18n import gettext as _
 from marketplace.payments.refunds import addressing, books
 from marketplace.payments.refunds.models import Refund
-from marketplace.payments.states import RefundState
+from marketplace.payments.states import FundingState, RefundState
 from marketplace.settings import current
 from marketplace.text import line
 
@@ -85,9 +85,19 @@ def needs_two(session: Session, refund: Refund) -> bool:
     return int(session.scalar(total) or 0) > current().refund_limit
 
 
+def _require_paid(session: Session, refund: Refund) -> None:
+    """What it goes back from is still paid: a wire's match may have been undone. Needs the funds' lock."""
+    if refund.funding is None:
+        return
+    session.refresh(refund.funding)
+    if refund.funding.state is not FundingState.PAID:
+        raise Refused(_("The payment that this goes back to is not paid any more. Prepare the refund anew."))
+
+
 def _go(session: Session, actor: Actor, refund: Refund) -> None:
     """The money leaves the project's funds in the same transaction, so that nothing else can take it."""
     books.require_free(session, refund)
+    _require_paid(session, refund)
     if refund.funding is None or refund.funding.charge is None:
         books.owe(session, actor, refund)
         return

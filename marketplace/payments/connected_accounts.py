@@ -55,16 +55,20 @@ def set_up_payouts(
     return gateway.onboarding_url(stripe_id, return_url=return_url, refresh_url=refresh_url)
 
 
-def refresh_account(session: Session, gateway: Gateway, stripe_id: str) -> ConnectedAccount:
-    """Look at the account, its banks and its balance at Stripe and record how they stand.
+def refresh_account(
+    session: Session, gateway: Gateway, stripe_id: str, *, bank_changed: bool = False
+) -> ConnectedAccount:
+    """Look at the account, its banks and its balance at Stripe and record how they stand. `bank_changed`:
+    because Stripe says that a bank account of it changed.
 
     Raises NotHereYet, or the gateway's errors.
     """
     session.rollback()
     found = gateway.account(stripe_id)
-    banks = gateway.banks(stripe_id)
+    # Stripe refuses to say more of an account that is closed.
+    banks = [] if found.closed else gateway.banks(stripe_id)
     below = {} if found.closed else gateway.balance(stripe_id).below_zero()
-    return record_account(session, found, banks, below)
+    return record_account(session, found, banks, below, bank_changed=bank_changed)
 
 
 @use_case
@@ -73,6 +77,8 @@ def record_account(
     found: facts.Account,
     banks: Sequence[facts.Bank] = (),
     below: Mapping[str, int] | None = None,
+    *,
+    bank_changed: bool = False,
 ) -> ConnectedAccount:
     """Bring the row to what Stripe says; tell the expert what opens or closes the way to their pay, and hold
     what would go to a bank account that was changed."""
@@ -88,7 +94,7 @@ def record_account(
     account.refreshed_at = clock.now()
     if below is not None:
         account.owes = dict(below)
-    holding.note_banks(session, account, banks)
+    holding.note_banks(session, account, banks, told=bank_changed)
     if found.closed and account.ended_at is None:
         account.ended_at = clock.now()
     if before != account.transfers:

@@ -152,8 +152,14 @@ def _account(session: Session, gateway: Gateway, hint: Hint) -> None:
     connected_accounts.refresh_account(session, gateway, hint.object_id)
 
 
+def _changed_bank(session: Session, gateway: Gateway, hint: Hint) -> None:
+    """The bank account of a connected account is another, also when we have not seen the one before."""
+    if hint.account is not None:
+        connected_accounts.refresh_account(session, gateway, hint.account, bank_changed=True)
+
+
 def _bank(session: Session, gateway: Gateway, hint: Hint) -> None:
-    """The bank account of a connected account was added, changed or taken away."""
+    """The bank account of a connected account was added or taken away."""
     if hint.account is not None:
         connected_accounts.refresh_account(session, gateway, hint.account)
 
@@ -198,6 +204,7 @@ APPLIERS: Mapping[str, Apply] = {
     "charge.failed": _failed_charge,
     "topup.": _top_up,
     "account.updated": _account,
+    "account.external_account.updated": _changed_bank,
     "account.external_account.": _bank,
     "v2.core.account[": _account,
     "v2.core.account.": _account,

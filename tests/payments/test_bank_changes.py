@@ -18,13 +18,13 @@ from marketplace.mail import OutboxMail
 from marketplace.payments import batches, connected_accounts, events, facts, resolving, sending, tasks
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedAccount, PayoutItem
-from marketplace.payments.outcomes import GatewayUnknown
+from marketplace.payments.outcomes import GatewayRefused, GatewayUnknown
 from marketplace.payments.proofs import PROOFS
 from marketplace.payments.setup import holding, schedules
 from marketplace.payments.setup.models import BankHold
 from marketplace.payments.setup.proofs import nothing_is_sent_while_held
 from marketplace.payments.states import Blocker, ItemState
-from tests.demo.stripe_server.harness import KEY, Handle
+from tests.demo.stripe_server.harness import KEY, Handle, until
 from tests.factories.contracts import MONDAY, Deal
 from tests.factories.gigs import an_expert
 from tests.factories.payments import Finance, a_paid_deal, a_released_batch, an_approved_week, finance
@@ -236,6 +236,32 @@ def test_a_second_change_keeps_them_manual_until_its_own_end(session: Session, g
         assert interval(gateway, session) == expected, at
 
 
+def test_f62_payouts_that_became_daily_again_while_it_is_held_are_made_manual_again(
+    session: Session, gateway: Gateway, deal: Deal
+):
+    hold = change_bank(session, gateway, deal, FRIDAY)
+    account = account_of(session).stripe_id or ""
+    with clock.at(FRIDAY):
+        schedules.keep_schedules(session, gateway)
+    gateway.set_schedule("late", account, facts.Schedule("daily"))
+    with clock.at(FRIDAY + timedelta(minutes=5)):
+        assert schedules.keep_schedules(session, gateway) == 1
+        assert schedules.keep_schedules(session, gateway) == 0
+    assert interval(gateway, session) == "manual"
+    assert hold.schedule_before == {"interval": "daily", "weekly_payout_days": [], "monthly_payout_days": []}
+    with clock.at(FRIDAY + OVER):
+        schedules.keep_schedules(session, gateway)
+    assert interval(gateway, session) == "daily"
+
+
+def test_schedules_are_kept_by_one_worker_at_a_time(session: Session, gateway: Gateway, deal: Deal):
+    change_bank(session, gateway, deal, FRIDAY)
+    locks = session.scalars(
+        sa.text("SELECT lock FROM procrastinate_jobs WHERE task_name = 'payments.keep_schedules'")
+    )
+    assert set(locks) == {"payments.keep_schedules@"}
+
+
 class Silent(Gateway):
     """The line is cut before or after Stripe changed the schedule."""
 
@@ -276,11 +302,9 @@ def test_a_proof_finds_what_was_sent_while_it_was_held(
         sending.send_batch(session, gateway, batch.public_id)
     assert list(nothing_is_sent_while_held(session)) == []
     before = FRIDAY - timedelta(hours=1)
-    for number, until in ((b"1", FRIDAY - timedelta(minutes=1)), (b"2", FRIDAY + timedelta(hours=1))):
+    for number, end in ((b"1", FRIDAY - timedelta(minutes=1)), (b"2", FRIDAY + timedelta(hours=1))):
         session.add(
-            BankHold(
-                account=account_of(session), begun_at=before, until=until, token_hash=number * 32, tries=0
-            )
+            BankHold(account=account_of(session), begun_at=before, until=end, token_hash=number * 32, tries=0)
         )
     session.flush()
     assert len(list(nothing_is_sent_while_held(session))) == 1
@@ -387,3 +411,98 @@ def test_the_database_ends_no_denied_hold_by_a_request_from_before(
             sa.text(f"UPDATE bank_holds SET {denied}, ended_by = :gil WHERE id = :id"),
             {"gil": desk.gil.id, "id": hold.id},
         )
+
+
+def another_account(session: Session, gateway: Gateway, deal: Deal, at: datetime) -> ConnectedAccount:
+    """The expert's account was closed at Stripe, and they set up another with another bank account."""
+    old = account_of(session)
+    with clock.at(at):
+        found = gateway.account(old.stripe_id or "")
+        connected_accounts.record_account(session, replace(found, closed=True, transfers="unsupported"))
+        url = connected_accounts.set_up_payouts(
+            session, gateway, deal.expert, return_url="http://x/", refresh_url="http://x/"
+        )
+        hands.onboard(
+            url, *deal.expert.name.split(), account_number="000222222227", moment=clock.overridden()
+        )
+        new = session.scalars(sa.select(ConnectedAccount).filter_by(ended_at=None)).one()
+        stripe_id = new.stripe_id or ""
+        until(lambda: connected_accounts.refresh_account(session, gateway, stripe_id).ready)
+    assert new.id != old.id
+    return new
+
+
+def test_f62_another_account_at_stripe_is_held_as_another_bank_account_is(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+):
+    new = another_account(session, gateway, deal, FRIDAY)
+    (hold,) = session.scalars(sa.select(BankHold)).all()
+    assert (hold.account, hold.until) == (new, FRIDAY + timedelta(hours=72))
+    with clock.at(FRIDAY + timedelta(hours=1)):
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+    assert [each.blocker for each in batch.items] == [Blocker.BANK_CHANGED]
+
+
+def test_what_was_denied_holds_every_account_of_the_person_until_two_end_it(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+):
+    hold = change_bank(session, gateway, deal, FRIDAY)
+    with clock.at(FRIDAY):
+        holding.deny_own(session, deal.expert, hold.public_id)
+    new = another_account(session, gateway, deal, FRIDAY)
+    later = FRIDAY + timedelta(days=30)
+    with clock.at(later):
+        assert holding.hold_of(session, new.id) == hold
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        assert [each.blocker for each in batch.items] == [Blocker.BANK_CHANGED]
+        holding.ask_to_end(session, desk.fin, hold.public_id, "I called her.")
+        holding.end(session, replace(desk.gil, second_factor_at=clock.now()), hold.public_id)
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+    assert [each.state for each in batch.items] == [ItemState.PREPARED]
+
+
+def test_an_account_of_which_no_bank_was_noted_is_held_when_stripe_says_that_it_changed(
+    session: Session, gateway: Gateway, deal: Deal
+):
+    account = account_of(session)
+    account.bank_mark = None
+    session.commit()
+    for number, kind in enumerate(("created", "updated")):
+        notice = facts.Notice(
+            f"evt_{number}", f"account.external_account.{kind}", account.stripe_id, f"ba_{number}", {}
+        )
+        account.bank_mark = None
+        session.commit()
+        with clock.at(FRIDAY):
+            events.store_event(session, events.Source.CONNECT, notice)
+            events.drain_webhooks(session, gateway)
+        assert holds(session) == number
+
+
+def test_an_account_of_which_no_bank_was_noted_is_held_once_it_was_sent_to(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+):
+    account = account_of(session)
+    with clock.at(FRIDAY):
+        batch = a_released_batch(session, desk)
+        sending.send_batch(session, gateway, batch.public_id)
+        account.bank_mark = None
+        session.commit()
+        connected_accounts.refresh_account(session, gateway, account.stripe_id or "")
+    assert holds(session) == 1
+
+
+class Closed(Gateway):
+    """Stripe says that the account is closed, and nothing else of it."""
+
+    def account(self, account: str) -> facts.Account:
+        return replace(super().account(account), closed=True, transfers="unsupported")
+
+    def banks(self, account: str) -> list[facts.Bank]:
+        raise GatewayRefused("account_invalid", account)
+
+
+def test_an_account_that_is_closed_at_stripe_is_ended_here(session: Session, stripe: Handle, deal: Deal):
+    account = account_of(session)
+    connected_accounts.refresh_account(session, Closed(KEY, stripe.url), account.stripe_id or "")
+    assert account.ended_at is not None

@@ -23,34 +23,48 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import zoned
 from marketplace.notifications import notify
 from marketplace.payments import facts
-from marketplace.payments.models import ConnectedAccount
+from marketplace.payments.models import ConnectedAccount, Transfer
 from marketplace.payments.setup.models import BankHold
 from marketplace.text import line
 
 LASTS = timedelta(hours=72)
 SETUP_PATH = "/pay/setup"
 MOST_OF_A_REASON = 500
+KEEP = "payments.keep_schedules"
 
 
-def note_banks(session: Session, account: ConnectedAccount, banks: Sequence[facts.Bank]) -> None:
-    """Keep the mark of the account's banks; begin a hold when it is another than before. The first one, and
-    none at all, change nothing: there nothing was diverted."""
+def note_banks(
+    session: Session, account: ConnectedAccount, banks: Sequence[facts.Bank], *, told: bool = False
+) -> None:
+    """Keep the mark of the account's banks; begin a hold when it is another than before. An expert's first
+    one, and none at all, change nothing: there nothing was diverted. `told`: Stripe says that one changed."""
     if not banks:
         return
     mark = crypto.fingerprint("\n".join(sorted(each.mark for each in banks)), "connected_accounts.bank_mark")
     before, account.bank_mark = account.bank_mark, mark
-    if before is not None and before != mark:
+    if before != mark and (before is not None or told or _had_another(session, account)):
         _hold(session, account)
 
 
 def holding(session: Session) -> dict[int, BankHold]:
-    """The hold that lasts longest, by the internal id of each account that is held now."""
-    return {each.connected_account_id: each for each in session.scalars(_lasting())}
+    """The hold that lasts longest, by the internal id of each account that is held now: its own, or one of
+    another account of the person that was denied."""
+    found = {each.connected_account_id: each for each in session.scalars(_lasting())}
+    denied = {each.account.person_id: each for each in found.values() if each.denied_at is not None}
+    accounts = session.execute(
+        sa.select(ConnectedAccount.id, ConnectedAccount.person_id).where(
+            ConnectedAccount.person_id.in_(denied)
+        )
+    )
+    return found | {account: denied[person] for account, person in accounts}
 
 
 def hold_of(session: Session, account_id: int) -> BankHold | None:
     """The same for one account."""
-    found = session.scalars(_lasting().filter_by(connected_account_id=account_id)).all()
+    person = sa.select(ConnectedAccount.person_id).filter_by(id=account_id).scalar_subquery()
+    denied = sa.and_(BankHold.denied_at.is_not(None), ConnectedAccount.person_id == person)
+    query = _lasting().join(BankHold.account)
+    found = session.scalars(query.where(sa.or_(BankHold.connected_account_id == account_id, denied))).all()
     return found[-1] if found else None
 
 
@@ -113,7 +127,7 @@ def end(session: Session, actor: Actor, public_id: uuid.UUID) -> BankHold:
         raise NotAllowed(_("This is about pay of one of you. Ask a colleague."))
     hold.ended_by, hold.ended_at = actor.id, clock.now()
     audit.record(session, actor, "end", "bank_hold", hold.public_id, reason=hold.ending_reason)
-    jobs.defer(session, "payments.keep_schedules", once="payments.keep_schedules")
+    _keep_schedules(session)
     return hold
 
 
@@ -141,8 +155,20 @@ def by_token(session: Session, token: str, *, lock: bool = False) -> BankHold:
 
 def _lasting() -> sa.Select[BankHold]:
     """Holds that last, in the order of their ends; what was denied has none of its own and comes last."""
-    query = sa.select(BankHold).where(held())
+    query = sa.select(BankHold).where(held()).options(joinedload(BankHold.account))
     return query.order_by(BankHold.denied_at.is_not(None), BankHold.until)
+
+
+def _had_another(session: Session, account: ConnectedAccount) -> bool:
+    """Was the person paid before, or about to be, somewhere else? What was sent to this account before its
+    banks were looked at may have had another too."""
+    sent = sa.exists().where(Transfer.destination == ConnectedAccount.stripe_id)
+    earlier = sa.and_(
+        ConnectedAccount.id != account.id, sa.or_(ConnectedAccount.bank_mark.is_not(None), sent)
+    )
+    this = sa.and_(ConnectedAccount.id == account.id, sent)
+    query = sa.select(ConnectedAccount.id).filter_by(person_id=account.person_id)
+    return session.scalars(query.where(sa.or_(earlier, this)).limit(1)).first() is not None
 
 
 def _hold(session: Session, account: ConnectedAccount) -> None:
@@ -152,7 +178,12 @@ def _hold(session: Session, account: ConnectedAccount) -> None:
     session.flush()
     audit.record(session, SITE, "hold", "connected_account", account.public_id, until=hold.until)
     _tell(session, account, hold, token)
-    jobs.defer(session, "payments.keep_schedules", once="payments.keep_schedules")
+    _keep_schedules(session)
+
+
+def _keep_schedules(session: Session) -> None:
+    """Soon, and never beside the periodic run, whose lock this is: a call of one would undo the other's."""
+    jobs.defer(session, KEEP, once=KEEP, lock=f"{KEEP}@")
 
 
 def _tell(session: Session, account: ConnectedAccount, hold: BankHold, token: str) -> None:
@@ -177,6 +208,8 @@ def _deny(session: Session, actor: Actor, hold: BankHold) -> BankHold:
         raise Refused(
             _("The hold is over, so pay may be on its way already. Write to us at once, from this address.")
         )
+    # Whoever sends to another account of the person meanwhile holds these.
+    session.execute(sa.select(ConnectedAccount.id).filter_by(id=hold.connected_account_id).with_for_update())
     hold.denied_at = clock.now()
     # Whoever asked to end it did not know this.
     hold.ending_by = hold.ending_at = hold.ending_reason = None

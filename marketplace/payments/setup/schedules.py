@@ -1,7 +1,8 @@
 """While a change of bank account is held, the account's own payouts are manual too; afterwards as before.
 
 Row, call, outcome: what is asked of Stripe is committed before the call. After an unknown outcome it is asked
-again, because to set the same schedule twice does no harm.
+again, because to set the same schedule twice does no harm. While a hold lasts, Stripe is asked in each round
+whether they still are: a call from before, or somebody at Stripe, may have changed them.
 """
 
 from __future__ import annotations
@@ -65,14 +66,14 @@ def _keep(session: Session, gateway: Gateway, hold_id: int) -> int:
 
 
 def _waiting(session: Session) -> list[int]:
-    """Holds whose account is not yet as it has to be, those that waited longest first."""
+    """Holds whose account is not yet as it has to be, or may not be any more, those that waited longest
+    first."""
     now = clock.now()
     ids = session.scalars(
         sa.select(BankHold.id)
         .join(BankHold.account)
         .where(
             BankHold.restored_at.is_(None),
-            sa.or_(BankHold.ended_at.is_not(None), BankHold.manual_at.is_(None)),
             ConnectedAccount.ended_at.is_(None),
             sa.or_(BankHold.retry_at.is_(None), BankHold.retry_at <= now),
         )
@@ -90,9 +91,14 @@ def _take(session: Session, hold_id: int, found: facts.Schedule | None) -> _Orde
     account = hold.account.stripe_id or ""
     if hold.restored_at is not None:
         return None
-    if hold.ended_at is None:
-        if hold.manual_at is not None:
+    if hold.ended_at is None and hold.manual_at is not None:
+        if found is None:
+            # Whoever was not looked at for longer comes first in the next round.
+            hold.retry_at = clock.now()
+            return _Order(hold.id, "", account, None, to_manual=True)
+        if found.interval == MANUAL.interval:
             return None
+    if hold.ended_at is None:
         before = hold.schedule_before or _of_another(session, hold) or (asdict(found) if found else None)
         if before is not None:
             hold.schedule_before = before

@@ -29,13 +29,16 @@ def stop(person: Person, account: ConnectedAccount | None, *, held: bool) -> Blo
 
 
 def stop_of(session: Session, item: PayoutItem) -> Blocker | None:
-    """The same for an item about to be sent; no change of its bank account is noted meanwhile."""
-    account = session.scalars(
+    """The same for an item about to be sent; no change of a bank account of the person is noted, or denied,
+    meanwhile."""
+    accounts = session.scalars(
         sa.select(ConnectedAccount)
-        .filter_by(id=item.connected_account_id)
+        .filter_by(person_id=item.person_id)
+        .order_by(ConnectedAccount.id)
         .with_for_update(read=True)
         .execution_options(populate_existing=True)
-    ).one_or_none()
+    ).all()
+    account = next((each for each in accounts if each.id == item.connected_account_id), None)
     person = session.get_one(Person, item.person_id, populate_existing=True)
     held = account is not None and holding.hold_of(session, account.id) is not None
     return stop(person, account, held=held)

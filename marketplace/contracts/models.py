@@ -168,8 +168,7 @@ class Contract(Public, Base):
     def highest_fee(self, start: datetime, end: datetime) -> int:
         """The highest fee of some day of [start, end)."""
         first, last = (each.astimezone(self.zone).date() for each in (start, end))
-        later = (each.from_on for each in self.fees if first < each.from_on < last)
-        return max(self.fee_on(each) for each in (first, *later))
+        return schedule.highest(self.fees, first, last, self.fee_bps)
 
     @property
     def rate_cuts(self) -> list[datetime]:

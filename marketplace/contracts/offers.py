@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,7 +15,9 @@ from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts import find, terms
 from marketplace.contracts.budgets import caps
-from marketplace.contracts.fees.schedule import split
+from marketplace.contracts.fees import queries as fees
+from marketplace.contracts.fees.offering import first_day
+from marketplace.contracts.fees.schedule import fee_on, highest, split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import passes
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
@@ -46,7 +50,8 @@ class OfferDraft:
 def make_offer(
     session: Session, actor: Actor, application_public_id: uuid.UUID, draft: OfferDraft, *, fee_bps: int
 ) -> Offer:
-    """Offer an applicant a contract. `fee_bps` is the client's fee in hundredths of a per cent of the pay.
+    """Offer an applicant a contract, at the client's fee of its first day; `fee_bps`, in hundredths of a per
+    cent of the pay, where no dated fee says it.
 
     Raises Invalid for a rate outside the gig's band or below what the expert works for, hours or a day that
     cannot be; Refused when the gig is closed, has no place left, or asks for a test that was not passed.
@@ -57,7 +62,11 @@ def make_offer(
     require_open(gig)
     _check(session, gig, draft)
     _check_least(session, application, draft)
-    _check_cap(session, application, draft, fee_bps)
+    # Who accepts a fee at this moment is waited for, or tells the client of it.
+    fees.hold(session)
+    changes = fees.accepted(session, gig.project.organization_id, gig.project_id)
+    fee_bps = fee_on(changes, first_day(draft.starts_on, application.person.time_zone), fee_bps)
+    _check_cap(session, application, draft, partial(highest, changes, agreed=fee_bps))
     passes.require(session, gig, application.person_id)
     applications.mark_offered(session, actor, application)
     statement = there(data_use.newest(session, gig.id))
@@ -247,14 +256,20 @@ def _check_least(session: Session, application: Application, draft: OfferDraft) 
         )
 
 
-def _check_cap(session: Session, application: Application, draft: OfferDraft, fee_bps: int) -> None:
-    """A week of it has to fit beside what the project's contracts take of its first two."""
-    pay = draft.rate * draft.hours_per_week
-    share = caps.Share(split(pay, fee_bps).total, draft.hours_per_week * 60)
-    week = week_on(
-        max(draft.starts_on, clock.today(application.person.time_zone)), application.person.time_zone
-    )
-    caps.require_room(session, application.gig.project, {each.monday: share for each in (week, week.next)})
+def _check_cap(
+    session: Session, application: Application, draft: OfferDraft, fee_of: Callable[[date, date], int]
+) -> None:
+    """A week of it, at the highest fee of its days (`fee_of`), has to fit beside what the project's contracts
+    take of its first two."""
+    pay, zone = draft.rate * draft.hours_per_week, application.person.time_zone
+    week = week_on(first_day(draft.starts_on, zone), zone)
+    asked = {
+        each.monday: caps.Share(
+            split(pay, fee_of(each.monday, each.next.monday)).total, draft.hours_per_week * 60
+        )
+        for each in (week, week.next)
+    }
+    caps.require_room(session, application.gig.project, asked)
 
 
 def _terms(application: Application, draft: OfferDraft, statement: DataUse) -> str:

@@ -10,6 +10,7 @@ from marketplace import audit, clock
 from marketplace.actor import Actor
 from marketplace.contracts import find, limits, offers, reservations, terms
 from marketplace.contracts.consents import asking as consents
+from marketplace.contracts.fees import offering
 from marketplace.contracts.models import Contract, ContractRate, Offer
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.contracts.weeks import to_minute, week_of
@@ -47,6 +48,7 @@ def accept_offer(session: Session, actor: Actor, offer_public_id: uuid.UUID, sig
     applications.require_seat(session, gig)
     first = week_of(limits.begins(contract), contract.time_zone)
     session.flush()
+    offering.tell_if_other(session, contract)
     reservations.reserve(session, actor, contract, (first, first.next))
     applications.mark_hired(session, actor, offer.application)
     # What was offered is signed as it stands; what has changed since is asked.

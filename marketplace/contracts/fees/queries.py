@@ -17,9 +17,9 @@ from marketplace.contracts.models import Contract, Reservation
 from marketplace.contracts.states import OfferState, ReservationState
 from marketplace.errors import NotFound
 from marketplace.gigs.models import Project
+from marketplace.gigs.states import ProjectState
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
-from marketplace.settings import current
 
 # The number that whoever reserves or prices work shares, and whoever changes a fee holds alone.
 LOCK = 700_702
@@ -27,8 +27,13 @@ LOCK = 700_702
 
 def hold_still(session: Session, contract: Contract) -> None:
     """Read the contract's fees anew, and let nobody change them until the transaction ends."""
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(LOCK)))
+    hold(session)
     session.expire(contract, ["fees"])
+
+
+def hold(session: Session) -> None:
+    """Let nobody change a fee until the transaction ends."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(LOCK)))
 
 
 def about(organization_id: int | None, project_id: int | None) -> sa.ColumnElement[bool]:
@@ -43,11 +48,6 @@ def accepted(session: Session, organization_id: int | None, project_id: int | No
         FeeChange.state == OfferState.ACCEPTED, about(organization_id, project_id)
     )
     return session.scalars(query.order_by(FeeChange.from_on)).all()
-
-
-def fee_for(session: Session, project: Project, on: date) -> int:
-    """The fee that an offer for a project is made with, in hundredths of a per cent."""
-    return fee_on(accepted(session, project.organization_id, project.id), on, current().fee_bps)
 
 
 def every(session: Session) -> Sequence[FeeChange]:
@@ -89,9 +89,15 @@ def earliest(session: Session, organization_id: int | None, project_id: int | No
 
 
 def clients_of(session: Session, organization_id: int | None, project_id: int | None) -> Sequence[int]:
-    """Internal ids of the clients whose contracts a change of this scope is about."""
-    query = sa.select(Contract.organization_id).distinct().where(_within(organization_id, project_id))
-    return session.scalars(query.order_by(Contract.organization_id)).all()
+    """Internal ids of the clients whose contracts a change of this scope is about, or whose projects: work
+    can be offered for each that has not ended, and is offered for no other."""
+    contracts = sa.select(Contract.organization_id).where(_within(organization_id, project_id))
+    projects = sa.select(Project.organization_id).where(Project.state != ProjectState.CLOSED)
+    if project_id is not None:
+        projects = projects.where(Project.id == project_id)
+    elif organization_id is not None:
+        projects = projects.where(Project.organization_id == organization_id)
+    return sorted(session.scalars(contracts.union(projects)))
 
 
 def organization(session: Session, public_id: uuid.UUID) -> Organization:
@@ -122,12 +128,13 @@ def said(contract: Contract, on: date) -> str:
         sentence = _(
             "%(fee)s %% of the pay: %(whose)s since %(day)s.", fee=fee, whose=whose, day=day(found.from_on)
         )
-    return " ".join([sentence, *_to_come(contract, on)])
+    return " ".join([sentence, *to_come(contract.fees, on, contract.fee_bps)])
 
 
-def _to_come(contract: Contract, on: date) -> list[str]:
-    days = sorted({each.from_on for each in contract.fees if each.from_on > on})
-    fees = [contract.fee_on(on), *(contract.fee_on(each) for each in days)]
+def to_come(changes: Sequence[FeeChange], on: date, agreed: int) -> list[str]:
+    """A sentence for each day after `on` from which the fee is another; `agreed` as in `fee_on`."""
+    days = sorted({each.from_on for each in changes if each.from_on > on})
+    fees = [fee_on(changes, each, agreed) for each in (on, *days)]
     return [
         _("For work from %(day)s on it is %(fee)s %%.", day=day(each), fee=percent(after))
         for each, before, after in zip(days, fees, fees[1:], strict=False)

@@ -6,7 +6,7 @@ that rounded pay, rounded once, half up. The total is their sum and is never rou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -42,6 +42,12 @@ def applies(changes: Iterable[FeeChange], on: date) -> FeeChange | None:
         if own and (newest := max(own, key=lambda each: each.from_on)).fee_bps is not None:
             return newest
     return None
+
+
+def highest(changes: Sequence[FeeChange], first: date, end: date, agreed: int) -> int:
+    """The highest fee of some day from `first` on, before `end`; as `fee_on`."""
+    later = (each.from_on for each in changes if first < each.from_on < end)
+    return max(fee_on(changes, each, agreed) for each in (first, *later))
 
 
 def fee_on(changes: Iterable[FeeChange], on: date, agreed: int) -> int:

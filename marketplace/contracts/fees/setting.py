@@ -178,7 +178,7 @@ def _decide(session: Session, actor: Actor, change: FeeChange, to: OfferState) -
 
 
 def _tell(session: Session, change: FeeChange) -> None:
-    """The administrators of each client that has a contract which it is about."""
+    """The administrators of each client that has a contract which it is about, or may come to have one."""
     path = f"/projects/{change.project.public_id}/funds" if change.project else "/contracts"
 
     def say() -> tuple[str, str]:
@@ -187,7 +187,8 @@ def _tell(session: Session, change: FeeChange) -> None:
         else:
             what = _("Our fee becomes %(fee)s %% of the pay", fee=queries.percent(change.fee_bps))
         return what, _(
-            "For work from %(day)s on. Earlier work keeps its fee, and each contract says which applies.",
+            "For work from %(day)s on. Earlier work keeps its fee, and each contract and each open offer "
+            "says which applies.",
             day=day(change.from_on),
         )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,7 +14,9 @@ from marketplace import clock, money
 from marketplace.actor import Actor, Role
 from marketplace.contracts import limits, offers, terms
 from marketplace.contracts.credit import cover as credit
-from marketplace.contracts.fees.schedule import split
+from marketplace.contracts.fees import queries as fees
+from marketplace.contracts.fees.models import FeeChange
+from marketplace.contracts.fees.schedule import fee_on, highest, split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import graders, queries
 from marketplace.contracts.states import OfferState
@@ -53,6 +57,7 @@ def ask(session: Session, actor: Actor, application_public_id: uuid.UUID, *, fee
         raise Refused(_("This gig asks for no test."))
     offers.require_open(gig)
     fix(session, test)
+    fees.hold(session)
     price = price_of(session, application, test, fee_bps)
     _require(session, application, test, price)
     offer = offers.put(
@@ -61,7 +66,7 @@ def ask(session: Session, actor: Actor, application_public_id: uuid.UUID, *, fee
         application,
         offers.OfferDraft(price.rate.amount, -(-test.minutes // 60), clock.today("UTC")),
         _terms(application, test, price.rate),
-        fee_bps=fee_bps,
+        fee_bps=fee_on(_changes(session, application), clock.today(application.person.time_zone), fee_bps),
         test=test,
     )
     client = gig.project.organization.name
@@ -100,14 +105,24 @@ def take_back(session: Session, actor: Actor, application: Application) -> None:
 
 
 def price_of(session: Session, application: Application, test: QualificationTest, fee_bps: int) -> Price:
-    """The bottom of the gig's band, or the least that the expert works for, where that is more."""
+    """The bottom of the gig's band, or the least that the expert works for, where that is more; and what it
+    costs at the highest fee of the days on which it can be taken, `fee_bps` where no dated fee says it."""
     gig = application.gig
     currency, rate = gig.project.currency, gig.rate_min or 0
     profile = session.get(ExpertProfile, application.person_id)
     if profile is not None and profile.currency == currency:
         rate = max(rate, profile.min_rate)
     pay = money.for_minutes(rate, test.minutes)
-    return Price(Money(rate, currency), Money(split(pay, fee_bps).total, currency))
+    today = clock.today(application.person.time_zone)
+    # It may go on over midnight.
+    end = today + offers.OPEN_FOR + timedelta(days=2)
+    most = split(pay, highest(_changes(session, application), today, end, fee_bps)).total
+    return Price(Money(rate, currency), Money(most, currency))
+
+
+def _changes(session: Session, application: Application) -> Sequence[FeeChange]:
+    project = application.gig.project
+    return fees.accepted(session, project.organization_id, project.id)
 
 
 def _require(session: Session, application: Application, test: QualificationTest, price: Price) -> None:

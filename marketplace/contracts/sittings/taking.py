@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from marketplace import audit, clock, jobs
 from marketplace.actor import SITE, Actor
 from marketplace.contracts import approvals, find, limits, offers, reservations, signing, timer
+from marketplace.contracts.fees import offering
 from marketplace.contracts.models import Contract, Offer, Reservation, Timesheet
 from marketplace.contracts.sittings import graders, passes, queries
 from marketplace.contracts.sittings.models import Answer, Sitting
@@ -154,6 +155,7 @@ def _contract(session: Session, actor: Actor, offer: Offer, name: str) -> Contra
     contract.starts_on = clock.today(contract.time_zone)
     session.add(contract)
     session.flush()
+    offering.tell_if_other(session, contract)
     try:
         reservations.reserve_parts(session, actor, contract, _parts(contract))
     except NotCovered as short:

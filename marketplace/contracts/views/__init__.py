@@ -11,11 +11,9 @@ import sqlalchemy as sa
 from flask import Blueprint, url_for
 from sqlalchemy.orm import joinedload
 
-from marketplace import clock
 from marketplace.contracts import limits, offers, queries, states
 from marketplace.contracts import tasks as tasks
 from marketplace.contracts.consents import queries as consent_queries
-from marketplace.contracts.fees.queries import fee_for
 from marketplace.contracts.models import Contract
 from marketplace.contracts.sittings import graders
 from marketplace.contracts.sittings.asking import Price, price_of
@@ -28,6 +26,7 @@ from marketplace.gigs.states import task_word
 from marketplace.i18n import gettext as _
 from marketplace.ledger import sources
 from marketplace.ledger.sources import Link
+from marketplace.settings import current
 from marketplace.web import actor, db_session
 
 bp = Blueprint("contracts", __name__)
@@ -67,8 +66,7 @@ def _test_price(application: Application) -> Price | None:
     test = application.gig.test
     if test is None:
         return None
-    fee_bps = fee_for(db_session(), application.gig.project, clock.today("UTC"))
-    return price_of(db_session(), application, test, fee_bps)
+    return price_of(db_session(), application, test, current().fee_bps)
 
 
 def _no_grader(test: QualificationTest | None, asked: Iterable[Requirement | GigRequirement]) -> str:

@@ -7,14 +7,14 @@ import uuid
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace import clock, pdf, reasons
+from marketplace import pdf, reasons
 from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts import agreement as agreements
 from marketplace.contracts import ending, find, guidelines, limits, offers, queries, rolling, signing
 from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.budgets import alerts, standing
 from marketplace.contracts.consents import queries as consents
-from marketplace.contracts.fees.queries import fee_for
+from marketplace.contracts.fees import offering
 from marketplace.contracts.forms import OfferForm, ReasonForm, SignForm
 from marketplace.contracts.models import Contract, Offer, Timesheet
 from marketplace.contracts.rates import queries as rates
@@ -27,6 +27,7 @@ from marketplace.gigs.guidelines import newest as newest_guidelines
 from marketplace.gigs.models import Application
 from marketplace.gigs.queries import profiles_of
 from marketplace.i18n import gettext as _
+from marketplace.settings import current
 from marketplace.web import actor, db_session, file_response, guard, page, paged, try_form
 
 
@@ -87,7 +88,7 @@ def new_offer(application_id: uuid.UUID) -> ResponseReturnValue:
     """Offer an applicant a contract."""
     application = find_gig.application(db_session(), actor(), application_id)
     profile = profiles_of(db_session(), [application.person_id])[application.person_id]
-    fee_bps = fee_for(db_session(), application.gig.project, clock.today("UTC"))
+    fee_bps = current().fee_bps
     form = OfferForm.of(application, profile.asked)
     made = try_form(
         form,
@@ -102,7 +103,7 @@ def new_offer(application_id: uuid.UUID) -> ResponseReturnValue:
         application=application,
         profile=profile,
         who=_called(application, profile.label),
-        fee_bps=fee_bps,
+        fee=offering.said_of_project(db_session(), application.gig.project, fee_bps),
     )
 
 
@@ -208,6 +209,7 @@ def show_offer(found: Offer, form: SignForm) -> ResponseReturnValue:
         "contracts/test_offer.html" if found.test else "contracts/offer.html",
         form=form,
         offer=found,
+        fee=offering.said_of(db_session(), found),
         mine=mine,
         waits=offers.stands(found) is OfferState.MADE,
         otherwise=consents.changed_since_applying(db_session(), found),

@@ -12,7 +12,6 @@ from marketplace import clock, reasons
 from marketplace.accounts.models import Person
 from marketplace.actor import CLIENT, Role
 from marketplace.contracts import find, queries, spending
-from marketplace.contracts.fees.queries import fee_for
 from marketplace.contracts.forms import SignForm
 from marketplace.contracts.sittings import asking, graders, grading, pay, taking
 from marketplace.contracts.sittings import queries as sittings
@@ -33,6 +32,7 @@ from marketplace.gigs.models import label_of
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.i18n import gettext as _
 from marketplace.i18n import time_of_day
+from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, how_many, page, paged, try_form
 
 # The button that keeps what is written, and does not hand it in.
@@ -43,9 +43,7 @@ KEEP = "keep"
 @guard(Role.CLIENT_ADMIN)
 def ask(application_id: uuid.UUID) -> ResponseReturnValue:
     """Ask an applicant to take the test of the gig."""
-    gig = find_gig.application(db_session(), actor(), application_id).gig
-    fee_bps = fee_for(db_session(), gig.project, clock.today("UTC"))
-    offer = asking.ask(db_session(), actor(), application_id, fee_bps=fee_bps)
+    offer = asking.ask(db_session(), actor(), application_id, fee_bps=current().fee_bps)
     flash(_("The expert is asked to take the test, and has seven days to begin."), "success")
     return redirect(url_for("gigs.received", gig_id=offer.gig.public_id), 303)
 

@@ -105,7 +105,7 @@ def cancel_batch(session: Session, actor: Actor, public_id: uuid.UUID) -> Payout
     batch = locked(session, public_id)
     move(batch, BatchState.CANCELLED)
     for item in going(batch):
-        let_go(item, ItemState.CANCELLED)
+        let_go(session, item, ItemState.CANCELLED)
     audit.record(session, actor, "cancel", "payout_batch", batch.public_id)
     return batch
 
@@ -120,7 +120,7 @@ def cancel_item(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutI
     if batch_id is None:
         raise NotFound(_("There is no such payment."))
     item = next(each for each in locked(session, batch_id).items if each.public_id == public_id)
-    let_go(item, ItemState.CANCELLED)
+    let_go(session, item, ItemState.CANCELLED)
     audit.record(session, actor, "cancel", "payout_item", item.public_id)
     return item
 
@@ -156,9 +156,10 @@ def total(items: Iterable[PayoutItem]) -> int:
     return sum(item.amount for item in items)
 
 
-def let_go(item: PayoutItem, to: ItemState) -> None:
-    """End the item without payment, so that another may pay what it was to pay."""
+def let_go(session: Session, item: PayoutItem, to: ItemState) -> None:
+    """End the item without payment, so that another may pay what it was to pay, as soon as was wished."""
     move(item, to)
+    wishes.give_back(session, item.batch_id, item.person_id)
     item.changed_at = clock.now()
     for hours in item.approvals:
         hours.ended_at = clock.now()
@@ -333,7 +334,7 @@ def _still_going(session: Session, batch: PayoutBatch) -> list[PayoutItem]:
     for item in going(batch):
         found = stop(item.person, item.account, held=item.connected_account_id in held)
         if found is not None:
-            let_go(item, ItemState.BLOCKED)
+            let_go(session, item, ItemState.BLOCKED)
             item.blocker = found
         elif not is_unchanged(item):
             raise Refused(

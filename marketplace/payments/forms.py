@@ -78,6 +78,14 @@ class EndHoldForm(Form):
     )
 
 
+class CallOffForm(Form):
+    """Why a payment that was released is not to be sent."""
+
+    reason = TextAreaField(
+        lazy("Why it is not to be sent"), [InputRequired(lazy("Fill this in.")), Length(max=500)]
+    )
+
+
 class EvidenceForm(Form):
     """What the bank is told about a payment that it contests."""
 

@@ -184,7 +184,7 @@ BATCH: Mapping[BatchState, frozenset[BatchState]] = {
 ITEM: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.PREPARED: frozenset({ItemState.RELEASED, ItemState.BLOCKED, ItemState.CANCELLED}),
     ItemState.BLOCKED: frozenset(),
-    ItemState.RELEASED: frozenset({ItemState.SENDING}),
+    ItemState.RELEASED: frozenset({ItemState.SENDING, ItemState.FAILED}),
     ItemState.SENDING: frozenset({ItemState.SENT, ItemState.UNKNOWN, ItemState.FAILED, ItemState.RELEASED}),
     ItemState.UNKNOWN: frozenset({ItemState.SENT, ItemState.FAILED, ItemState.RELEASED}),
     ItemState.SENT: frozenset({ItemState.PAID, ItemState.RETURNED}),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger
-from marketplace.actor import SITE
+from marketplace.actor import SITE, Actor
 from marketplace.db import use_case
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
@@ -22,6 +22,8 @@ from marketplace.payments.outcomes import GatewayError
 from marketplace.payments.states import Blocker, ItemState, TransferState, move
 
 NO_MONEY = "balance_insufficient"
+# Somebody of finance took it back before anything was sent.
+CALLED_OFF = "called_off"
 
 
 @dataclass(frozen=True)
@@ -142,34 +144,43 @@ def wait_for_money(item: PayoutItem, shortfall: int | None) -> None:
     item.blocker, item.shortfall = Blocker.SHORT_BALANCE, shortfall
 
 
-def owe_again(session: Session, item: PayoutItem, code: str) -> None:
+def owe_again(session: Session, item: PayoutItem, code: str, actor: Actor = SITE) -> None:
     """Nothing left: in flight becomes owed, and the next batch may pay it."""
-    item.failure = code
-    batches.let_go(item, ItemState.FAILED)
+    item.failure, called_off = code, code == CALLED_OFF
+    batches.let_go(session, item, ItemState.FAILED)
     person = item.person.public_id
     ledger.post(
         session,
-        SITE,
+        actor,
         source=item_key(item.public_id),
-        event="refused",
+        event="called_off" if called_off else "refused",
         currency=item.batch.currency,
         lines=[
             (chart.expert_in_flight(person), item.amount),
             (chart.expert_payable(person), -item.amount),
         ],
         occurred_at=clock.now(),
-        memo=_("Transfer refused by Stripe"),
+        memo=_("Payout called off") if called_off else _("Transfer refused by Stripe"),
     )
-    audit.record(session, SITE, "refuse", "payout_item", item.public_id, code=code)
+    if not called_off:
+        audit.record(session, SITE, "refuse", "payout_item", item.public_id, code=code)
+    _tell(session, item, called_off)
+
+
+def _tell(session: Session, item: PayoutItem, called_off: bool) -> None:
+    refused = _(
+        "Stripe did not accept it. Your pay is owed to you as before. "
+        "Look at your set-up with Stripe, then it is sent again."
+    )
+    waits = _(
+        "We took it back before it was sent. Your pay is owed to you as before. Write to us if you ask why."
+    )
     notify(
         session,
         item.person_id,
         "payout",
         _("A payment to you could not be sent"),
-        _(
-            "Stripe did not accept it. Your pay is owed to you as before. "
-            "Look at your set-up with Stripe, then it is sent again."
-        ),
+        waits if called_off else refused,
         SETUP_PATH,
     )
 

@@ -123,6 +123,10 @@ def refusal(code: str) -> str:
         "changed_after_release": _(
             "What this item pays is no longer what was released, so nothing was sent. Find out what changed."
         ),
+        "called_off": _(
+            "Called off before it was sent; the audit trail says why. The pay is owed as before and goes "
+            "into the next batch."
+        ),
         "no_account": _("Our Stripe account has no bank account to pay out to. Add one at Stripe."),
         "balance_insufficient": _("Not enough money was available at Stripe at that moment."),
     }

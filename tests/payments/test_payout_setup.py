@@ -18,7 +18,7 @@ from marketplace.contracts.timer import start_timer
 from marketplace.demo.stripe_server import hands
 from marketplace.errors import Invalid, Refused
 from marketplace.mail import OutboxMail
-from marketplace.payments import batches, connected_accounts, facts, sending, tasks, taxforms
+from marketplace.payments import batches, calling_off, connected_accounts, facts, sending, tasks, taxforms
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedAccount, PayoutItem
 from marketplace.payments.setup import countries, missing, wishes
@@ -392,6 +392,43 @@ def test_less_than_ones_own_minimum_waits_unless_one_asks_to_be_paid_now(session
         batch = batches.prepare_batch(session, desk.fin, clock.now())
     assert [each.state for each in batch.items] == [ItemState.PREPARED]
     assert (asked.batch_id, wishes.open_request(session, deal.expert.id)) == (batch.id, None)
+
+
+@pytest.mark.parametrize("end", ["cancel_batch", "cancel_item", "refused", "call_off"])
+def test_a_wish_is_open_again_when_the_batch_that_took_it_up_does_not_pay(
+    session: Session, gateway: Gateway, stripe: Handle, end: str
+):
+    deal = an_owed_deal(session, gateway)
+    wishes.set_minimum(session, deal.expert, 200_00, "USD")
+    wish = wishes.ask_now(session, deal.expert)
+    account = session.scalars(sa.select(ConnectedAccount)).one()
+    with clock.at(FRIDAY):
+        desk = finance(session)
+        batch = a_released_batch(session, desk) if end in ("refused", "call_off") else None
+        batch = batch or batches.prepare_batch(session, desk.fin, clock.now())
+        (item,) = batch.items
+        assert wish.batch_id == batch.id
+        if end == "cancel_batch":
+            batches.cancel_batch(session, desk.fin, batch.public_id)
+        elif end == "cancel_item":
+            batches.cancel_item(session, desk.fin, item.public_id)
+        elif end == "refused":
+            hands.stop_transfers(stripe.url, account.stripe_id or "", quietly=True)
+            sending.send_batch(session, gateway, batch.public_id)
+        else:
+            calling_off.call_off(session, desk.fin, item.public_id, "She asked for it.")
+    assert wishes.open_request(session, deal.expert.id) == wish
+
+
+def test_a_newer_wish_takes_the_place_of_the_one_given_back(session: Session, gateway: Gateway):
+    deal = an_owed_deal(session, gateway)
+    wishes.ask_now(session, deal.expert)
+    with clock.at(FRIDAY):
+        desk = finance(session)
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        newer = wishes.ask_now(session, deal.expert)
+        batches.cancel_batch(session, desk.fin, batch.public_id)
+    assert wishes.open_request(session, deal.expert.id) == newer
 
 
 def test_a_wish_stays_open_while_something_blocks_it(session: Session, gateway: Gateway):

@@ -114,5 +114,18 @@ def take_up(session: Session, batch_id: int, people: Collection[int]) -> None:
     )
 
 
+def give_back(session: Session, batch_id: int, person_id: int) -> None:
+    """The batch does not pay the person after all: their wish is open again, unless they made another."""
+    newer = sa.orm.aliased(PayoutRequest)
+    open_again = sa.exists().where(
+        newer.person_id == person_id, newer.batch_id.is_(None), newer.withdrawn_at.is_(None)
+    )
+    session.execute(
+        sa.update(PayoutRequest)
+        .where(PayoutRequest.batch_id == batch_id, PayoutRequest.person_id == person_id, ~open_again)
+        .values(batch_id=None)
+    )
+
+
 def _open() -> sa.ColumnElement[bool]:
     return sa.and_(PayoutRequest.batch_id.is_(None), PayoutRequest.withdrawn_at.is_(None))

@@ -17,8 +17,8 @@ from marketplace.ledger import chart
 from marketplace.ledger.sources import link_for
 from marketplace.money import Money
 from marketplace.payments import batches as use
-from marketplace.payments import queries
-from marketplace.payments.forms import CutOffForm
+from marketplace.payments import calling_off, queries
+from marketplace.payments.forms import CallOffForm, CutOffForm
 from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.setup import wishes
 from marketplace.payments.states import BatchState, ItemState
@@ -118,6 +118,24 @@ def cancel(batch_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def item(item_id: uuid.UUID) -> ResponseReturnValue:
     """One payment: every try, what it pays, and what to do next."""
+    return _item(item_id, CallOffForm())
+
+
+@bp.post("/payouts/items/<uuid:item_id>/call-off")
+@guard(*FINANCE)
+def call_off_item(item_id: uuid.UUID) -> ResponseReturnValue:
+    """It was released, and must not be sent."""
+    form = CallOffForm()
+    done = try_form(
+        form, lambda: calling_off.call_off(db_session(), actor(), item_id, form.reason.data or "")
+    )
+    if done is None:
+        return _item(item_id, form)
+    flash(_("Called off. Nothing was sent, and the pay is offered again in the next batch."), "success")
+    return redirect(url_for("payments.item", item_id=item_id), 303)
+
+
+def _item(item_id: uuid.UUID, form: CallOffForm) -> ResponseReturnValue:
     found = queries.item(db_session(), actor(), item_id)
     lines = lines_for_payable(db_session(), [each.approval_id for each in found.approvals])
     besides = adjustments.with_ids(db_session(), [each.adjustment_id for each in found.adjustments])
@@ -141,6 +159,8 @@ def item(item_id: uuid.UUID) -> ResponseReturnValue:
         deposit=deposit,
         account=chart.expert_payable(found.person.public_id).key,
         left_out=found.state in queries.LEFT_OUT,
+        form=form,
+        may_call_off=found.state == ItemState.RELEASED,
     )
 
 

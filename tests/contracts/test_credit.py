@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -29,6 +30,7 @@ from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, Refused
 from marketplace.gigs.models import Project
 from marketplace.ledger import NotCovered, chart
 from marketplace.ledger import proofs as books
+from marketplace.ledger.periods import day_of
 from tests.conftest import Committed
 from tests.factories.accounts import a_person, an_actor
 from tests.factories.contracts import MONDAY, a_deal, work
@@ -186,6 +188,55 @@ def test_ended_by_one_it_lends_nothing_more_and_what_was_taken_is_overdue(sessio
         lines.end_line(session, opa, line.public_id, "again")
     # What is owed was lent, so it is no drift.
     assert drifts(session) == []
+
+
+def test_overdue_since_does_not_move_when_another_line_ends(session: Session, opa, gil) -> None:
+    one, _two = two_projects(session)
+    big = given_line(session, opa, gil, one, 1_000)
+    small = given_line(session, opa, gil, one, 10)
+    take(session, one, 700)
+    over = MONDAY + timedelta(days=2)
+    with clock.at(over):
+        lines.end_line(session, opa, big.public_id, "Did not pay")
+    with clock.at(MONDAY + timedelta(days=9)):
+        lines.end_line(session, opa, small.public_id, "No use")
+        assert cover.standing_of(session, one).over_since == over
+
+
+HALF = timedelta(minutes=30)
+
+
+@st.composite
+def lines_of_some_days(draw: st.DrawFn) -> CreditLine:
+    """Confirmed on a full hour, begun and over at midnight, or ended at half past."""
+    first, confirmed = draw(st.integers(0, 5)), draw(st.integers(0, 5 * 24))
+    last = max(first, (MONDAY + timedelta(hours=confirmed)).date().toordinal() - TODAY.toordinal())
+    ended = draw(st.none() | st.integers(confirmed, 10 * 24))
+    return CreditLine(
+        amount=draw(st.integers(1, 4)),
+        from_on=TODAY + timedelta(days=first),
+        until_on=TODAY + timedelta(days=last + draw(st.integers(0, 3))),
+        confirmed_at=MONDAY + timedelta(hours=confirmed),
+        ended_at=None if ended is None else MONDAY + timedelta(hours=ended) + HALF,
+    )
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(found=st.lists(lines_of_some_days(), max_size=4), used=st.integers(1, 9), hours=st.integers(1, 240))
+def test_overdue_since_is_what_looking_at_each_half_hour_finds(found, used, hours) -> None:
+    def counts(each: CreditLine, at: datetime) -> bool:
+        ended = each.ended_at is not None and each.ended_at <= at
+        return each.confirmed_at <= at and each.from_on <= day_of(at) <= each.until_on and not ended
+
+    moments = [MONDAY - timedelta(days=1) + HALF * step for step in range(hours * 2)]
+    since = None
+    for before, at in itertools.pairwise(moments):
+        if sum(each.amount for each in found if counts(each, at)) >= used:
+            since = None
+        elif since is None and any(counts(each, before) and not counts(each, at) for each in found):
+            since = at
+    with clock.at(moments[-1]):
+        assert cover.over_since(found, used) == since
 
 
 def test_work_begins_on_credit_and_stops_when_it_is_over_but_is_paid(session: Session, opa, gil) -> None:

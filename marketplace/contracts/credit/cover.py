@@ -86,13 +86,32 @@ def standing(session: Session, organization_id: int, currency: str) -> Standing:
     ours = [each for each in lines if _counts(each, today)]
     used = sum(max(0, each) for each in _owed(session, organization_id, currency).values())
     amount = sum(each.amount for each in ours)
-    ends = [end for each in lines if (end := _end(each)) <= clock.now()]
     return Standing(
         Money(amount, currency),
         Money(used, currency),
         min((each.until_on for each in ours), default=None),
-        max(ends, default=None) if used > amount else None,
+        over_since(lines, used) if used > amount else None,
     )
+
+
+def over_since(lines: Sequence[CreditLine], used: int) -> datetime | None:
+    """The earliest end of a line after which all lines together stayed below `used` minor units until now.
+
+    Whatever ends later makes nothing overdue that is not overdue already.
+    """
+    now, spans = clock.now(), [(_begin(each), _end(each), each.amount) for each in lines]
+    spans = [(begin, end, amount) for begin, end, amount in spans if begin <= end]
+    ends = {end for _begin, end, _amount in spans}
+    since = None
+    for moment in sorted({begin for begin, _end, _amount in spans} | ends):
+        lent = sum(amount for begin, end, amount in spans if begin <= moment < end)
+        if moment > now:
+            break
+        if lent >= used:
+            since = None
+        elif since is None and moment in ends:
+            since = moment
+    return since
 
 
 def require_not_overdue(session: Session, project: Project, start: datetime) -> None:
@@ -163,6 +182,11 @@ def _query(organization_id: int, currency: str) -> sa.Select[CreditLine]:
 
 def _counts(line: CreditLine, today: date) -> bool:
     return line.ended_at is None and line.from_on <= today <= line.until_on
+
+
+def _begin(line: CreditLine) -> datetime:
+    first = clock.midnight(line.from_on, current().books_zone.key)
+    return max(first, line.confirmed_at) if line.confirmed_at else first
 
 
 def _end(line: CreditLine) -> datetime:

@@ -461,6 +461,24 @@ def test_what_was_denied_holds_every_account_of_the_person_until_two_end_it(
     assert [each.state for each in batch.items] == [ItemState.PREPARED]
 
 
+def test_the_proof_finds_what_was_sent_to_another_account_after_a_denial(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+):
+    hold = change_bank(session, gateway, deal, FRIDAY)
+    new = another_account(session, gateway, deal, FRIDAY)
+    with clock.at(FRIDAY + timedelta(hours=1)):
+        own = holding.hold_of(session, new.id)
+        assert own is not None
+        holding.ask_to_end(session, desk.fin, own.public_id, "I called her.")
+        holding.end(session, replace(desk.gil, second_factor_at=clock.now()), own.public_id)
+        batch = a_released_batch(session, desk)
+        assert sending.send_batch(session, gateway, batch.public_id) == 1
+    assert list(nothing_is_sent_while_held(session)) == []
+    hold.denied_at = FRIDAY + timedelta(minutes=30)
+    session.flush()
+    assert len(list(nothing_is_sent_while_held(session))) == 1
+
+
 def test_an_account_of_which_no_bank_was_noted_is_held_when_stripe_says_that_it_changed(
     session: Session, gateway: Gateway, deal: Deal
 ):

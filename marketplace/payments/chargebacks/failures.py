@@ -62,9 +62,7 @@ def track_failures(session: Session, gateway: Gateway) -> None:
 @use_case
 def record_failure(session: Session, failure: facts.ChargeFailure) -> Funding:
     """Book it, once; a payment that never counted as paid has nothing to book. Raises NotHereYet."""
-    ours = (Funding.charge == failure.charge) | (Funding.payment_intent == failure.payment_intent)
-    query = sa.select(Funding).where(ours).with_for_update(of=Funding)
-    lot = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    lot = session.scalars(_lot_of(failure).execution_options(populate_existing=True)).first()
     if lot is None:
         raise NotHereYet(_("No payment here belongs to %(charge)s.", charge=failure.charge))
     if lot.state is not FundingState.PAID:
@@ -80,6 +78,15 @@ def record_failure(session: Session, failure: facts.ChargeFailure) -> Funding:
     projection.push_project(session, lot.project_id)
     telling.tell_failed(session, lot, spent(session, lot))
     return lot
+
+
+def _lot_of(failure: facts.ChargeFailure) -> sa.Select[Funding]:
+    """By its charge; by its intent only where no charge is noted yet. Nothing else is about our payment."""
+    ours = Funding.charge == failure.charge
+    if failure.payment_intent is not None:
+        ours |= Funding.charge.is_(None) & (Funding.payment_intent == failure.payment_intent)
+    query = sa.select(Funding).where(ours).order_by(Funding.charge.nulls_last())
+    return query.limit(1).with_for_update(of=Funding)
 
 
 def spent(session: Session, lot: Funding) -> Money:

@@ -20,8 +20,8 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money
-from marketplace.payments.chargebacks.models import NOT_REFUNDABLE, Chargeback
 from marketplace.payments.models import Funding
+from marketplace.payments.refunds import contested
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import FundingState, RefundState, move
 
@@ -35,10 +35,10 @@ class Part:
 
 
 def plan(session: Session, project: Project, amount: Money) -> list[Part]:
-    """Where `amount` of a project's free money would go."""
+    """Where `amount` of a project's free money would go; `amount` is at most what `unprepared` says."""
     parts, left = [], amount.amount
-    for lot, room in _lots(session, project):
-        part = min(left, room)
+    for lot in _lots(session, project):
+        part = min(left, contested.may_go_back(session, lot))
         if part > 0:
             parts.append(Part(lot, Money(part, amount.currency)))
             left -= part
@@ -90,8 +90,10 @@ def _prepare(session: Session, project_id: int) -> bool:
 
 
 def unprepared(session: Session, project: Project) -> Money:
-    """Free money of a project that no refund takes yet."""
-    return Money(max(0, _free(session, project) - promised(session, project)), project.currency)
+    """Free money of a project that no refund takes yet, and that waits for no bank's decision."""
+    waiting = contested.withheld(session, _lots(session, project))
+    left = _free(session, project) - promised(session, project) - waiting
+    return Money(max(0, left), project.currency)
 
 
 def promised(session: Session, project: Project) -> int:
@@ -108,32 +110,26 @@ def _call_off_uncovered(session: Session, project: Project) -> None:
     """Those of a payment that its bank contests too. Needs the lock on the project's funds. What is being
     released now is left to its releaser."""
     query = sa.select(Refund).filter_by(project_id=project.id, state=RefundState.PREPARED)
-    if promised(session, project) <= max(0, _free(session, project)):
-        query = query.where(Refund.funding_id.in_(_contested()))
+    covered = promised(session, project) <= max(0, _free(session, project))
     query = query.order_by(Refund.id).with_for_update(of=Refund, skip_locked=True)
-    for refund in session.scalars(query.execution_options(populate_existing=True)):
+    for refund in session.scalars(query.execution_options(populate_existing=True)).all():
+        if covered and _may_go(session, refund):
+            continue
         move(refund, RefundState.CANCELLED)
         audit.record(session, SITE, "call_off", "refund", refund.public_id, amount=refund.amount)
     session.flush()
 
 
-def _contested() -> sa.Select[int]:
-    """The lots that Stripe refunds nothing of, because their bank has the money or may get it."""
-    return sa.select(Chargeback.funding_id).where(Chargeback.state.in_(NOT_REFUNDABLE))
+def _may_go(session: Session, refund: Refund) -> bool:
+    """Does the bank of its payment leave it? Money of no payment has none."""
+    lot = refund.funding
+    return lot is None or contested.may_go_back(session, lot, besides=refund) >= refund.amount
 
 
-def _lots(session: Session, project: Project) -> Sequence[tuple[Funding, int]]:
-    """The paid lots, newest first, with what may still go back by each."""
-    back = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount), 0)).where(
-        Refund.funding_id == Funding.id, Refund.state != RefundState.CANCELLED
-    )
-    rows = session.execute(
-        sa.select(Funding, Funding.net - back.scalar_subquery())
-        .where(Funding.project_id == project.id, Funding.state == FundingState.PAID)
-        .where(Funding.id.not_in(_contested()))
-        .order_by(Funding.paid_at.desc(), Funding.id.desc())
-    )
-    return [(lot, room or 0) for lot, room in rows]
+def _lots(session: Session, project: Project) -> Sequence[Funding]:
+    """The paid lots, newest first."""
+    paid = sa.select(Funding).filter_by(project_id=project.id, state=FundingState.PAID)
+    return session.scalars(paid.order_by(Funding.paid_at.desc(), Funding.id.desc())).all()
 
 
 def _add(session: Session, project: Project, ended: ProjectEnding, part: Part) -> None:

@@ -12,7 +12,7 @@ from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.i18n import gettext as _
-from marketplace.payments.refunds import addressing, books
+from marketplace.payments.refunds import addressing, books, contested
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import FundingState, RefundState
 from marketplace.settings import current
@@ -86,12 +86,17 @@ def needs_two(session: Session, refund: Refund) -> bool:
 
 
 def _require_paid(session: Session, refund: Refund) -> None:
-    """What it goes back from is still paid: a wire's match may have been undone. Needs the funds' lock."""
+    """What it goes back from is still paid, and its bank does not contest it: a wire's match may have been
+    undone, and a chargeback may have come meanwhile. Needs the funds' lock."""
     if refund.funding is None:
         return
     session.refresh(refund.funding)
     if refund.funding.state is not FundingState.PAID:
         raise Refused(_("The payment that this goes back to is not paid any more. Prepare the refund anew."))
+    if contested.may_go_back(session, refund.funding, besides=refund) < refund.amount:
+        raise Refused(
+            _("The client’s bank contests the payment. Once that is decided, what may go back is prepared.")
+        )
 
 
 def _go(session: Session, actor: Actor, refund: Refund) -> None:

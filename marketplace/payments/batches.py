@@ -334,8 +334,8 @@ def _still_going(session: Session, batch: PayoutBatch) -> list[PayoutItem]:
     for item in going(batch):
         found = stop(item.person, item.account, held=item.connected_account_id in held)
         if found is not None:
-            let_go(session, item, ItemState.BLOCKED)
             item.blocker = found
+            let_go(session, item, ItemState.BLOCKED)
         elif not is_unchanged(item):
             raise Refused(
                 _("What %(name)s is to be paid has changed. Cancel the batch and prepare another.",

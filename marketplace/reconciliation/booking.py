@@ -15,15 +15,17 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry
 from marketplace.reconciliation import bank_accounts, matches, open_items
-from marketplace.reconciliation.models import StatementMatch, StatementMatchLine
+from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, MatchState
 
 
 class BookAs(StrEnum):
-    """What finance may say that a bank line is: a charge of the bank, or the operator's own other money."""
+    """What finance may say that a bank line is: a charge of the bank, the operator's own other money, or
+    unapplied money that went back (`returning`)."""
 
     CHARGE = "charge"
     CAPITAL = "capital"
+    RETURNED = "returned"
 
 
 OTHER_SIDE = {BookAs.CHARGE: chart.bank_charges(), BookAs.CAPITAL: chart.owner_capital()}
@@ -40,6 +42,8 @@ def book_line(
         raise Invalid(_("Say what this line is, for whoever reads the books later."), field="reason")
     matches.alone(session)
     line = matches.locked_line(session, line_public_id)
+    if book_as == BookAs.RETURNED:
+        raise Refused(_("Say which unapplied money went back."))
     if book_as == BookAs.CHARGE and line.amount > 0:
         raise Refused(_("A charge takes money away, but this line brings some."))
     if book_as == BookAs.CAPITAL and line.amount > 0 and line.statement.account.client_money:
@@ -49,6 +53,13 @@ def book_line(
                 "Keep it as unapplied cash, and send back what is no client’s."
             )
         )
+    return book_against(session, actor, line, book_as, OTHER_SIDE[book_as], said)
+
+
+def book_against(
+    session: Session, actor: Actor, line: StatementLine, book_as: BookAs, other: chart.Account, said: str
+) -> StatementMatch:
+    """Book a locked line against `other`. Needs the matching lock, and that somebody decided so."""
     match = matches.new_match(
         session, MatchState.CONFIRMED, matches.BY_HAND, ["by_hand", book_as.value], by=actor.id, note=said
     )
@@ -61,7 +72,7 @@ def book_line(
         line,
         source=f"statement_line:{line.public_id}",
         event=f"booked {match.public_id}",
-        other=OTHER_SIDE[book_as],
+        other=other,
         memo=said,
     )
     audit.record(session, actor, "booked", "statement_line", line.public_id, book_as=book_as.value)
@@ -116,11 +127,16 @@ def take_opening_back(
         raise Invalid(_("Say why, for whoever reads this later."), field="reason")
     matches.alone(session)
     account = bank_accounts.find_account(session, account_public_id)
-    entries = ledger.entries_for(session, bank_accounts.opening_source(account))
+    opening_source = bank_accounts.opening_source(account)
+    entries = ledger.entries_for(session, opening_source)
     taken_back = {entry.reverses_id for entry in entries}
     standing = [entry for entry in entries if entry.id not in taken_back and entry.reverses_id is None]
     if not standing:
         raise Refused(_("The opening balance is not booked, so there is nothing to take back."))
+    if account.client_money:
+        # What of it went back to its sender is taken from there first.
+        booked = bank_accounts.opening_of(session, account).booked
+        ledger.require_cover(session, chart.unapplied(opening_source), account.currency, max(booked, 0))
     reversals = [
         ledger.reverse(
             session, actor, entry, source=entry.source, event=f"undone {entry.public_id}", memo=said

@@ -37,6 +37,14 @@ class ApplyForm(Form):
     """For which request unapplied money came."""
 
     reference = StringField(_("Reference of the request"), validators=[InputRequired(_("Fill this in."))])
+    reason = StringField(_("How do you know?"))
+
+
+class ReturnForm(Form):
+    """Which unapplied money went back."""
+
+    source = RadioField(_("Which money went back?"), validators=[InputRequired(_("Choose one."))])
+    reason = StringField(_("Why did it go back?"), validators=[InputRequired(_("Fill this in."))])
 
 
 class UndoForm(Form):

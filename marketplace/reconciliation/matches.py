@@ -73,19 +73,57 @@ def match_by_hand(
 
 @use_case
 def undo_match(session: Session, actor: Actor, public_id: uuid.UUID, note: str) -> StatementMatch:
-    """Take a match with the bank back, and the entry that it booked. The pair is not proposed again."""
+    """Take a match with the bank back, and the entry that it booked. The pair is not proposed again.
+
+    One that credited a client needs a fresh second factor, and above the limit two people (`decisions`).
+    """
     actor.require(*FINANCE)
     alone(session)
+    match = undoable(session, public_id)
+    if credits_a_client(match):
+        alone_may(actor, line_of(match))
+    return undo(session, actor, match, note)
+
+
+def undoable(session: Session, public_id: uuid.UUID) -> StatementMatch:
+    """A match that can be undone, locked. Raises NotFound or Refused. Needs the matching lock."""
     match = _locked(session, public_id)
     if match.leg not in (Leg.BANK, Leg.APPLIED):
         raise Refused(_("Stripe's own ids made this match, so there is nothing to undo."))
-    _refuse_applied(session, match)
+    _refuse_used(session, match)
+    return match
+
+
+def undo(session: Session, actor: Actor, match: StatementMatch, note: str) -> StatementMatch:
+    """Undo it in the running transaction, whoever may have decided so. Raises Invalid without a note."""
     if not text.line(note):
         raise Invalid(_("Say why, for whoever reads this later."), field="note")
     _let_go(session, actor, match, text.line(note))
     match.undone_by = actor.id
     open_items.refresh(session)
     return match
+
+
+def credits_a_client(match: StatementMatch) -> bool:
+    """Does a client's request count by it?"""
+    return match.state is MatchState.CONFIRMED and any(each.funding_id for each in match.lines)
+
+
+def line_of(match: StatementMatch) -> StatementLine:
+    """The bank line of a match with the bank."""
+    return next(each.statement_line for each in match.lines if each.statement_line)
+
+
+def needs_two(line: StatementLine) -> bool:
+    """Is it more than one person may move of clients' money, which is what one may send back?"""
+    return abs(line.amount) > settings.current().refund_limit
+
+
+def alone_may(actor: Actor, line: StatementLine) -> None:
+    """Let one person move clients' money of this line. Raises FreshFactorNeeded; Refused above the limit."""
+    actor.require_fresh_factor()
+    if needs_two(line):
+        raise Refused(_("This is above the limit, so one proposes it and somebody else confirms it."))
 
 
 @use_case
@@ -334,13 +372,14 @@ def locked_request(session: Session, public_id: uuid.UUID) -> Funding:
     return found
 
 
-def _refuse_applied(session: Session, match: StatementMatch) -> None:
-    """What was applied to a request is taken from there first."""
-    line = next((each.statement_line_id for each in match.lines if each.statement_line_id), None)
-    if match.leg is Leg.BANK and session.scalar(
-        sa.select(StatementMatchLine.id).filter_by(statement_line_id=line, leg=Leg.APPLIED, live=True)
-    ):
-        raise Refused(_("This money was applied to a request. Undo that first."))
+def _refuse_used(session: Session, match: StatementMatch) -> None:
+    """What was applied to a request, or went back, is taken from there first."""
+    if "unapplied" not in match.reasons or match.state is not MatchState.CONFIRMED:
+        return
+    line = line_of(match)
+    held = -ledger.balance(session, chart.unapplied(f"statement_line:{line.public_id}"), line.currency)
+    if held < line.amount:
+        raise Refused(_("This money was applied to a request, or went back. Undo that first."))
 
 
 def _free(session: Session, line: StatementLine, was_confirmed: bool) -> None:

@@ -19,15 +19,17 @@ from marketplace.ledger.models import Posting
 from marketplace.ledger.sources import Link
 from marketplace.money import Money
 from marketplace.payments import wires as client_wires
-from marketplace.payments.models import ConnectedPayout
+from marketplace.payments.models import ConnectedPayout, Funding
 from marketplace.reconciliation import (
     bank_accounts,
     booking,
+    decisions,
     differences,
     matches,
     open_items,
     overview,
     queries,
+    returning,
     setting_aside,
     subjects,
     tasks,
@@ -37,9 +39,10 @@ from marketplace.reconciliation import (
 )
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.differences import explained
-from marketplace.reconciliation.forms import ApplyForm, BookForm, ImportForm, ReasonForm, UndoForm
+from marketplace.reconciliation.forms import ApplyForm, BookForm, ImportForm, ReasonForm, ReturnForm, UndoForm
 from marketplace.reconciliation.models import (
     BankStatement,
+    Decision,
     OpenItem,
     StatementLine,
     StatementMatch,
@@ -61,6 +64,8 @@ def _words() -> dict[str, object]:
         "what_to_do": open_items.what_to_do,
         "reason": words.reason,
         "pass_name": words.pass_name,
+        "what": decisions.what,
+        "credits_a_client": matches.credits_a_client,
         "explained": explained,
         "spell": spell,
     }
@@ -229,8 +234,13 @@ def match_entry(public_id: uuid.UUID, entry: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def unapplied() -> ResponseReturnValue:
     """Clients' money that no request names."""
-    lines = wires.unapplied(db_session())
-    return page("reconciliation/unapplied.html", lines=lines)
+    return page(
+        "reconciliation/unapplied.html",
+        lines=wires.unapplied(db_session()),
+        openings=returning.openings(db_session()),
+        waiting=decisions.waiting(db_session()),
+        me=actor().person_id,
+    )
 
 
 @bp.post("/lines/<uuid:public_id>/unapplied")
@@ -246,16 +256,44 @@ def keep(public_id: uuid.UUID) -> ResponseReturnValue:
 def apply(public_id: uuid.UUID) -> ResponseReturnValue:
     """Say for which request unapplied money came."""
     form = ApplyForm()
-    lot = try_form(form, lambda: wires.apply(db_session(), actor(), public_id, form.reference.data or ""))
-    if lot is None:
+    reference, reason = form.reference.data or "", form.reason.data or ""
+    done = try_form(form, lambda: decisions.apply(db_session(), actor(), public_id, reference, reason))
+    if done is None:
         return _line_page(public_id, BookForm(formdata=None), form)
-    flash(
-        _("%(amount)s credited to %(project)s. %(difference)s",
-          amount=Money(lot.net or 0, lot.currency), project=lot.project.name,
-          difference=client_wires.difference(lot)).strip(),
-        "success",
-    )  # fmt: skip
+    flash(_proposed() if isinstance(done, Decision) else _credited(done), "success")
     return _to("line", public_id=public_id)
+
+
+@bp.post("/lines/<uuid:public_id>/returning")
+@guard(*FINANCE)
+def give_back(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Say which unapplied money a line gave back."""
+    form = _return_form(queries.find_line(db_session(), public_id))
+    source, reason = form.source.data or "", form.reason.data or ""
+    done = try_form(form, lambda: decisions.give_back(db_session(), actor(), public_id, source, reason))
+    if done is None:
+        return _line_page(public_id, BookForm(formdata=None), return_form=form)
+    if isinstance(done, Decision):
+        flash(_proposed(), "success")
+    return _to("line", public_id=public_id)
+
+
+@bp.post("/decisions/<uuid:public_id>/confirmation")
+@guard(*FINANCE)
+def confirm_decision(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Do what somebody else proposed about clients' money."""
+    decision = decisions.confirm(db_session(), actor(), public_id)
+    flash(_("Confirmed, and done."), "success")
+    return _to("line", public_id=decision.line.public_id)
+
+
+@bp.post("/decisions/<uuid:public_id>/dropping")
+@guard(*FINANCE)
+def drop_decision(public_id: uuid.UUID) -> ResponseReturnValue:
+    """Let a proposal about clients' money go."""
+    decision = decisions.drop(db_session(), actor(), public_id)
+    flash(_("Dropped. Nothing was moved."), "success")
+    return _to("line", public_id=decision.line.public_id)
 
 
 @bp.get("/matches")
@@ -279,9 +317,12 @@ def confirm(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def undo(public_id: uuid.UUID) -> ResponseReturnValue:
     """Take a match back."""
-    match = matches.undo_match(db_session(), actor(), public_id, UndoForm().note.data or "")
+    done = decisions.undo(db_session(), actor(), public_id, UndoForm().note.data or "")
+    if isinstance(done, Decision):
+        flash(_proposed(), "success")
+        return _to("line", public_id=done.line.public_id)
     flash(_("The match is undone, and its entry reversed."), "success")
-    return _to("line", public_id=next(m.statement_line.public_id for m in match.lines if m.statement_line))
+    return _to("line", public_id=matches.line_of(done).public_id)
 
 
 @bp.get("/items")
@@ -407,7 +448,31 @@ def _account_page(public_id: uuid.UUID, form: ReasonForm) -> Response:
     )
 
 
-def _line_page(public_id: uuid.UUID, form: BookForm, apply_form: ApplyForm | None = None) -> Response:
+def _proposed() -> str:
+    return _("Proposed. It is done once somebody else confirms it; they find it under Unapplied.")
+
+
+def _credited(lot: Funding) -> str:
+    return _("%(amount)s credited to %(project)s. %(difference)s",
+             amount=Money(lot.net or 0, lot.currency), project=lot.project.name,
+             difference=client_wires.difference(lot)).strip()  # fmt: skip
+
+
+def _return_form(found: StatementLine, **values: object) -> ReturnForm:
+    form = ReturnForm(**values)
+    form.source.choices = [
+        (held.source, f"{held.money}, {day(held.since) if held.since else ''} {held.said}".strip())
+        for held in returning.held_for(db_session(), found)
+    ]
+    return form
+
+
+def _line_page(
+    public_id: uuid.UUID,
+    form: BookForm,
+    apply_form: ApplyForm | None = None,
+    return_form: ReturnForm | None = None,
+) -> Response:
     found = queries.find_line(db_session(), public_id)
     waits = wires.is_unapplied(db_session(), found)
     request_named = wires.suggested(db_session(), found) if waits else None
@@ -427,6 +492,10 @@ def _line_page(public_id: uuid.UUID, form: BookForm, apply_form: ApplyForm | Non
         waits=waits,
         suggested=request_named,
         apply_form=apply_form,
+        return_form=return_form or _return_form(found, formdata=None),
+        decisions=decisions.of_line(db_session(), found),
+        needs_two=matches.needs_two(found),
+        me=actor().person_id,
         booked_before=matches.booked_before(db_session(), found),
         postings=paged(db_session(), tracing.taken_by(trace), by=Posting.id, size=50) if trace else None,
     )

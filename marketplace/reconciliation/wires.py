@@ -84,11 +84,20 @@ def apply(session: Session, actor: Actor, line_public_id: uuid.UUID, reference: 
     """Say for which request unapplied money came: what arrived is credited, whatever was asked for. Under a
     request that is paid already it becomes one of its own.
 
-    Raises Invalid for a reference of no request of ours, NotFound, Refused.
+    A request that the line does not name needs a fresh second factor, and above the limit two people
+    (`decisions`). Raises Invalid for a reference of no request of ours, NotFound, Refused.
     """
     actor.require(*FINANCE)
+    line, lot = to_apply(session, line_public_id, reference)
+    if not names(line, lot):
+        matches.alone_may(actor, line)
+    return settle(session, actor, line, lot)
+
+
+def to_apply(session: Session, line_public_id: uuid.UUID, reference: str) -> tuple[StatementLine, Funding]:
+    """The unapplied line and the request named, locked. Takes the matching lock; raises as `apply`."""
     matches.alone(session)
-    line = _unapplied_line(session, line_public_id)
+    line = unapplied_line(session, line_public_id)
     named = wires.read_reference(reference)
     asked = session.scalar(sa.select(Funding.public_id).filter_by(reference=named)) if named else None
     if asked is None:
@@ -97,9 +106,19 @@ def apply(session: Session, actor: Actor, line_public_id: uuid.UUID, reference: 
     lot = matches.locked_request(session, asked)
     if lot.currency != line.currency:
         raise Refused(_("This request is in another currency."))
-    lot = _apply(session, actor, line, lot)
+    return line, lot
+
+
+def names(line: StatementLine, lot: Funding) -> bool:
+    """Does the line name this request, and no other?"""
+    return _named(line) == {lot.reference}
+
+
+def settle(session: Session, actor: Actor, line: StatementLine, lot: Funding) -> Funding:
+    """Credit what `to_apply` gave, whoever decided so: the request, or the one made in its place."""
+    paid = _apply(session, actor, line, lot)
     open_items.refresh(session)
-    return lot
+    return paid
 
 
 def unapplied(session: Session) -> Sequence[StatementLine]:
@@ -164,7 +183,7 @@ def _gives(line: StatementLine, lot: Funding) -> bool:
 
 def _says(line: StatementLine, lot: Funding) -> bool:
     """Its text names this request, and neither it nor a structured reference names another."""
-    return _named(line) == {lot.reference} and not wires.read_reference(line.creditor_ref)
+    return names(line, lot) and not wires.read_reference(line.creditor_ref)
 
 
 def _credit(session: Session, line: StatementLine, lot: Funding, number: int) -> None:
@@ -241,7 +260,8 @@ def _requests(session: Session, *which: sa.ColumnElement[bool]) -> Sequence[Fund
     return session.scalars(waiting.order_by(Funding.id)).all()
 
 
-def _unapplied_line(session: Session, public_id: uuid.UUID) -> StatementLine:
+def unapplied_line(session: Session, public_id: uuid.UUID) -> StatementLine:
+    """A line whose money nobody has placed, locked. Raises NotFound or Refused."""
     query = _with_account().where(StatementLine.public_id == public_id).with_for_update(of=StatementLine)
     line = session.scalar(query.execution_options(populate_existing=True))
     if line is None:

@@ -28,6 +28,7 @@ def reason(code: str) -> str:
         "was_booked": _("The entry was booked before the bank's line came."),
         "by_hand": _("Somebody in finance said so."),
         "charge": _("It is a charge of the bank."),
+        "returned": _("Unapplied money went back to whoever sent it."),
         "capital": _("It is the operator's own money."),
     }[code]
 

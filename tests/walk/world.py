@@ -73,14 +73,17 @@ from marketplace.payments.refunds.models import Refund
 from marketplace.payments.setup.holding import note_banks
 from marketplace.payments.setup.models import BankHold
 from marketplace.reasons.models import Appeal, Statement
+from marketplace.reconciliation.matches import line_of
 from marketplace.reconciliation.models import (
     BankAccount,
     BankStatement,
+    Decision,
     OpenItem,
     StatementFile,
     StatementLine,
     StatementMatch,
 )
+from marketplace.reconciliation.states import DecisionKind, Leg
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
 from tests.factories.chargebacks import a_dispute, a_move
 from tests.factories.contracts import FEE_BPS
@@ -113,6 +116,9 @@ PUBLIC = {
     "reconciliation.match_entry": StatementLine,
     "reconciliation.apply": StatementLine,
     "reconciliation.keep": StatementLine,
+    "reconciliation.give_back": StatementLine,
+    "reconciliation.confirm_decision": Decision,
+    "reconciliation.drop_decision": Decision,
     "reconciliation.hold_client_money": BankAccount,
     "reconciliation.set_account_aside": BankAccount,
     "reconciliation.set_statement_aside": BankStatement,
@@ -271,12 +277,25 @@ def made(house: House) -> World:
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
     _other_bank(house)
     _contested(house)
+    _proposed(house)
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )
     brought = an_organization(session, "Brought In").public_id
     session.commit()
     return World(house, an_actor(session, rival), link.public_id, brought)
+
+
+def _proposed(house: House) -> None:
+    """Fin proposes to undo a match with the bank."""
+    match = house.session.scalars(sa.select(StatementMatch).filter_by(leg=Leg.BANK)).first()
+    assert match is not None
+    made = Decision(
+        kind=DecisionKind.UNDO, line=line_of(match), match=match, reason="It was another client's.",
+        proposed_by=house.fin.id, proposed_at=clock.now(),
+    )  # fmt: skip
+    house.session.add(made)
+    house.session.commit()
 
 
 def _other_bank(house: House) -> None:

@@ -43,14 +43,20 @@ def answer(session: Session, actor: Actor, public_id: uuid.UUID, text: str) -> E
     """
     actor.require(*FINANCE)
     chargeback = locked(session, public_id)
-    if chargeback.state is not ChargebackState.NEEDS_RESPONSE:
+    if not chargeback.waits_for_answer:
         raise Refused(_("The bank takes no answer to this any more."))
-    if any(each.state is not EvidenceState.REFUSED for each in chargeback.evidence):
+    if chargeback.answered:
         raise Refused(_("This was answered already, and the bank takes one answer."))
     said = text.strip()
     if not said or len(said) > MOST_CHARACTERS:
         raise Invalid(_("Say what happened, in at most 20,000 characters."), field="text")
-    evidence = Evidence(chargeback=chargeback, text=said, written_by=actor.id, written_at=clock.now())
+    evidence = Evidence(
+        chargeback=chargeback,
+        inquiry=chargeback.state is ChargebackState.INQUIRY,
+        text=said,
+        written_by=actor.id,
+        written_at=clock.now(),
+    )
     session.add(evidence)
     session.flush()
     audit.record(session, actor, "answer", "chargeback", public_id, evidence=evidence.public_id)

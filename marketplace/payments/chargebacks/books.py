@@ -18,6 +18,7 @@ from marketplace.gigs import projection
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.payments import facts
+from marketplace.payments.chargebacks import claims
 from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove
 from marketplace.payments.models import Funding
 from marketplace.payments.refunds.models import NOT_BOOKED, Refund
@@ -117,6 +118,8 @@ def _pay_for(session: Session, chargeback: Chargeback, free: int) -> int:
     chargeback.held -= aside
     chargeback.from_funds += theirs
     chargeback.loss += owed - theirs
+    if _currency(chargeback) == chargeback.funding.currency:
+        claims.keep(session, chargeback.funding, min(owed - theirs, max(0, left - theirs)), chargeback)
     return free - (theirs - aside)
 
 
@@ -135,6 +138,7 @@ def _give_back(session: Session, chargeback: Chargeback, back: int) -> None:
     _post(session, chargeback, _numbered("regained", chargeback.settled), _currency(chargeback), lines, memo)
     chargeback.loss -= ours
     chargeback.from_funds -= back - ours
+    claims.lessen(session, chargeback)
 
 
 def _set_aside(session: Session, chargeback: Chargeback, wanted: int, free: int) -> None:

@@ -19,7 +19,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.payments import facts
-from marketplace.payments.chargebacks import books, telling
+from marketplace.payments.chargebacks import books, claims, telling
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding
@@ -105,7 +105,8 @@ def _book(session: Session, lot: Funding, moved: facts.BalanceTransaction) -> No
     gross = -moved.amount
     same = moved.currency == lot.currency
     free = books.free_funds(session, lot)
-    theirs = max(0, min(gross, free, books.room(session, lot))) if same else 0
+    room = min(gross, books.room(session, lot)) if same else 0
+    theirs = max(0, min(room, free))
     recharged = max(0, min(lot.fee or 0, gross - (lot.net or 0))) if same else 0
     ledger.post(
         session,
@@ -123,3 +124,4 @@ def _book(session: Session, lot: Funding, moved: facts.BalanceTransaction) -> No
         occurred_at=clock.now(),
         memo=_("A payment failed after it had been paid"),
     )
+    claims.keep(session, lot, min(room - theirs, gross - theirs - recharged))

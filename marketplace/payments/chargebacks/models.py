@@ -70,6 +70,20 @@ class Chargeback(Public, Base):
         return sum(each.fee for each in self.moves)
 
     @property
+    def waits_for_answer(self) -> bool:
+        """Does the bank wait for ours? It does in an inquiry too, which a good answer may end."""
+        asked = self.state is ChargebackState.INQUIRY and self.stripe_status == INQUIRY_WAITS
+        return asked or self.state is ChargebackState.NEEDS_RESPONSE
+
+    @property
+    def answered(self) -> bool:
+        """Is an answer to what the bank asks now written? One to its inquiry answers no chargeback."""
+        inquiry = self.state is ChargebackState.INQUIRY
+        return any(
+            each.inquiry == inquiry and each.state is not EvidenceState.REFUSED for each in self.evidence
+        )
+
+    @property
     def is_open(self) -> bool:
         """Money is away, and nobody has said yet who gets it."""
         return self.state in OPEN
@@ -90,13 +104,40 @@ class ChargebackMove(Base):
     at: Mapped[datetime]
 
 
+class LossClaim(Base):
+    """Of a loss, what weeks of the project held when it was booked, in minor units: `open` until they give it
+    back (`recovered`, in so many `bookings`) or are worked. Without a chargeback the payment failed late."""
+
+    __tablename__ = "loss_claims"
+
+    id: Mapped[Key]
+    funding_id: Mapped[int] = mapped_column(sa.ForeignKey("fundings.id"), index=True)
+    chargeback_id: Mapped[int | None] = mapped_column(sa.ForeignKey("chargebacks.id"), index=True)
+    open: Mapped[int]
+    recovered: Mapped[int]
+    bookings: Mapped[int]
+    since: Mapped[datetime]
+
+    funding: Mapped[Funding] = relationship()
+    chargeback: Mapped[Chargeback | None] = relationship()
+
+    @property
+    def source(self) -> str:
+        """How the journal names what was lost."""
+        if self.chargeback is None:
+            return f"funding_failure:{self.funding.public_id}"
+        return f"chargeback:{self.chargeback.public_id}"
+
+
 class Evidence(Public, Base):
-    """What one of finance says to the bank about a chargeback. Submitted once, it cannot be changed."""
+    """What one of finance says to the bank about a chargeback, or before that to its `inquiry`. Submitted
+    once, it cannot be changed."""
 
     __tablename__ = "chargeback_evidence"
 
     id: Mapped[Key]
     chargeback_id: Mapped[int] = mapped_column(sa.ForeignKey("chargebacks.id"), index=True)
+    inquiry: Mapped[bool]
     text: Mapped[str]
     state: Mapped[EvidenceState] = mapped_column(Word(EvidenceState), default=EvidenceState.RELEASED)
     written_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
@@ -115,3 +156,5 @@ class Evidence(Public, Base):
 OPEN = (ChargebackState.NEEDS_RESPONSE, ChargebackState.UNDER_REVIEW)
 # A lot with one of these cannot be refunded: its bank has the money, or may get it.
 NOT_REFUNDABLE = (ChargebackState.INQUIRY, *OPEN, ChargebackState.LOST)
+# Stripe's word for an inquiry that waits for our answer.
+INQUIRY_WAITS = "warning_needs_response"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.gigs.models import Project
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
-from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove
+from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove, LossClaim
 from marketplace.payments.models import Funding
 from marketplace.payments.states import FundingState
 from marketplace.proof import Drift, Proof
@@ -96,11 +96,43 @@ def failures_are_booked(session: Session) -> Iterator[Drift]:
     )
     booked = (
         sa.select(JournalEntry.source, sa.func.count().label("amount"))
-        .where(JournalEntry.source.startswith("funding_failure:"))
+        .where(JournalEntry.source.startswith("funding_failure:"), JournalEntry.event == "failed_after_paid")
         .group_by(JournalEntry.source)
         .subquery()
     )
     yield from _compared(session, failed, booked)
+
+
+def claims_are_booked(session: Session) -> Iterator[Drift]:
+    """CB6: what claims recovered is booked against our losses, and no chargeback claims more than it lost."""
+    source = sa.case(
+        (LossClaim.chargeback_id.is_(None), sa.func.concat("funding_failure:", Funding.public_id)),
+        else_=sa.func.concat("chargeback:", Chargeback.public_id),
+    )
+    recovered = (
+        sa.select(source.label("source"), sa.func.sum(LossClaim.recovered).label("amount"))
+        .join(Funding, Funding.id == LossClaim.funding_id)
+        .outerjoin(Chargeback, Chargeback.id == LossClaim.chargeback_id)
+        .group_by(source)
+        .subquery()
+    )
+    booked = (
+        sa.select(JournalEntry.source, sa.func.sum(-Posting.amount).label("amount"))
+        .join(Posting, Posting.entry_id == JournalEntry.id)
+        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        .where(JournalEntry.event.startswith("recovered "), LedgerAccount.code == "5040")
+        .group_by(JournalEntry.source)
+        .subquery()
+    )
+    yield from _compared(session, recovered, booked)
+    claimed = sa.func.sum(LossClaim.open)
+    for public_id, loss, amount in session.execute(
+        sa.select(Chargeback.public_id, Chargeback.loss, claimed)
+        .join(LossClaim, LossClaim.chargeback_id == Chargeback.id)
+        .group_by(Chargeback.id)
+        .having(claimed > Chargeback.loss)
+    ):
+        yield Drift(f"chargeback {public_id}", f"at most {loss} claimed", str(amount))
 
 
 def _compared(session: Session, expected: sa.Subquery, found: sa.Subquery) -> Iterator[Drift]:
@@ -131,4 +163,5 @@ PROOFS = [
     Proof("CB3", "What is set aside is what chargebacks hold", set_aside_is_held),
     Proof("CB4", "What was lost is borne as booked", lost_is_borne),
     Proof("CB5", "Each payment that failed late is booked once", failures_are_booked),
+    Proof("CB6", "What claims on losses recovered is booked", claims_are_booked),
 ]

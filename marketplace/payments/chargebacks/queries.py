@@ -13,14 +13,18 @@ from marketplace.contracts.models import Contract, Timesheet
 from marketplace.gigs.find import there
 from marketplace.gigs.models import Project
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
-from marketplace.payments.chargebacks.models import OPEN, Chargeback
+from marketplace.payments.chargebacks.models import INQUIRY_WAITS, OPEN, Chargeback
 from marketplace.payments.models import Funding
 from marketplace.payments.states import ChargebackState
 
 # What is not decided yet.
 UNDECIDED = (ChargebackState.INQUIRY, *OPEN)
 # What somebody of finance has to look at.
-TO_DO = (Chargeback.state == ChargebackState.NEEDS_RESPONSE) | Chargeback.trouble.is_not(None)
+TO_DO = (
+    (Chargeback.state == ChargebackState.NEEDS_RESPONSE)
+    | (Chargeback.state == ChargebackState.INQUIRY) & (Chargeback.stripe_status == INQUIRY_WAITS)
+    | Chargeback.trouble.is_not(None)
+)
 # What a client hears of: an inquiry moved no money.
 NOT_HEARD = (ChargebackState.INQUIRY, ChargebackState.CLOSED)
 

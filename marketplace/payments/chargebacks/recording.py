@@ -14,7 +14,7 @@ from marketplace.actor import SITE
 from marketplace.db import new_id, use_case
 from marketplace.i18n import gettext as _
 from marketplace.payments import facts
-from marketplace.payments.chargebacks import books, telling
+from marketplace.payments.chargebacks import books, claims, telling
 from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
@@ -64,7 +64,9 @@ def track_chargebacks(session: Session, gateway: Gateway) -> int:
 
 
 def set_more_aside(session: Session) -> int:
-    """Set aside what came free in the projects of open chargebacks; how many were looked at. Asks nobody."""
+    """Set aside what came free in the projects of open chargebacks, and recover what was lost; how many were
+    looked at. Asks nobody."""
+    claims.recover_all(session)
     open_ones = sa.select(Chargeback.id).where(Chargeback.state.in_(OPEN)).order_by(Chargeback.id)
     return jobs.one_by_one(session, _set_more_aside, session.scalars(open_ones).all())
 

@@ -98,7 +98,7 @@ def _tell_experts(session: Session, project: Project, state: ChargebackState) ->
 
 def _to_expert(state: ChargebackState) -> str:
     if state is ChargebackState.WON:
-        return _("The client’s payment stands after all. Weeks are reserved as before.")
+        return _("The client’s payment stands after all. Weeks that are reserved are paid as agreed.")
     if state is ChargebackState.LOST:
         return _(
             "The client’s bank has kept a payment. Your approved pay is yours, and weeks that are reserved "

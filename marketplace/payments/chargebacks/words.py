@@ -58,12 +58,14 @@ def next_action(chargeback: Chargeback) -> str:
     """What somebody of finance has to do next."""
     if chargeback.trouble:
         return trouble(chargeback.trouble)
-    if chargeback.state is not ChargebackState.NEEDS_RESPONSE:
+    if not chargeback.waits_for_answer:
         return state(chargeback.state)
-    if any(each.state is not EvidenceState.REFUSED for each in chargeback.evidence):
+    if chargeback.answered:
         return _("Evidence is on its way to the bank.")
     if chargeback.due_by is None:
         return _("Answer with evidence.")
+    if chargeback.state is ChargebackState.INQUIRY:
+        return _("The bank asks. Answer by %(day)s, before it takes the money.", day=day(chargeback.due_by))
     return _("Answer with evidence by %(day)s; without it the payment is lost.", day=day(chargeback.due_by))
 
 

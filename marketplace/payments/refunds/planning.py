@@ -20,6 +20,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money
+from marketplace.payments.chargebacks import claims
 from marketplace.payments.models import Funding
 from marketplace.payments.refunds import contested
 from marketplace.payments.refunds.models import Refund
@@ -48,6 +49,7 @@ def plan(session: Session, project: Project, amount: Money) -> list[Part]:
 def prepare_refunds(session: Session) -> int:
     """Prepare what goes back of projects that have ended, once nothing of them waits; for how many. What was
     prepared and is no longer covered is called off, and prepared anew with what is left."""
+    claims.recover_all(session)
     key = sa.func.concat("project:", sa.cast(Project.public_id, sa.Text), ":funds")
     free = (
         sa.select(ProjectEnding.project_id)
@@ -90,8 +92,8 @@ def _prepare(session: Session, project_id: int) -> bool:
 
 
 def unprepared(session: Session, project: Project) -> Money:
-    """Free money of a project that no refund takes yet, and that waits for no bank's decision."""
-    waiting = contested.withheld(session, _lots(session, project))
+    """Free money of a project that no refund takes yet, no bank decides about, and no loss claims."""
+    waiting = contested.withheld(session, _lots(session, project)) + claims.open_of(session, project)
     left = _free(session, project) - promised(session, project) - waiting
     return Money(max(0, left), project.currency)
 

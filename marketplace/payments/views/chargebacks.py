@@ -21,7 +21,7 @@ from marketplace.payments.chargebacks import answering, failures, queries, weeks
 from marketplace.payments.chargebacks.models import Chargeback
 from marketplace.payments.forms import EvidenceForm
 from marketplace.payments.models import Funding
-from marketplace.payments.states import ChargebackState, EvidenceState, FundingState
+from marketplace.payments.states import FundingState
 from marketplace.payments.views import bp
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -114,7 +114,6 @@ def _chargeback(chargeback_id: uuid.UUID, form: EvidenceForm) -> ResponseReturnV
     work = queries.work_of(db_session(), project)
     if form.text.data is None:
         form.text.data = _draft(found, [contract for contract, _sheets in work])
-    answered = any(each.state is not EvidenceState.REFUSED for each in found.evidence)
     ahead = weeks.ahead(db_session(), found)
     letting_go = found.is_open and found.weeks_freed_by is None
     return page(
@@ -126,7 +125,7 @@ def _chargeback(chargeback_id: uuid.UUID, form: EvidenceForm) -> ResponseReturnV
         owner_of=owner_of,
         ahead=ahead,
         entries=ledger.entries_of(db_session(), [f"chargeback:{chargeback_id}"]),
-        may_answer=found.state is ChargebackState.NEEDS_RESPONSE and not answered,
+        may_answer=found.waits_for_answer and not found.answered,
         may_ask=letting_go and bool(ahead) and found.weeks_asked_by is None,
         may_free=letting_go
         and bool(ahead)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock
 from marketplace.contracts import rolling
+from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.budgets.ending import end_project
 from marketplace.errors import Refused
 from marketplace.ledger import chart
@@ -19,7 +20,7 @@ from marketplace.payments.chargebacks.models import Chargeback, Evidence
 from marketplace.payments.facts import ChargeFailure
 from marketplace.payments.refunds import planning
 from tests.factories.chargebacks import a_dispute, a_move, a_paid_lot
-from tests.factories.contracts import MONDAY
+from tests.factories.contracts import MONDAY, a_submitted_week
 from tests.factories.gigs import a_client, a_project
 from tests.factories.payments import finance
 from tests.payments.test_chargebacks import at_work, balance, ended, free, no_drift, opened
@@ -73,6 +74,24 @@ def test_fresh_money_pays_for_no_old_loss(session) -> None:
         assert free(session, deal.project) == 300_00
         assert balance(session, chart.chargeback_losses()) == loss
         no_drift(session)
+
+
+def test_what_is_worked_stays_our_loss_and_claims_nothing_more(session) -> None:
+    """Of two weeks of 1,800.00 one hour is worked: 150.00 and the fee."""
+    deal, lot = at_work(session, 5_000_00)
+    with clock.at(MONDAY + timedelta(hours=2)):
+        lose(session, lot, "lost")
+        sheet = a_submitted_week(session, deal, MONDAY, 60)
+        approve_timesheet(session, deal.approver, sheet.public_id, sheet.version)
+    with clock.at(MONDAY + timedelta(days=1)):
+        end_project(session, deal.client, deal.project.public_id, "work_finished", WHY)
+    with clock.at(MONDAY + timedelta(days=30)):
+        rolling.roll_weeks(session)
+        a_paid_lot(session, deal.client, deal.project, 300_00)
+        assert [amount for _lot, amount in prepared(session)] == [300_00]
+    assert balance(session, chart.chargeback_losses()) == 180_00
+    assert claims.open_of(session, deal.project) == 0
+    no_drift(session)
 
 
 def test_what_the_bank_gives_back_is_claimed_no_more(session) -> None:

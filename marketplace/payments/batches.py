@@ -23,7 +23,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.money import Money
-from marketplace.payments import adjusted, covered
+from marketplace.payments import adjusted, covered, words
 from marketplace.payments.models import (
     LIVE_ITEM,
     ConnectedAccount,
@@ -40,7 +40,6 @@ from marketplace.settings import current
 
 # Drifts that stop sending: entries out of balance, a client's or an expert's account below zero.
 GUARDS = ("P1", "P4", "P5")
-PREPARING = 0x7061796F7574
 
 
 @use_case
@@ -54,7 +53,7 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
     now = clock.now()
     if cut_off_at > now:
         raise Invalid(_("Choose a moment that has passed."), field="cut_off")
-    _take_turns(session)
+    covered.take_turns(session)
     pay = _unpaid(session, cut_off_at, currency)
     if not pay:
         raise Refused(_("Nothing that was approved by then is waiting to be paid."))
@@ -75,16 +74,21 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
 def release_batch(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutBatch:
     """Let a prepared batch go: what it pays moves from owed to in flight, and the worker begins to send.
 
-    Raises NotFound, NotAllowed, FreshFactorNeeded, or Refused when the books drift or something it pays
-    is no longer what was shown.
+    Whoever cannot be paid any more, or whose client works on credit and has not paid while the money is not
+    there, is let go with the reason. Raises NotFound, NotAllowed, FreshFactorNeeded, or Refused when the
+    books drift or something it pays is no longer what was shown.
     """
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
+    covered.take_turns(session)
     batch = locked(session, public_id)
     _require_second_person(batch.prepared_by, actor)
     items = _still_going(session, batch)
     if not items:
-        raise Refused(_("Nobody in this batch can be paid now. Cancel it and prepare another."))
+        why = "; ".join(sorted({words.blocker(each.blocker) for each in batch.items if each.blocker}))
+        raise Refused(
+            _("Nobody in this batch can be paid now (%(why)s). Cancel it and prepare another.", why=why)
+        )
     _require_sound_books(session)
     move(batch, BatchState.RELEASED)
     batch.released_by, batch.released_at = actor.id, clock.now()
@@ -240,7 +244,7 @@ def unpaid(currency: str, cut_off_at: datetime | None = None) -> sa.Select[Appro
 
 def _unpaid(session: Session, cut_off_at: datetime, currency: str) -> list[_Pay]:
     rows = session.execute(unpaid(currency, cut_off_at)).all()
-    waiting = covered.waiting(session, [approval for approval, _person in rows], currency)
+    waiting = covered.waiting(session, currency)
     rows = [row for row in rows if row[0].id not in waiting]
     adjustments = session.scalars(adjusted.waiting(currency, cut_off_at)).all()
     owed, more = adjusted.going_out(rows, adjustments)
@@ -280,15 +284,10 @@ def _least(session: Session, currency: str) -> dict[int, int]:
 def payable_for(session: Session, contract: Contract) -> int:
     """Minor units that are owed for a contract and in no live item; no batch takes them until the
     transaction ends."""
-    _take_turns(session)
+    covered.take_turns(session)
     hours = session.execute(unpaid(contract.currency).where(Contract.id == contract.id))
     more = session.scalars(adjusted.waiting(contract.currency).where(Adjustment.contract_id == contract.id))
     return sum(each.expert_amount for each, _person in hours) + sum(each.amount for each in more)
-
-
-def _take_turns(session: Session) -> None:
-    """Two who gather at once take turns, so the second sees what the first has taken."""
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(PREPARING)))
 
 
 def _add_items(session: Session, batch: PayoutBatch, pay: Sequence[_Pay]) -> None:
@@ -330,9 +329,11 @@ def _require_second_person(prepared_by: int, actor: Actor) -> None:
 def _still_going(session: Session, batch: PayoutBatch) -> list[PayoutItem]:
     """The items whose expert can still be paid; the others are blocked, and their pay is offered again."""
     items = []
-    held = holding.holding(session)
+    held, waiting = holding.holding(session), covered.waiting(session, batch.currency)
     for item in going(batch):
         found = stop(item.person, item.account, held=item.connected_account_id in held)
+        if found is None and any(each.approval_id in waiting for each in item.approvals):
+            found = Blocker.CLIENT_OWES
         if found is not None:
             item.blocker = found
             let_go(session, item, ItemState.BLOCKED)

@@ -1,12 +1,14 @@
 """What of the approved pay is really there. Clients who work on credit pay later.
 
 Nobody else's money pays for that: an expert's pay for such work goes out of the operator's own money, as far
-as that is there. The rest waits, the newest approvals first, and only it.
+as that is there. The rest waits, the newest approvals first, and only it. A batch looks when it is prepared
+and again when it is released, and whatever takes from what is there takes turns with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -14,32 +16,49 @@ from sqlalchemy.orm import Session
 
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.gigs.models import Project
+from marketplace.ledger import chart, proofs
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
+from marketplace.payments.models import PayoutItem, PayoutItemApproval, Sweep
+from marketplace.payments.states import ItemState, SweepState
 
 # Where the money is, and what of it is owed to whom: the accounts of proof P8.
 # What a client’s bank contests counts as there: whose it is shows later, and other proofs warn of it.
 THERE = ("1020", "1100", "1130", "1160", "1210")
 OF_PROJECTS = ("2010", "2015", "2020", "2120")
 OWED = ("2030", "2100", "2110", "2500", "2510")
+# Sweeps that are decided, or on their way, and that the books do not know yet.
+LEAVING = (SweepState.PREPARED, SweepState.RELEASED, SweepState.SENDING, SweepState.UNKNOWN)
+TURNS = 0x7061796F7574
 
 
 @dataclass(frozen=True)
 class Cover:
-    """In minor units of one currency: money that is `there`, all that is `owed`, and by project (public id as
-    text) what its client has not paid of work that was approved."""
+    """In minor units of one currency: money that is `there`, all that is `owed`, by project (public id as
+    text) what its client has not paid of work that was approved, and what is `leaving` as fees."""
 
     there: int
     owed: int
     unpaid: dict[str, int]
+    leaving: int
+
+    @property
+    def short(self) -> int:
+        """How much of what is owed is not there, by the books; below zero when more is there."""
+        return self.owed - self.there
 
     @property
     def missing(self) -> int:
-        """How much of what is owed is not there because clients work on credit."""
-        return min(max(0, self.owed - self.there), sum(self.unpaid.values()))
+        """How much of what is owed is not there, once fees have left, because clients work on credit."""
+        return min(max(0, self.short + self.leaving), sum(self.unpaid.values()))
+
+
+def take_turns(session: Session) -> None:
+    """Those who take from what is there come one after another, so the second sees what the first took."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(TURNS)))
 
 
 def look(session: Session, currency: str) -> Cover:
-    """How things stand in the books."""
+    """How things stand in the books, and what sweeps will take."""
     unpaid, paid = _projects_sums(session, currency)
     rows = session.execute(
         sa.select(LedgerAccount.code, sa.func.sum(LedgerBalance.amount))
@@ -49,7 +68,11 @@ def look(session: Session, currency: str) -> Cover:
     )
     sums = {code: int(amount) for code, amount in rows}
     there = sum(sums.get(code, 0) for code in THERE)
-    return Cover(there, paid - sum(sums.get(code, 0) for code in OWED), unpaid)
+    leaving = sa.select(sa.func.coalesce(sa.func.sum(Sweep.amount), 0)).where(
+        Sweep.currency == currency, Sweep.state.in_(LEAVING)
+    )
+    owed = paid - sum(sums.get(code, 0) for code in OWED)
+    return Cover(there, owed, unpaid, int(session.scalar(leaving) or 0))
 
 
 def _projects_sums(session: Session, currency: str) -> tuple[dict[str, int], int]:
@@ -66,32 +89,56 @@ def _projects_sums(session: Session, currency: str) -> tuple[dict[str, int], int
     return unpaid, -sum(amount for amount in sums.values() if amount < 0)
 
 
-def waiting(session: Session, approvals: Iterable[Approval], currency: str) -> set[int]:
-    """Which of these approvals (internal ids) wait for a client who has not paid: the newest of the projects
-    that owe, each project's up to what it owes, until what is missing is made up."""
-    unpaid, _paid = _projects_sums(session, currency)
-    missing = look(session, currency).missing if unpaid else 0
-    if missing <= 0:
-        return set()
-    by_id = {each.id: each for each in approvals}
-    project_of = _projects(session, by_id)
+def waiting(session: Session, currency: str) -> set[int]:
+    """The approvals (internal ids) that wait for a client who has not paid: of those that were not released,
+    the newest of projects that owe, each project's up to what it owes, until what is missing is made up."""
+    found = look(session, currency)
+    missing, unpaid = found.missing, dict(found.unpaid)
     held: set[int] = set()
-    for approval_id in sorted(by_id, reverse=True):
-        owes = unpaid.get(project_of[approval_id], 0)
-        if missing > 0 and owes > 0:
-            amount = by_id[approval_id].expert_amount
+    for approval_id, project, amount in _unreleased(session, currency, unpaid) if missing else ():
+        if missing > 0 and unpaid[project] > 0:
             held.add(approval_id)
             missing -= amount
-            unpaid[project_of[approval_id]] = owes - amount
+            unpaid[project] -= amount
     return held
 
 
-def _projects(session: Session, ids: Iterable[int]) -> dict[int, str]:
+def lent(session: Session, currency: str, unpaid: Mapping[str, int]) -> int:
+    """How much may be short because clients were lent it, without anybody else's money having paid: what they
+    have not paid, as far as the pay for it was not released to the experts."""
+    allowed: dict[tuple[str, str], int] = {}
+    for each in proofs.may_owe:
+        allowed |= each(session)
+    left = {
+        project: min(amount, allowed.get((chart.project_funds(uuid.UUID(project)).key, currency), 0))
+        for project, amount in unpaid.items()
+    }
+    pay = dict.fromkeys(left, 0)
+    for _approval, project, amount in _unreleased(session, currency, unpaid):
+        pay[project] += amount
+    return sum(min(left[project], pay[project]) for project in left)
+
+
+def _unreleased(session: Session, currency: str, of: Mapping[str, int]) -> list[tuple[int, str, int]]:
+    """Approvals of these projects whose pay no released item has, the newest first: internal id, project, and
+    minor units."""
+    released = sa.exists().where(
+        PayoutItemApproval.approval_id == Approval.id,
+        PayoutItemApproval.ended_at.is_(None),
+        PayoutItemApproval.payout_item_id == PayoutItem.id,
+        PayoutItem.state != ItemState.PREPARED,
+    )
     rows = session.execute(
-        sa.select(Approval.id, Project.public_id)
+        sa.select(Approval.id, Project.public_id, Approval.expert_amount)
         .join(Approval.timesheet)
         .join(Timesheet.contract)
         .join(Contract.project)
-        .where(Approval.id.in_(list(ids)))
+        .where(
+            Contract.currency == currency,
+            Project.public_id.in_([uuid.UUID(project) for project in of]),
+            Approval.expert_amount > 0,
+            ~released,
+        )
+        .order_by(Approval.id.desc())
     )
-    return {approval_id: str(project) for approval_id, project in rows}
+    return [(approval_id, str(project), amount) for approval_id, project, amount in rows]

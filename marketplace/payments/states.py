@@ -76,6 +76,7 @@ class Blocker(StrEnum):
     BANK_CHANGED = "bank_changed"
     NEGATIVE_BALANCE = "negative_balance"
     PERSON_CLOSED = "person_closed"
+    CLIENT_OWES = "client_owes"
 
 
 class TransferState(StrEnum):

@@ -58,7 +58,10 @@ def prepare_sweep(session: Session, actor: Actor, currency: str = "USD") -> Swee
     """Take every fee and cost posting that no sweep has taken. Raises NotAllowed, or Refused if none is."""
     actor.require(Role.FINANCE_PREPARER)
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(0x7377656570)))
-    if session.scalar(sa.select(Sweep.id).where(Sweep.currency == currency, Sweep.state.in_(_UNFINISHED))):
+    covered.take_turns(session)
+    if session.scalar(
+        sa.select(Sweep.id).where(Sweep.currency == currency, Sweep.state.in_(covered.LEAVING))
+    ):
         raise Refused(_("Another sweep is not finished. Release it, or cancel it, first."))
     taken = unswept(session, currency)
     amount = -sum(posting.amount for posting in taken)
@@ -84,7 +87,7 @@ def prepare_sweep(session: Session, actor: Actor, currency: str = "USD") -> Swee
 def _require_ours(session: Session, currency: str, amount: int) -> None:
     """Fees of work on credit are ours, and not here before the client pays. Raises Refused."""
     found = covered.look(session, currency)
-    if found.unpaid and found.there - amount < found.owed:
+    if found.unpaid and found.short + found.leaving + amount > 0:
         raise Refused(
             _("Clients who work on credit have not paid all of these fees yet. Sweep them when they have.")
         )
@@ -95,9 +98,12 @@ def release_sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep
     """Let a prepared sweep go. Raises NotFound, NotAllowed, FreshFactorNeeded or Refused."""
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
+    covered.take_turns(session)
     sweep = _locked(session, public_id)
     if sweep.prepared_by == actor.id:
         raise NotAllowed(_("You prepared this, so somebody else has to release it. Ask a colleague."))
+    # What is leaving counts this sweep already.
+    _require_ours(session, sweep.currency, 0)
     move(sweep, SweepState.RELEASED)
     sweep.released_by, sweep.released_at = actor.id, clock.now()
     audit.record(session, actor, "release", "sweep", sweep.public_id, amount=sweep.amount)
@@ -189,9 +195,6 @@ def sweepable(session: Session, currency: str) -> int:
         )
         or 0
     )
-
-
-_UNFINISHED = (SweepState.PREPARED, SweepState.RELEASED, SweepState.SENDING, SweepState.UNKNOWN)
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,9 @@ def blocker(value: Blocker) -> str:
             "The expert's Stripe account is below zero; what is sent would fill it up"
         ),
         Blocker.PERSON_CLOSED: _("The expert's account here is closed; decide before anything is sent"),
+        Blocker.CLIENT_OWES: _(
+            "Waits for a client who works on credit and has not paid, or for our own money"
+        ),
     }[value]
 
 

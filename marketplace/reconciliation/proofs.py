@@ -10,15 +10,11 @@ from sqlalchemy.orm import Session
 from marketplace.i18n import moment
 from marketplace.ledger import queries
 from marketplace.ledger.periods import asked_before_close, before_close
+from marketplace.payments import covered
 from marketplace.proof import Drift, Proof
 from marketplace.reconciliation import closing, differences
 from marketplace.reconciliation.models import BankAccount, BankStatement
 from marketplace.reconciliation.states import StatementState
-
-COVER = ("1020", "1100", "1130", "1160")
-# What clients' banks have taken back, and may keep, is an exposure: it is shown, and stops nothing by itself.
-EXPOSED = ("1210",)
-OWED = ("2010", "2015", "2020", "2030", "2100", "2110", "2120", "2500", "2510")
 
 
 def stripe_agrees(session: Session) -> Iterator[Drift]:
@@ -61,13 +57,16 @@ def accounts_agree(session: Session) -> Iterator[Drift]:
 
 def money_is_covered(session: Session) -> Iterator[Drift]:
     """P8: what lies at Stripe and in the client bank account, and what is under contest, covers what clients
-    and experts are owed."""
+    and experts are owed. What a client owes lowers nothing that is owed to others.
+
+    What experts wait for because their client works on credit is an exposure, which the page of credit lines
+    shows: it is short, and nobody else's money has paid for it.
+    """
     for currency in queries.currencies(session):
-        lines = {line.code: line.amount for line in queries.trial_balance(session, currency)}
-        cover = sum(lines.get(code, 0) for code in (*COVER, *EXPOSED))
-        owed = -sum(lines.get(code, 0) for code in OWED)
-        if cover < owed:
-            yield Drift(f"cover in {currency}", f"at least {owed}", str(cover))
+        found = covered.look(session, currency)
+        lent = covered.lent(session, currency, found.unpaid) if found.short > 0 else 0
+        if found.short > lent:
+            yield Drift(f"cover in {currency}", f"at least {found.owed - lent}", str(found.there))
 
 
 WIRES = sa.text("""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,13 +20,18 @@ from marketplace.contracts.credit.models import CreditLine
 from marketplace.contracts.models import Approval
 from marketplace.errors import Refused
 from marketplace.ledger import chart
+from marketplace.ledger import proofs as books
 from marketplace.payments import batches, covered, sweeps
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import PayoutBatch
+from marketplace.payments.states import Blocker, ItemState
+from marketplace.proof import Drift
 from marketplace.reconciliation.proofs import money_is_covered
 from tests.cast import Cast
 from tests.factories.accounts import a_person, an_actor
 from tests.factories.contracts import MONDAY, Deal, a_deal, a_submitted_week
-from tests.factories.gigs import a_client, a_project, fund
-from tests.factories.payments import Finance, finance
+from tests.factories.gigs import a_client, a_project, an_expert, fund
+from tests.factories.payments import Finance, finance, set_up
 from tests.visitor import words
 
 TWO_WEEKS = 3_600_00
@@ -73,7 +79,34 @@ def own_money(session: Session, amount: int) -> None:
 
 
 def held(session: Session, *approvals: Approval) -> set[int]:
-    return covered.waiting(session, approvals, "USD")
+    return covered.waiting(session, "USD") & {each.id for each in approvals}
+
+
+def another_clients_money(session: Session) -> None:
+    client, organization = a_client(session, "Vega")
+    fund(session, a_project(session, client, organization, "Other").public_id, 5_000_00)
+
+
+def lost(session: Session, amount: int) -> None:
+    """Money of our own that is gone, as when a chargeback is lost."""
+    ledger.post(
+        session, SITE, source=f"loss:{amount}", event="lost", currency="USD",
+        occurred_at=clock.now(), memo="",
+        lines=[(chart.chargeback_losses(), amount), (chart.stripe_balance(), -amount)],
+    )  # fmt: skip
+    session.commit()
+
+
+def left(session: Session, batch: PayoutBatch) -> None:
+    """Stripe has taken what was released."""
+    for item in batches.going(batch):
+        ledger.post(
+            session, SITE, source=f"left:{item.public_id}", event="sent", currency="USD",
+            occurred_at=clock.now(), memo="",
+            lines=[(chart.expert_in_flight(item.person.public_id), item.amount),
+                   (chart.stripe_balance(), -item.amount)],
+        )  # fmt: skip
+    session.commit()
 
 
 def test_reserved_on_credit_nothing_is_missing_yet(session: Session, deal: Deal) -> None:
@@ -94,8 +127,7 @@ def test_earned_pay_is_owed_and_waits_for_its_client(session: Session, deal: Dea
 
 def test_another_clients_money_does_not_pay_for_it(session: Session, deal: Deal) -> None:
     approval = approved(session, deal)
-    client, organization = a_client(session, "Vega")
-    fund(session, a_project(session, client, organization, "Other").public_id, 5_000_00)
+    another_clients_money(session)
     assert held(session, approval) == {approval.id}
 
 
@@ -120,6 +152,124 @@ def test_pay_for_what_was_paid_in_never_waits(session: Session, deal: Deal) -> N
     paid = a_deal(session, client_name="Vega")
     fine = approved(session, paid)
     assert held(session, waiting, fine) == {waiting.id}
+
+
+def released(session: Session, desk: Finance, batch: PayoutBatch) -> dict[str, tuple[str, str | None]]:
+    gil = replace(desk.gil, second_factor_at=clock.now())
+    found = batches.release_batch(session, gil, batch.public_id).items
+    return {each.person.full_name: (each.state, each.blocker) for each in found}
+
+
+def test_what_is_covered_no_more_when_it_is_released_is_let_go_and_nothing_else(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+) -> None:
+    waits = approved(session, deal)
+    paid = a_deal(session, client_name="Vega", expert=an_expert(session, "Bo Berg"))
+    fine = approved(session, paid)
+    own_money(session, HOUR)
+    for each in (deal, paid):
+        set_up(session, gateway, each.expert)
+    with clock.at(MONDAY + timedelta(hours=4)):
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        assert batches.total(batches.going(batch)) == 2 * HOUR
+        lost(session, HOUR)
+        assert released(session, desk, batch) == {
+            deal.contract.person.full_name: (ItemState.BLOCKED, Blocker.CLIENT_OWES),
+            "Bo Berg": (ItemState.RELEASED, None),
+        }
+        left(session, batch)
+        assert list(money_is_covered(session)) == []
+        # The pay is offered again once its client has paid.
+        fund(session, deal.project.public_id, TWO_WEEKS)
+        assert held(session, waits, fine) == set()
+        again = batches.prepare_batch(session, desk.fin, clock.now())
+        assert released(session, desk, again) == {deal.contract.person.full_name: (ItemState.RELEASED, None)}
+
+
+def test_a_batch_of_which_nothing_is_covered_says_so(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+) -> None:
+    approved(session, deal)
+    own_money(session, HOUR)
+    set_up(session, gateway, deal.expert)
+    with clock.at(MONDAY + timedelta(hours=4)):
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        lost(session, 1)
+        with pytest.raises(Refused, match="Waits for a client who works on credit"):
+            released(session, desk, batch)
+
+
+def test_pay_that_waits_in_no_batch_takes_nothing_from_what_is_released(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+) -> None:
+    first = approved(session, deal)
+    own_money(session, HOUR)
+    set_up(session, gateway, deal.expert)
+    with clock.at(MONDAY + timedelta(hours=4)):
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+    second = approved(session, deal, 7)
+    assert held(session, first, second) == {second.id}
+    with clock.at(MONDAY + timedelta(days=8)):
+        name = deal.contract.person.full_name
+        assert released(session, desk, batch) == {name: (ItemState.RELEASED, None)}
+    assert held(session, second) == {second.id}
+    assert list(money_is_covered(session)) == []
+
+
+def test_what_was_approved_after_the_cut_off_is_newer_and_waits_first(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+) -> None:
+    approved(session, deal)
+    approved(session, deal, 7)
+    own_money(session, HOUR)
+    set_up(session, gateway, deal.expert)
+    with clock.at(MONDAY + timedelta(days=8)):
+        batch = batches.prepare_batch(session, desk.fin, MONDAY + timedelta(days=1))
+    assert batches.total(batches.going(batch)) == HOUR
+
+
+def test_fees_on_their_way_out_pay_nobody(session: Session, deal: Deal, desk: Finance) -> None:
+    paid = a_deal(session, client_name="Vega", funds=5_000_00)
+    approved(session, paid)
+    own_money(session, HOUR - FEE)
+    sweep = sweeps.prepare_sweep(session, desk.fin)
+    assert sweep.amount == FEE
+    waits = approved(session, deal, 7)
+    assert held(session, waits) == {waits.id}
+    # Ordinary credit: the sweep is not booked yet, and then what is short is what the expert waits for.
+    assert list(money_is_covered(session)) == []
+    gil = replace(desk.gil, second_factor_at=clock.now())
+    with pytest.raises(Refused, match="work on credit"):
+        sweeps.release_sweep(session, gil, sweep.public_id)
+    sweeps.cancel_sweep(session, desk.fin, sweep.public_id)
+    assert held(session, waits) == set()
+
+
+def test_p8_counts_what_waits_for_credit_as_exposure_and_sees_when_others_pay(
+    session: Session, gateway: Gateway, deal: Deal, desk: Finance
+) -> None:
+    approved(session, deal)
+    another_clients_money(session)
+    assert list(money_is_covered(session)) == []
+    own_money(session, HOUR)
+    set_up(session, gateway, deal.expert)
+    with clock.at(MONDAY + timedelta(hours=4)):
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        released(session, desk, batch)
+        assert list(money_is_covered(session)) == []
+        lost(session, HOUR)
+        left(session, batch)
+    # What the first client owes lowers nothing of what the other is owed.
+    drift = Drift("cover in USD", f"at least {5_000_00}", str(5_000_00 - HOUR))
+    assert list(money_is_covered(session)) == [drift]
+
+
+def test_p8_explains_nothing_by_what_nobody_was_lent(
+    session: Session, deal: Deal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(session, deal)
+    monkeypatch.setattr(books, "may_owe", [])
+    assert [each.found for each in money_is_covered(session)] == ["0"]
 
 
 def test_fees_that_are_not_paid_are_not_swept(session: Session, deal: Deal, desk: Finance) -> None:

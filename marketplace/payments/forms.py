@@ -89,7 +89,10 @@ class CallOffForm(Form):
 class EvidenceForm(Form):
     """What the bank is told about a payment that it contests."""
 
-    text = TextAreaField(lazy("What the bank should know"), [Length(max=20_000)])
+    text = TextAreaField(
+        lazy("What the bank should know"),
+        [InputRequired(lazy("Say what shows that the work was done.")), Length(max=20_000)],
+    )
 
 
 class TopUpForm(Form):

@@ -214,13 +214,13 @@ MONEY = (
     ),
     Lesson(
         "debit_fails",
-        lazy("A client's bank debit fails"),
+        lazy("A client’s bank debit fails"),
         lazy("The next bank debit is refused after four business days."),
         lazy("The project is not credited; the client is told that the payment did not go through."),
     ),
     Lesson(
         "debit_returns",
-        lazy("A client's bank debit comes back later"),
+        lazy("A client’s bank debit comes back later"),
         lazy("The next bank debit succeeds, and three business days later its bank takes it back for good."),
         lazy("The project's money shrinks, or its shortfall is shown; the dispute fee is booked."),
     ),

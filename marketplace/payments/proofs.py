@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from marketplace.accounts.models import Person
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval
-from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
+from marketplace.ledger.models import LedgerAccount, LedgerBalance, Posting
 from marketplace.payments.batches import is_unchanged, paid_by
+from marketplace.payments.booked import compared, moved_on, source_of
 from marketplace.payments.models import (
     Funding,
     PayoutItem,
@@ -47,11 +48,11 @@ def transfers_are_booked_once(session: Session) -> Iterator[Drift]:
         .group_by(Transfer.payout_item_id)
         .subquery()
     )
-    booked = _booked("payout_item:", "1100").subquery()
+    booked = moved_on("payout_item:", "1100")
     rows = session.execute(
         sa.select(PayoutItem.public_id, PayoutItem.amount, sent.c.amount, booked.c.amount)
         .outerjoin(sent, sent.c.payout_item_id == PayoutItem.id)
-        .outerjoin(booked, booked.c.source == _source("payout_item:", PayoutItem.public_id))
+        .outerjoin(booked, booked.c.source == source_of("payout_item:", PayoutItem.public_id))
         .where(
             sa.or_(
                 sa.func.coalesce(sent.c.amount, 0) != -sa.func.coalesce(booked.c.amount, 0),
@@ -98,18 +99,11 @@ def in_flight_is_what_flies(session: Session) -> Iterator[Drift]:
 def fundings_are_booked(session: Session) -> Iterator[Drift]:
     """I3: each lot that was paid is in the books with what arrived, and no other is."""
     paid = (
-        sa.select(_source("funding:", Funding.public_id).label("source"), Funding.net.label("amount"))
+        sa.select(source_of("funding:", Funding.public_id).label("source"), Funding.net.label("amount"))
         .where(Funding.state.in_((FundingState.PAID, FundingState.FAILED_AFTER_PAID)))
         .subquery()
     )
-    booked = _booked("funding:", "2010").subquery()
-    rows = session.execute(
-        sa.select(sa.func.coalesce(paid.c.source, booked.c.source), paid.c.amount, -booked.c.amount)
-        .select_from(paid.outerjoin(booked, booked.c.source == paid.c.source, full=True))
-        .where(sa.func.coalesce(paid.c.amount, 0) != -sa.func.coalesce(booked.c.amount, 0))
-    )
-    for source, expected, found in rows:
-        yield Drift(source, str(expected or 0), str(found or 0))
+    yield from compared(session, paid, moved_on("funding:", "2010", -1))
 
 
 def what_was_paid_was_approved(session: Session) -> Iterator[Drift]:
@@ -219,34 +213,12 @@ def _refunds_are(session: Session, where: sa.ColumnElement[bool], code: str, sig
     """The refunds of `where`, whole, are what refunds moved on the account; `sign` is that of its debits."""
     left = (
         sa.select(
-            _source("refund:", Refund.public_id).label("source"), (Refund.amount * sign).label("amount")
+            source_of("refund:", Refund.public_id).label("source"), (Refund.amount * sign).label("amount")
         )
         .where(where)
         .subquery()
     )
-    booked = _booked("refund:", code).subquery()
-    rows = session.execute(
-        sa.select(sa.func.coalesce(left.c.source, booked.c.source), left.c.amount, booked.c.amount)
-        .select_from(left.outerjoin(booked, booked.c.source == left.c.source, full=True))
-        .where(sa.func.coalesce(left.c.amount, 0) != sa.func.coalesce(booked.c.amount, 0))
-    )
-    for source, expected, found in rows:
-        yield Drift(source, str(expected or 0), str(found or 0))
-
-
-def _booked(prefix: str, code: str) -> sa.Select[str, int]:
-    """What the entries of each source moved on an account, debit positive."""
-    return (
-        sa.select(JournalEntry.source, sa.func.sum(Posting.amount).label("amount"))
-        .join(Posting, Posting.entry_id == JournalEntry.id)
-        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
-        .where(JournalEntry.source.startswith(prefix), LedgerAccount.code == code)
-        .group_by(JournalEntry.source)
-    )
-
-
-def _source(prefix: str, public_id: sa.orm.InstrumentedAttribute[object]) -> sa.ColumnElement[str]:
-    return sa.func.concat(prefix, sa.cast(public_id, sa.Text))
+    yield from compared(session, left, moved_on("refund:", code))
 
 
 PROOFS = [

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.gigs.models import Project
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
+from marketplace.payments.booked import compared, moved_on, source_of
 from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove, LossClaim
 from marketplace.payments.models import Funding
 from marketplace.payments.states import FundingState
@@ -20,14 +21,14 @@ def moves_are_booked(session: Session) -> Iterator[Drift]:
     which more came back than left is booked only when a person has explained it."""
     moved = (
         sa.select(
-            sa.func.concat("chargeback:", sa.cast(Chargeback.public_id, sa.Text)).label("source"),
+            source_of("chargeback:", Chargeback.public_id).label("source"),
             sa.func.sum(ChargebackMove.net).label("amount"),
         )
         .join(ChargebackMove, ChargebackMove.chargeback_id == Chargeback.id)
         .group_by(Chargeback.public_id)
         .subquery()
     )
-    yield from _compared(session, moved, _booked("chargeback:", "1100").subquery())
+    yield from compared(session, moved, moved_on("chargeback:", "1100"))
     for public_id, trouble in session.execute(
         sa.select(Chargeback.public_id, Chargeback.trouble).where(Chargeback.trouble.is_not(None))
     ):
@@ -38,7 +39,7 @@ def contested_is_open(session: Session) -> Iterator[Drift]:
     """CB2: under contest is what open chargebacks have moved; of a decided one nothing is."""
     away = (
         sa.select(
-            sa.func.concat("chargeback:", sa.cast(Chargeback.public_id, sa.Text)).label("source"),
+            source_of("chargeback:", Chargeback.public_id).label("source"),
             (-sa.func.sum(ChargebackMove.amount)).label("amount"),
         )
         .join(ChargebackMove, ChargebackMove.chargeback_id == Chargeback.id)
@@ -46,7 +47,7 @@ def contested_is_open(session: Session) -> Iterator[Drift]:
         .group_by(Chargeback.public_id)
         .subquery()
     )
-    yield from _compared(session, away, _booked("chargeback:", "1210").subquery())
+    yield from compared(session, away, moved_on("chargeback:", "1210"))
 
 
 def set_aside_is_held(session: Session) -> Iterator[Drift]:
@@ -68,27 +69,27 @@ def set_aside_is_held(session: Session) -> Iterator[Drift]:
         .group_by(LedgerAccount.key)
         .subquery()
     )
-    yield from _compared(session, held, kept)
+    yield from compared(session, held, kept)
 
 
 def lost_is_borne(session: Session) -> Iterator[Drift]:
     """CB4: what a lost chargeback took is booked as said: so much from the project, the rest our loss."""
     lost = (
         sa.select(
-            sa.func.concat("chargeback:", sa.cast(Chargeback.public_id, sa.Text)).label("source"),
+            source_of("chargeback:", Chargeback.public_id).label("source"),
             Chargeback.loss.label("amount"),
         )
         .where(Chargeback.loss > 0)
         .subquery()
     )
-    yield from _compared(session, lost, _booked("chargeback:", "5040").subquery())
+    yield from compared(session, lost, moved_on("chargeback:", "5040"))
 
 
 def failures_are_booked(session: Session) -> Iterator[Drift]:
     """CB5: each payment that failed after it was paid is booked once, and no other is."""
     failed = (
         sa.select(
-            sa.func.concat("funding_failure:", sa.cast(Funding.public_id, sa.Text)).label("source"),
+            source_of("funding_failure:", Funding.public_id).label("source"),
             sa.literal(1).label("amount"),
         )
         .where(Funding.state == FundingState.FAILED_AFTER_PAID)
@@ -100,7 +101,7 @@ def failures_are_booked(session: Session) -> Iterator[Drift]:
         .group_by(JournalEntry.source)
         .subquery()
     )
-    yield from _compared(session, failed, booked)
+    yield from compared(session, failed, booked)
 
 
 def claims_are_booked(session: Session) -> Iterator[Drift]:
@@ -124,7 +125,7 @@ def claims_are_booked(session: Session) -> Iterator[Drift]:
         .group_by(JournalEntry.source)
         .subquery()
     )
-    yield from _compared(session, recovered, booked)
+    yield from compared(session, recovered, booked)
     claimed = sa.func.sum(LossClaim.open)
     for public_id, loss, amount in session.execute(
         sa.select(Chargeback.public_id, Chargeback.loss, claimed)
@@ -133,28 +134,6 @@ def claims_are_booked(session: Session) -> Iterator[Drift]:
         .having(claimed > Chargeback.loss)
     ):
         yield Drift(f"chargeback {public_id}", f"at most {loss} claimed", str(amount))
-
-
-def _compared(session: Session, expected: sa.Subquery, found: sa.Subquery) -> Iterator[Drift]:
-    """A drift wherever the two differ; nothing and zero are one."""
-    rows = session.execute(
-        sa.select(sa.func.coalesce(expected.c.source, found.c.source), expected.c.amount, found.c.amount)
-        .select_from(expected.outerjoin(found, found.c.source == expected.c.source, full=True))
-        .where(sa.func.coalesce(expected.c.amount, 0) != sa.func.coalesce(found.c.amount, 0))
-    )
-    for source, should, is_ in rows:
-        yield Drift(source, str(should or 0), str(is_ or 0))
-
-
-def _booked(prefix: str, code: str) -> sa.Select[str, int]:
-    """What the entries of each source moved on an account, debit positive."""
-    return (
-        sa.select(JournalEntry.source, sa.func.sum(Posting.amount).label("amount"))
-        .join(Posting, Posting.entry_id == JournalEntry.id)
-        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
-        .where(JournalEntry.source.startswith(prefix), LedgerAccount.code == code)
-        .group_by(JournalEntry.source)
-    )
 
 
 PROOFS = [

@@ -264,7 +264,27 @@ class ConnectedPayoutTransfer(Base):
     transfer: Mapped[Transfer] = relationship()
 
 
-class Sweep(Public, Base):
+class Tried:
+    """What the worker asks of Stripe. Each `attempt` has a key of its own, and takes as many `tries` as it
+    needs, the next at `retry_at`; `failure` is the last code."""
+
+    attempt: Mapped[int] = mapped_column(default=1)
+    first_tried_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+
+
+class Released:
+    """What one prepares and another releases."""
+
+    prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    prepared_at: Mapped[datetime]
+    released_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    released_at: Mapped[datetime | None]
+
+
+class Sweep(Released, Tried, Public, Base):
     """Our own fees on their way to our bank: a manual platform payout that names the postings it takes."""
 
     __tablename__ = "sweeps"
@@ -274,21 +294,12 @@ class Sweep(Public, Base):
     amount: Mapped[int]
     state: Mapped[SweepState] = mapped_column(Word(SweepState), default=SweepState.PREPARED)
     source_type: Mapped[str | None]
-    prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
-    prepared_at: Mapped[datetime]
-    released_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
-    released_at: Mapped[datetime | None]
-    attempt: Mapped[int] = mapped_column(default=1)
-    first_tried_at: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(default=0)
-    retry_at: Mapped[datetime | None]
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     arrival_date: Mapped[date | None]
     trace_id: Mapped[str | None]
-    failure: Mapped[str | None]
 
-    preparer: Mapped[Person] = relationship(foreign_keys=prepared_by)
-    releaser: Mapped[Person | None] = relationship(foreign_keys=released_by)
+    preparer: Mapped[Person] = relationship(foreign_keys="Sweep.prepared_by")
+    releaser: Mapped[Person | None] = relationship(foreign_keys="Sweep.released_by")
 
 
 class SweepPosting(Base):
@@ -301,7 +312,7 @@ class SweepPosting(Base):
     ended_at: Mapped[datetime | None]
 
 
-class TopUp(Public, Base):
+class TopUp(Released, Tried, Public, Base):
     """Clients' money on its way from our bank to Stripe. Amount and currency never change."""
 
     __tablename__ = "top_ups"
@@ -310,21 +321,12 @@ class TopUp(Public, Base):
     currency: Mapped[str]
     amount: Mapped[int]
     state: Mapped[TopUpState] = mapped_column(Word(TopUpState), default=TopUpState.PREPARED)
-    prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
-    prepared_at: Mapped[datetime]
-    released_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
-    released_at: Mapped[datetime | None]
-    attempt: Mapped[int] = mapped_column(default=1)
-    first_tried_at: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(default=0)
-    retry_at: Mapped[datetime | None]
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     expected_on: Mapped[date | None]
     looked_at: Mapped[datetime | None]
-    failure: Mapped[str | None]
 
-    preparer: Mapped[Person] = relationship(foreign_keys=prepared_by)
-    releaser: Mapped[Person | None] = relationship(foreign_keys=released_by)
+    preparer: Mapped[Person] = relationship(foreign_keys="TopUp.prepared_by")
+    releaser: Mapped[Person | None] = relationship(foreign_keys="TopUp.released_by")
 
 
 class WebhookEvent(Base):

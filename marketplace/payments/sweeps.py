@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -23,13 +23,7 @@ from marketplace.payments import claiming, covered, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Sweep, SweepPosting
-from marketplace.payments.outcomes import (
-    GatewayBusy,
-    GatewayClosed,
-    GatewayError,
-    GatewayRefused,
-    GatewayUnknown,
-)
+from marketplace.payments.outcomes import GatewayError, GatewayRefused
 from marketplace.payments.purse import Purse
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
@@ -124,13 +118,7 @@ def cancel_sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep:
 
 def send_sweeps(session: Session, gateway: Gateway) -> int:
     """Send what was released, and find out about what nobody knows; how many were taken up."""
-    session.rollback()
-    done, turn = 0, Round(session, gateway)
-    for order in turn.over(iter(lambda: _claim(session), None)):
-        done += 1
-        with turn.one(order.public_id):
-            _send(session, gateway, order)
-    return done
+    return claiming.send_each(session, gateway, _claim, _send)
 
 
 def track_sweeps(session: Session, gateway: Gateway) -> int:
@@ -198,34 +186,22 @@ def sweepable(session: Session, currency: str) -> int:
 
 
 @dataclass(frozen=True)
-class _Order:
-    """A committed sweep as the call needs it. `age` is None when it was never tried."""
+class _Order(claiming.Order):
+    """A committed sweep as the call needs it."""
 
-    public_id: uuid.UUID
     amount: int
     currency: str
-    key: str
     source_type: str | None
-    first_tried_at: datetime
-    tried_before: bool
 
 
 @use_case
 def _claim(session: Session) -> _Order | None:
     """Commit that the next sweep is being sent, or looked into, for the time of a lease."""
-    taken = claiming.take(session, Sweep, SweepState.RELEASED, SweepState.SENDING, UNRESOLVED)
+    taken = claiming.take(session, Sweep, "sweep")
     if taken is None:
         return None
-    sweep, first_tried_at, tried_before = taken
-    return _Order(
-        sweep.public_id,
-        sweep.amount,
-        sweep.currency,
-        f"sweep:{sweep.public_id}:{sweep.attempt}",
-        sweep.source_type,
-        first_tried_at,
-        tried_before,
-    )
+    sweep, known = taken
+    return _Order(*known, sweep.amount, sweep.currency, sweep.source_type)
 
 
 def _send(session: Session, gateway: Gateway, order: _Order) -> None:
@@ -248,7 +224,7 @@ def _look_up(session: Session, gateway: Gateway, order: _Order) -> facts.Payout 
     try:
         return _find(gateway, order)
     except GatewayError as error:
-        _record_unknown(session, order, error.code)
+        claiming.record_unknown(session, Sweep, order, error.code)
         raise
 
 
@@ -272,8 +248,8 @@ def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Payout | N
     except GatewayRefused as error:
         _record_refused(session, order, error.code)
         return None
-    except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
-        _record_unknown(session, order, error.code)
+    except GatewayError as error:
+        claiming.record_unknown(session, Sweep, order, error.code)
         raise
 
 
@@ -327,24 +303,14 @@ def _book(session: Session, sweep: Sweep, payout: facts.Payout, event: str) -> N
 
 
 @use_case
-def _record_unknown(session: Session, order: _Order, code: str) -> None:
-    sweep = _locked(session, order.public_id)
-    if sweep.state == SweepState.SENDING:
-        move(sweep, SweepState.UNKNOWN)
-    sweep.failure = code
-    sweep.retry_at = clock.now() + timedelta(minutes=min(2 ** min(sweep.tries, 6), 60))
-
-
-@use_case
 def _record_refused(session: Session, order: _Order, code: str) -> None:
     """For want of money it waits and is tried again under a new key; else it has failed."""
     sweep = _locked(session, order.public_id)
     if sweep.state not in UNRESOLVED:
         return
     if code == NO_MONEY:
-        move(sweep, SweepState.RELEASED)
-        sweep.attempt, sweep.source_type, sweep.first_tried_at = sweep.attempt + 1, None, None
-        sweep.failure, sweep.retry_at = code, clock.now() + timedelta(hours=1)
+        claiming.send_anew(sweep, code, clock.now() + timedelta(hours=1))
+        sweep.source_type = None
     else:
         _fail(session, sweep, code)
 
@@ -365,12 +331,7 @@ def _free(session: Session, sweep: Sweep) -> None:
 
 
 def _locked(session: Session, public_id: uuid.UUID) -> Sweep:
-    sweep = session.scalars(
-        sa.select(Sweep)
-        .filter_by(public_id=public_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    sweep = claiming.held(session, Sweep, public_id)
     if sweep is None:
         raise NotFound(_("There is no such sweep."))
     return sweep

@@ -22,13 +22,7 @@ from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import TopUp
-from marketplace.payments.outcomes import (
-    GatewayBusy,
-    GatewayClosed,
-    GatewayError,
-    GatewayRefused,
-    GatewayUnknown,
-)
+from marketplace.payments.outcomes import GatewayError, GatewayRefused, GatewayUnknown
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import TopUpState, move
@@ -105,13 +99,7 @@ def at_bank(session: Session, currency: str) -> Money:
 
 def send_top_ups(session: Session, gateway: Gateway) -> int:
     """Ask for what was released, and find out about what nobody knows; how many were taken up."""
-    session.rollback()
-    done, turn = 0, Round(session, gateway)
-    for order in turn.over(iter(lambda: _claim(session), None)):
-        done += 1
-        with turn.one(order.public_id):
-            _send(session, gateway, order)
-    return done
+    return claiming.send_each(session, gateway, _claim, _send)
 
 
 def track_top_ups(session: Session, gateway: Gateway) -> None:
@@ -135,32 +123,21 @@ def track_top_up(session: Session, gateway: Gateway, stripe_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Order(claiming.Order):
     """A committed top-up as the call needs it."""
 
-    public_id: uuid.UUID
     amount: int
     currency: str
-    key: str
-    first_tried_at: datetime
-    tried_before: bool
 
 
 @use_case
 def _claim(session: Session) -> _Order | None:
     """Commit that the next top-up is being asked for, or looked into, for the time of a lease."""
-    taken = claiming.take(session, TopUp, TopUpState.RELEASED, TopUpState.SENDING, UNRESOLVED)
+    taken = claiming.take(session, TopUp, "top_up")
     if taken is None:
         return None
-    top_up, first_tried_at, tried_before = taken
-    return _Order(
-        top_up.public_id,
-        top_up.amount,
-        top_up.currency,
-        f"top_up:{top_up.public_id}:{top_up.attempt}",
-        first_tried_at,
-        tried_before,
-    )
+    top_up, known = taken
+    return _Order(*known, top_up.amount, top_up.currency)
 
 
 def _send(session: Session, gateway: Gateway, order: _Order) -> None:
@@ -180,7 +157,7 @@ def _look_up(session: Session, gateway: Gateway, order: _Order) -> facts.TopUp |
     try:
         made = gateway.top_ups(order.first_tried_at - timedelta(hours=1))
     except GatewayError as error:
-        _record_unknown(session, order, error.code)
+        claiming.record_unknown(session, TopUp, order, error.code)
         raise
     return next((each for each in made if each.metadata.get("top_up") == str(order.public_id)), None)
 
@@ -197,8 +174,8 @@ def _make(session: Session, gateway: Gateway, order: _Order) -> facts.TopUp | No
     except GatewayRefused as error:
         _record_refused(session, order, error.code)
         return None
-    except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
-        _record_unknown(session, order, error.code)
+    except GatewayError as error:
+        claiming.record_unknown(session, TopUp, order, error.code)
         raise
 
 
@@ -258,15 +235,6 @@ def _take_back(session: Session, top_up: TopUp, code: str) -> None:
 
 
 @use_case
-def _record_unknown(session: Session, order: _Order, code: str) -> None:
-    top_up = _locked(session, order.public_id)
-    if top_up.state is TopUpState.SENDING:
-        move(top_up, TopUpState.UNKNOWN)
-    top_up.failure = code
-    top_up.retry_at = clock.now() + timedelta(minutes=min(2 ** min(top_up.tries, 6), 60))
-
-
-@use_case
 def _record_refused(session: Session, order: _Order, code: str) -> None:
     top_up = _locked(session, order.public_id)
     if top_up.state in UNRESOLVED:
@@ -280,8 +248,7 @@ def _fail(session: Session, top_up: TopUp, code: str) -> None:
 
 
 def _locked(session: Session, public_id: uuid.UUID) -> TopUp:
-    query = sa.select(TopUp).filter_by(public_id=public_id).with_for_update(of=TopUp)
-    top_up = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    top_up = claiming.held(session, TopUp, public_id)
     if top_up is None:
         raise NotFound(_("There is no such top-up."))
     return top_up

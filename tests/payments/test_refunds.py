@@ -114,15 +114,14 @@ def test_what_one_worker_has_taken_up_no_other_does_for_the_time_of_a_lease(
     client, project = lumen
     fund_by_card(session, gateway, client, project, 300_00)
     refund = released(session, desk, *ended(session, client, project))
-    states = RefundState.RELEASED, RefundState.SENDING, sending.UNRESOLVED
-    now = clock.now()
+    now, named = clock.now(), (refund.public_id, f"refund:{refund.public_id}:1")
     with clock.at(now):
-        assert claiming.take(session, Refund, *states) == (refund, now, False)
+        assert claiming.take(session, Refund, "refund") == (refund, (*named, now, False))
         assert refund.state is RefundState.SENDING
-        assert claiming.take(session, Refund, *states) is None
+        assert claiming.take(session, Refund, "refund") is None
     with clock.at(now + LEASE):
         # It may be at Stripe by now, so it is looked for before anything is sent.
-        assert claiming.take(session, Refund, *states) == (refund, now, True)
+        assert claiming.take(session, Refund, "refund") == (refund, (*named, now, True))
         assert refund.tries == 2
 
 

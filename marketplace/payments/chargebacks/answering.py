@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -19,15 +18,8 @@ from marketplace.payments import claiming, facts
 from marketplace.payments.chargebacks import recording
 from marketplace.payments.chargebacks.models import Chargeback, Evidence
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.outcomes import (
-    GatewayBusy,
-    GatewayClosed,
-    GatewayError,
-    GatewayRefused,
-    GatewayUnknown,
-)
+from marketplace.payments.outcomes import GatewayError, GatewayRefused
 from marketplace.payments.resolving import KEY_LIVES
-from marketplace.payments.rounds import Round
 from marketplace.payments.states import ChargebackState, EvidenceState, move
 
 # What Stripe takes at most as free text.
@@ -72,38 +64,25 @@ def locked(session: Session, public_id: uuid.UUID) -> Chargeback:
 
 def send_evidence(session: Session, gateway: Gateway) -> int:
     """Send what was written, and find out about what nobody knows; how many were taken up."""
-    session.rollback()
-    done, turn = 0, Round(session, gateway)
-    for order in turn.over(iter(lambda: _claim(session), None)):
-        done += 1
-        with turn.one(order.public_id):
-            _send(session, gateway, order)
-    return done
+    return claiming.send_each(session, gateway, _claim, _send)
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Order(claiming.Order):
     """Committed evidence as the call needs it."""
 
-    public_id: uuid.UUID
     dispute: str
     text: str
-    key: str
-    first_tried_at: datetime
-    tried_before: bool
 
 
 @use_case
 def _claim(session: Session) -> _Order | None:
     """Commit that the next is being sent, or looked into, for the time of a lease."""
-    taken = claiming.take(session, Evidence, EvidenceState.RELEASED, EvidenceState.SENDING, UNRESOLVED)
+    taken = claiming.take(session, Evidence, "evidence")
     if taken is None:
         return None
-    evidence, first_tried_at, tried_before = taken
-    key = f"evidence:{evidence.public_id}:{evidence.attempt}"
-    return _Order(
-        evidence.public_id, evidence.chargeback.stripe_id, evidence.text, key, first_tried_at, tried_before
-    )
+    evidence, known = taken
+    return _Order(*known, evidence.chargeback.stripe_id, evidence.text)
 
 
 def _send(session: Session, gateway: Gateway, order: _Order) -> None:
@@ -123,7 +102,7 @@ def _look(session: Session, gateway: Gateway, order: _Order) -> facts.Dispute:
     try:
         return gateway.dispute(order.dispute)
     except GatewayError as error:
-        _record_unknown(session, order, error.code)
+        claiming.record_unknown(session, Evidence, order, error.code)
         raise
 
 
@@ -144,8 +123,8 @@ def _submit(session: Session, gateway: Gateway, order: _Order) -> facts.Dispute 
             recording.record(session, found)
             return None
         return found
-    except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
-        _record_unknown(session, order, error.code)
+    except GatewayError as error:
+        claiming.record_unknown(session, Evidence, order, error.code)
         raise
 
 
@@ -168,27 +147,15 @@ def _refused(session: Session, order: _Order, code: str) -> None:
 
 
 @use_case
-def _record_unknown(session: Session, order: _Order, code: str) -> None:
-    evidence = _evidence(session, order)
-    if evidence.state is EvidenceState.SENDING:
-        move(evidence, EvidenceState.UNKNOWN)
-    evidence.failure = code
-    evidence.retry_at = clock.now() + timedelta(minutes=min(2 ** min(evidence.tries, 6), 60))
-
-
-@use_case
 def _send_anew(session: Session, order: _Order) -> None:
     """Stripe does not have it, and has forgotten the key: a new one."""
     evidence = _evidence(session, order)
     if evidence.state in UNRESOLVED:
-        move(evidence, EvidenceState.RELEASED)
-        evidence.attempt, evidence.first_tried_at = evidence.attempt + 1, None
-        evidence.retry_at = clock.now()
+        claiming.send_anew(evidence, evidence.failure, clock.now())
 
 
 def _evidence(session: Session, order: _Order) -> Evidence:
-    query = sa.select(Evidence).filter_by(public_id=order.public_id).with_for_update(of=Evidence)
-    return session.scalars(query.execution_options(populate_existing=True)).one()
+    return there(claiming.held(session, Evidence, order.public_id))
 
 
 def _record(session: Session, evidence: Evidence, event: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from marketplace.accounts.models import Person
 from marketplace.db import Base, Key, Public, Word
 from marketplace.money import Money
-from marketplace.payments.models import Funding
+from marketplace.payments.models import Funding, Tried
 from marketplace.payments.states import ChargebackState, EvidenceState
 
 
@@ -129,7 +129,7 @@ class LossClaim(Base):
         return f"chargeback:{self.chargeback.public_id}"
 
 
-class Evidence(Public, Base):
+class Evidence(Tried, Public, Base):
     """What one of finance says to the bank about a chargeback, or before that to its `inquiry`. Submitted
     once, it cannot be changed."""
 
@@ -142,12 +142,7 @@ class Evidence(Public, Base):
     state: Mapped[EvidenceState] = mapped_column(Word(EvidenceState), default=EvidenceState.RELEASED)
     written_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
     written_at: Mapped[datetime]
-    attempt: Mapped[int] = mapped_column(default=1)
-    first_tried_at: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(default=0)
-    retry_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
-    failure: Mapped[str | None]
 
     chargeback: Mapped[Chargeback] = relationship(back_populates="evidence")
     writer: Mapped[Person] = relationship()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import audit, clock, ledger
@@ -13,6 +12,7 @@ from marketplace.gigs.find import there
 from marketplace.gigs.members import tell_client
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
+from marketplace.payments import claiming
 from marketplace.payments.refunds import words
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import RefundState, move
@@ -20,8 +20,7 @@ from marketplace.payments.states import RefundState, move
 
 def locked(session: Session, public_id: uuid.UUID) -> Refund:
     """A refund, held and read anew. Raises NotFound."""
-    query = sa.select(Refund).filter_by(public_id=public_id).with_for_update(of=Refund)
-    return there(session.scalars(query.execution_options(populate_existing=True)).one_or_none())
+    return there(claiming.held(session, Refund, public_id))
 
 
 def require_free(session: Session, refund: Refund) -> None:

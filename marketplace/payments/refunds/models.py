@@ -11,11 +11,11 @@ from marketplace.accounts.models import Person
 from marketplace.db import Base, Key, Public, Word
 from marketplace.gigs.models import Project
 from marketplace.money import Money
-from marketplace.payments.models import Funding
+from marketplace.payments.models import Funding, Tried
 from marketplace.payments.states import RefundState, WayOut
 
 
-class Refund(Public, Base):
+class Refund(Tried, Public, Base):
     """`amount` minor units of a lot go back by the way they came; without a lot, or once Stripe could not do
     it, finance pays them out by hand and writes down the bank's `reference`.
 
@@ -38,13 +38,8 @@ class Refund(Public, Base):
     second_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     second_at: Mapped[datetime | None]
     instructions_email: Mapped[str | None]
-    attempt: Mapped[int] = mapped_column(default=1)
-    first_tried_at: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(default=0)
-    retry_at: Mapped[datetime | None]
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     looked_at: Mapped[datetime | None]
-    failure: Mapped[str | None]
     way_out: Mapped[WayOut | None] = mapped_column(Word(WayOut))
     way_out_reason: Mapped[str | None]
     way_out_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))

@@ -15,13 +15,7 @@ from marketplace.i18n import gettext as _
 from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.outcomes import (
-    GatewayBusy,
-    GatewayClosed,
-    GatewayError,
-    GatewayRefused,
-    GatewayUnknown,
-)
+from marketplace.payments.outcomes import GatewayError, GatewayRefused, GatewayUnknown
 from marketplace.payments.refunds import books
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.refusals import record_refused
@@ -40,13 +34,7 @@ AT_ONCE = 100
 
 def send_refunds(session: Session, gateway: Gateway) -> int:
     """Send what was released, and find out about what nobody knows; how many were taken up."""
-    session.rollback()
-    done, turn = 0, Round(session, gateway)
-    for order in turn.over(iter(lambda: _claim(session), None)):
-        done += 1
-        with turn.one(order.public_id):
-            _send(session, gateway, order)
-    return done
+    return claiming.send_each(session, gateway, _claim, _send)
 
 
 def track_refunds(session: Session, gateway: Gateway) -> None:
@@ -71,37 +59,25 @@ def track_refund(session: Session, gateway: Gateway, stripe_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Order(claiming.Order):
     """A committed refund as the call needs it."""
 
-    public_id: uuid.UUID
     amount: int
     charge: str
-    key: str
     instructions_email: str | None
-    first_tried_at: datetime
-    tried_before: bool
 
 
 @use_case
 def _claim(session: Session) -> _Order | None:
     """Commit that the next refund is being sent, or looked into, for the time of a lease."""
-    taken = claiming.take(session, Refund, RefundState.RELEASED, RefundState.SENDING, UNRESOLVED)
+    taken = claiming.take(session, Refund, "refund")
     if taken is None:
         return None
-    refund, first_tried_at, tried_before = taken
+    refund, known = taken
     if refund.funding is None or refund.funding.charge is None:
         # What has no charge to go back to is owed by hand from its release on.
         raise LookupError(f"refund {refund.public_id} has no charge")
-    return _Order(
-        refund.public_id,
-        refund.amount,
-        refund.funding.charge,
-        f"refund:{refund.public_id}:{refund.attempt}",
-        refund.instructions_email,
-        first_tried_at,
-        tried_before,
-    )
+    return _Order(*known, refund.amount, refund.funding.charge, refund.instructions_email)
 
 
 def _send(session: Session, gateway: Gateway, order: _Order) -> None:
@@ -121,7 +97,7 @@ def _look_up(session: Session, gateway: Gateway, order: _Order) -> list[facts.Re
     try:
         return gateway.refunds(order.charge)
     except GatewayError as error:
-        _record_unknown(session, order, error.code)
+        claiming.record_unknown(session, Refund, order, error.code)
         raise
 
 
@@ -144,8 +120,8 @@ def _make(session: Session, gateway: Gateway, order: _Order) -> facts.Refund | N
             _send_anew(session, order, error.code, clock.now() + timedelta(hours=1))
             return None
         return _after_no(session, gateway, order, error.code)
-    except (GatewayUnknown, GatewayBusy, GatewayClosed) as error:
-        _record_unknown(session, order, error.code)
+    except GatewayError as error:
+        claiming.record_unknown(session, Refund, order, error.code)
         raise
 
 
@@ -182,22 +158,11 @@ def _record(session: Session, found: facts.Refund, order: _Order | None = None) 
 
 
 @use_case
-def _record_unknown(session: Session, order: _Order, code: str) -> None:
-    refund = books.locked(session, order.public_id)
-    if refund.state is RefundState.SENDING:
-        move(refund, RefundState.UNKNOWN)
-    refund.failure = code
-    refund.retry_at = clock.now() + timedelta(minutes=min(2 ** min(refund.tries, 6), 60))
-
-
-@use_case
 def _send_anew(session: Session, order: _Order, code: str, at: datetime) -> None:
     """It was surely not made: try again then, under a new key."""
     refund = books.locked(session, order.public_id)
     if refund.state in UNRESOLVED:
-        move(refund, RefundState.RELEASED)
-        refund.attempt, refund.first_tried_at = refund.attempt + 1, None
-        refund.failure, refund.retry_at = code, at
+        claiming.send_anew(refund, code, at)
 
 
 def _named(found: facts.Refund) -> uuid.UUID | None:

@@ -14,7 +14,7 @@ from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry
-from marketplace.reconciliation import bank_accounts, matches, open_items
+from marketplace.reconciliation import bank_accounts, joining, open_items
 from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, MatchState
 
@@ -40,8 +40,8 @@ def book_line(
     said = text.line(reason)
     if not said:
         raise Invalid(_("Say what this line is, for whoever reads the books later."), field="reason")
-    matches.alone(session)
-    line = matches.locked_line(session, line_public_id)
+    joining.alone(session)
+    line = joining.locked_line(session, line_public_id)
     if book_as == BookAs.RETURNED:
         raise Refused(_("Say which unapplied money went back."))
     if book_as == BookAs.CHARGE and line.amount > 0:
@@ -60,12 +60,12 @@ def book_against(
     session: Session, actor: Actor, line: StatementLine, book_as: BookAs, other: chart.Account, said: str
 ) -> StatementMatch:
     """Book a locked line against `other`. Needs the matching lock, and that somebody decided so."""
-    match = matches.new_match(
-        session, MatchState.CONFIRMED, matches.BY_HAND, ["by_hand", book_as.value], by=actor.id, note=said
+    match = joining.new_match(
+        session, MatchState.CONFIRMED, joining.BY_HAND, ["by_hand", book_as.value], by=actor.id, note=said
     )
     session.add(StatementMatchLine(match_id=match.id, leg=Leg.BANK, live=True, statement_line_id=line.id))
     session.flush()
-    matches.book(
+    joining.book(
         session,
         actor,
         match,
@@ -88,7 +88,7 @@ def book_opening(session: Session, actor: Actor, account_public_id: uuid.UUID) -
     An earlier statement may come in later; then the difference is booked. Raises Refused when there is none.
     """
     actor.require(*FINANCE)
-    matches.alone(session)
+    joining.alone(session)
     account = bank_accounts.find_account(session, account_public_id)
     first = bank_accounts.first_statement(session, account)
     if first is None:
@@ -125,7 +125,7 @@ def take_opening_back(
     said = text.line(reason)
     if not said:
         raise Invalid(_("Say why, for whoever reads this later."), field="reason")
-    matches.alone(session)
+    joining.alone(session)
     account = bank_accounts.find_account(session, account_public_id)
     opening_source = bank_accounts.opening_source(account)
     entries = ledger.entries_for(session, opening_source)

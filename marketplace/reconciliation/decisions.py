@@ -18,7 +18,7 @@ from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.payments.models import Funding
-from marketplace.reconciliation import matches, returning, wires
+from marketplace.reconciliation import joining, matches, returning, wires
 from marketplace.reconciliation.models import Decision, StatementLine, StatementMatch
 from marketplace.reconciliation.states import DecisionKind, DecisionState, move
 
@@ -27,11 +27,11 @@ from marketplace.reconciliation.states import DecisionKind, DecisionState, move
 def undo(session: Session, actor: Actor, match_public_id: uuid.UUID, note: str) -> StatementMatch | Decision:
     """Undo a match; where it credited a client with more than the limit, propose so. Raises as both do."""
     actor.require(*FINANCE)
-    matches.alone(session)
+    joining.alone(session)
     match = matches.undoable(session, match_public_id)
-    if not matches.credits_a_client(match) or not matches.needs_two(matches.line_of(match)):
+    if not joining.credits_a_client(match) or not joining.needs_two(joining.line_of(match)):
         return matches.undo_match(session, actor, match_public_id, note)
-    made = Decision(kind=DecisionKind.UNDO, line=matches.line_of(match), match=match)
+    made = Decision(kind=DecisionKind.UNDO, line=joining.line_of(match), match=match)
     return _propose(session, actor, made, note, field="note")
 
 
@@ -42,7 +42,7 @@ def apply(
     """Credit unapplied money; where its line does not name the request, above the limit, propose so."""
     actor.require(*FINANCE)
     line, lot = wires.to_apply(session, line_public_id, reference)
-    if wires.names(line, lot) or not matches.needs_two(line):
+    if wires.names(line, lot) or not joining.needs_two(line):
         return wires.apply(session, actor, line_public_id, reference)
     made = Decision(kind=DecisionKind.APPLY, line=line, funding=lot)
     return _propose(session, actor, made, reason, field="reason")
@@ -55,7 +55,7 @@ def give_back(
     """Say that a line gave unapplied money back; above the limit, propose so."""
     actor.require(*FINANCE)
     line = returning.to_return(session, line_public_id, source)
-    if not matches.needs_two(line):
+    if not joining.needs_two(line):
         return returning.book_returned(session, actor, line_public_id, source, reason)
     made = Decision(kind=DecisionKind.RETURN, line=line, source=source)
     return _propose(session, actor, made, reason, field="reason")
@@ -66,7 +66,7 @@ def confirm(session: Session, actor: Actor, public_id: uuid.UUID) -> Decision:
     """Do what somebody else proposed. Raises NotAllowed for one's own, FreshFactorNeeded, and as doing it."""
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
-    matches.alone(session)
+    joining.alone(session)
     decision = _locked(session, public_id)
     if decision.proposed_by == actor.id:
         raise NotAllowed(_("You proposed this, so somebody else has to confirm it. Ask a colleague."))
@@ -79,7 +79,7 @@ def confirm(session: Session, actor: Actor, public_id: uuid.UUID) -> Decision:
 def drop(session: Session, actor: Actor, public_id: uuid.UUID) -> Decision:
     """Say no to what a colleague proposed, or take one's own back. Nothing is moved."""
     actor.require(*FINANCE)
-    matches.alone(session)
+    joining.alone(session)
     decision = _locked(session, public_id)
     _decide(session, actor, decision, DecisionState.DROPPED)
     return decision

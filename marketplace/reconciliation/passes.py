@@ -21,7 +21,7 @@ from marketplace.actor import SITE
 from marketplace.db import use_case
 from marketplace.payments.models import Sweep
 from marketplace.payments.states import SweepState
-from marketplace.reconciliation import matches, open_items, sql, wires
+from marketplace.reconciliation import joining, matches, open_items, sql, wires
 from marketplace.reconciliation.models import StatementLine
 from marketplace.reconciliation.states import NOT_EXPLAINED
 
@@ -105,7 +105,7 @@ Rule = Callable[[StatementLine, Sweep], list[str]]
 @use_case
 def run(session: Session) -> RunResult:
     """Match what can be matched, and bring the open items up to date. Runs one at a time; safe to repeat."""
-    matches.alone(session)
+    joining.alone(session)
     confirmed: Counter[int] = Counter()
     proposed: Counter[int] = Counter()
     for number, statement in ((1, BY_ID), (2, CONTENTS)):

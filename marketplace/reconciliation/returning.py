@@ -19,7 +19,7 @@ from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.money import Money
-from marketplace.reconciliation import bank_accounts, booking, matches, wires
+from marketplace.reconciliation import bank_accounts, booking, joining, wires
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.models import BankAccount, StatementLine, StatementMatch
 
@@ -44,7 +44,7 @@ def book_returned(
     """
     actor.require(*FINANCE)
     line = to_return(session, line_public_id, source)
-    matches.alone_may(actor, line)
+    joining.alone_may(actor, line)
     return settle(session, actor, line, source, reason)
 
 
@@ -53,8 +53,8 @@ def to_return(session: Session, line_public_id: uuid.UUID, source: str) -> State
 
     Raises Invalid, NotFound or Refused.
     """
-    matches.alone(session)
-    line = matches.locked_line(session, line_public_id)
+    joining.alone(session)
+    line = joining.locked_line(session, line_public_id)
     if source not in (each.source for each in held_for(session, line)):
         raise Invalid(
             _("That money is not unapplied any more, or is of another amount. Look again."), field="source"

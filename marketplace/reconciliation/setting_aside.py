@@ -16,7 +16,7 @@ from marketplace.actor import FINANCE, Actor
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.i18n import gettext as _
-from marketplace.reconciliation import bank_accounts, holding, matches, open_items, sql, statements
+from marketplace.reconciliation import bank_accounts, holding, joining, open_items, sql, statements
 from marketplace.reconciliation.models import (
     BankAccount,
     BankStatement,
@@ -102,7 +102,7 @@ def _begin(session: Session, actor: Actor, reason: str | None) -> str:
     if reason is not None and not said:
         raise Invalid(_("Say why, for whoever reads this later."), field="reason")
     statements.alone(session)
-    matches.alone(session)
+    joining.alone(session)
     return said
 
 

@@ -17,7 +17,7 @@ from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
 from marketplace.payments import wires
-from marketplace.reconciliation import formats, holding, matches, sql
+from marketplace.reconciliation import formats, holding, joining, sql
 from marketplace.reconciliation.formats.shapes import ReadStatement, line_keys
 from marketplace.reconciliation.models import (
     BankAccount,
@@ -69,7 +69,7 @@ def import_statement(
     """
     actor.require(*FINANCE)
     alone(session)
-    matches.alone(session)
+    joining.alone(session)
     digest = hashlib.sha256(data).digest()
     form, statements = formats.read(data)
     _only_known(session, statements, new_account)

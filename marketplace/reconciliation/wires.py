@@ -24,7 +24,7 @@ from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.payments import wires
 from marketplace.payments.models import Funding
 from marketplace.payments.states import FundingState, Rail
-from marketplace.reconciliation import matches, open_items
+from marketplace.reconciliation import joining, matches, open_items
 from marketplace.reconciliation.models import BankAccount, BankStatement, StatementLine, StatementMatch
 from marketplace.reconciliation.models import StatementMatchLine as MatchLine
 from marketplace.reconciliation.states import NOT_EXPLAINED, Leg, LineState, MatchState
@@ -43,16 +43,16 @@ def run(session: Session) -> Counter[int]:
             done[number] += 1
     for line in _lines(session, ~_was_undone()):
         # What the bank gave back of a top-up is booked already, and a person says that it is that.
-        if not matches.booked_before(session, line):
+        if not joining.booked_before(session, line):
             keep_unapplied(session, SITE, line)
     return +done
 
 
 def keep_unapplied(session: Session, actor: Actor, line: StatementLine) -> StatementMatch:
     """Clients' money that nobody can place yet. Needs the matching lock."""
-    match = matches.new_match(session, MatchState.CONFIRMED, BY_TEXT, ["unapplied"], by=actor.person_id)
+    match = joining.new_match(session, MatchState.CONFIRMED, BY_TEXT, ["unapplied"], by=actor.person_id)
     session.add(MatchLine(match_id=match.id, leg=Leg.BANK, live=True, statement_line_id=line.id))
-    matches.book(
+    joining.book(
         session,
         actor,
         match,
@@ -70,8 +70,8 @@ def keep_unapplied(session: Session, actor: Actor, line: StatementLine) -> State
 def keep(session: Session, actor: Actor, line_public_id: uuid.UUID) -> StatementMatch:
     """Keep a line as unapplied after all, of which somebody had said that it is not. Raises Refused."""
     actor.require(*FINANCE)
-    matches.alone(session)
-    line = matches.locked_line(session, line_public_id)
+    joining.alone(session)
+    line = joining.locked_line(session, line_public_id)
     if line.amount < 0 or not line.statement.account.client_money:
         raise Refused(_("Only what came in on the account for clients’ money can be unapplied."))
     match = keep_unapplied(session, actor, line)
@@ -90,20 +90,20 @@ def apply(session: Session, actor: Actor, line_public_id: uuid.UUID, reference: 
     actor.require(*FINANCE)
     line, lot = to_apply(session, line_public_id, reference)
     if not names(line, lot):
-        matches.alone_may(actor, line)
+        joining.alone_may(actor, line)
     return settle(session, actor, line, lot)
 
 
 def to_apply(session: Session, line_public_id: uuid.UUID, reference: str) -> tuple[StatementLine, Funding]:
     """The unapplied line and the request named, locked. Takes the matching lock; raises as `apply`."""
-    matches.alone(session)
+    joining.alone(session)
     line = unapplied_line(session, line_public_id)
     named = wires.read_reference(reference)
     asked = session.scalar(sa.select(Funding.public_id).filter_by(reference=named)) if named else None
     if asked is None:
         said = _("No request has this reference. Look at it again, digit by digit.")
         raise Invalid(said, field="reference")
-    lot = matches.locked_request(session, asked)
+    lot = joining.locked_request(session, asked)
     if lot.currency != line.currency:
         raise Refused(_("This request is in another currency."))
     return line, lot
@@ -187,8 +187,8 @@ def _says(line: StatementLine, lot: Funding) -> bool:
 
 
 def _credit(session: Session, line: StatementLine, lot: Funding, number: int) -> None:
-    lot = matches.locked_request(session, lot.public_id)
-    match = matches.new_match(session, MatchState.CONFIRMED, number, REASONS[number], by=None)
+    lot = joining.locked_request(session, lot.public_id)
+    match = joining.new_match(session, MatchState.CONFIRMED, number, REASONS[number], by=None)
     session.add_all(
         [
             MatchLine(match_id=match.id, leg=Leg.BANK, live=True, statement_line_id=line.id),
@@ -197,7 +197,7 @@ def _credit(session: Session, line: StatementLine, lot: Funding, number: int) ->
     )
     session.flush()
     entry = _pay(session, SITE, line, lot, chart.bank_client())
-    matches.explain(session, match, line, entry)
+    joining.explain(session, match, line, entry)
     audit.record(session, SITE, "matched", "statement_line", line.public_id, funding=lot.public_id)
 
 
@@ -206,8 +206,8 @@ def _apply(session: Session, actor: Actor, line: StatementLine, lot: Funding) ->
     ledger.require_cover(session, source, line.currency, line.amount)
     if lot.state is not FundingState.OPEN:
         lot, reasons = wires.again(session, actor, lot, line.amount), ["applied", matches.AGAIN]
-    match = matches.new_match(
-        session, MatchState.CONFIRMED, matches.BY_HAND, reasons, by=actor.id, leg=Leg.APPLIED
+    match = joining.new_match(
+        session, MatchState.CONFIRMED, joining.BY_HAND, reasons, by=actor.id, leg=Leg.APPLIED
     )
     entry = _pay(session, actor, line, lot, source)
     posting = next(each for each in entry.postings if each.account.key == source.key)
@@ -226,7 +226,7 @@ def _apply(session: Session, actor: Actor, line: StatementLine, lot: Funding) ->
 def _pay(
     session: Session, actor: Actor, line: StatementLine, lot: Funding, source: chart.Account
 ) -> ledger.JournalEntry:
-    moment = matches.moment_of(line) if source == chart.bank_client() else clock.now()
+    moment = joining.moment_of(line) if source == chart.bank_client() else clock.now()
     entry = wires.entry_for(session, lot, source, line.amount, moment)
     paid_from = " · ".join(part for part in (line.counterparty, line.counterparty_account) if part)
     return wires.credit(session, actor, lot, entry, line.amount, paid_from)

@@ -73,7 +73,7 @@ from marketplace.payments.refunds.models import Refund
 from marketplace.payments.setup.holding import note_banks
 from marketplace.payments.setup.models import BankHold
 from marketplace.reasons.models import Appeal, Statement
-from marketplace.reconciliation.matches import line_of
+from marketplace.reconciliation.joining import line_of
 from marketplace.reconciliation.models import (
     BankAccount,
     BankStatement,

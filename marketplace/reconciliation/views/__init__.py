@@ -17,7 +17,7 @@ from marketplace.reconciliation import open_items, words
 from marketplace.reconciliation.decisions import what
 from marketplace.reconciliation.differences import explained
 from marketplace.reconciliation.forms import ReasonForm
-from marketplace.reconciliation.matches import credits_a_client
+from marketplace.reconciliation.joining import credits_a_client
 from marketplace.web import actor, db_session, try_form
 
 bp = Blueprint("reconciliation", __name__, url_prefix="/reconciliation")

@@ -10,7 +10,16 @@ from werkzeug.wrappers import Response
 from marketplace.actor import FINANCE
 from marketplace.i18n import day
 from marketplace.ledger.models import Posting
-from marketplace.reconciliation import booking, decisions, matches, queries, returning, tracing, wires
+from marketplace.reconciliation import (
+    booking,
+    decisions,
+    joining,
+    matches,
+    queries,
+    returning,
+    tracing,
+    wires,
+)
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.forms import ApplyForm, BookForm, ReturnForm, UndoForm
 from marketplace.reconciliation.models import StatementLine
@@ -93,8 +102,8 @@ def line_page(
         apply_form=apply_form,
         return_form=return_form or return_form_for(found, formdata=None),
         decisions=decisions.of_line(db_session(), found),
-        needs_two=matches.needs_two(found),
+        needs_two=joining.needs_two(found),
         me=actor().person_id,
-        booked_before=matches.booked_before(db_session(), found),
+        booked_before=joining.booked_before(db_session(), found),
         postings=paged(db_session(), tracing.taken_by(trace), by=Posting.id, size=50) if trace else None,
     )

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.actor import FINANCE
 from marketplace.i18n import gettext as _
-from marketplace.reconciliation import decisions, matches, queries
+from marketplace.reconciliation import decisions, joining, matches, queries
 from marketplace.reconciliation.forms import UndoForm
 from marketplace.reconciliation.models import Decision, StatementMatch
 from marketplace.reconciliation.states import MatchState
@@ -43,4 +43,4 @@ def undo(public_id: uuid.UUID) -> ResponseReturnValue:
         flash(proposed(), "success")
         return to("line", public_id=done.line.public_id)
     flash(_("The match is undone, and its entry reversed."), "success")
-    return to("line", public_id=matches.line_of(done).public_id)
+    return to("line", public_id=joining.line_of(done).public_id)

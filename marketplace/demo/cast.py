@@ -55,6 +55,11 @@ CAST = (
         "JBSWY3DPEHPK3PXPGILAAAAAAAAAAAA2",
     ),
     Player(
+        "mia", "Mia Moreau", "mia@demo.example", "foxgloves by noon 10", (Role.FINANCE_RELEASER,), None,
+        "US", CHICAGO, lazy("Releases as the second of two what is too much for one."),
+        "JBSWY3DPEHPK3PXPMIAAAAAAAAAAAAA2",
+    ),
+    Player(
         "rev", "Rev Rao", "rev@demo.example", "quiet orchards hum 7", (Role.REVIEWER,), None,
         "US", CHICAGO, lazy("Checks credentials at their source."), "JBSWY3DPEHPK3PXPREVAAAAAAAAAAAA2",
     ),

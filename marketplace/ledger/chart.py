@@ -68,6 +68,7 @@ def name_of(code: str) -> str:
         "2015": _("Client funds, set aside for a chargeback"),
         "2020": _("Client funds, reserved"),
         "2030": _("Unapplied cash"),
+        "2040": _("Bank debits on their way"),
         "2100": _("Owed to experts"),
         "2110": _("Transfers in flight"),
         "2120": _("Disputed time"),
@@ -158,6 +159,11 @@ def unapplied(source: str) -> Account:
     """2030: clients' money that a bank line (`statement_line:<id>`) brought, or that lay on a bank account
     from the beginning, and that nobody has said what it is for."""
     return Account("2030", f"{source}:unapplied")
+
+
+def debits_under_way(project: uuid.UUID) -> Account:
+    """2040: bank debits that Stripe shows and no bank has paid yet, so nobody is credited."""
+    return Account("2040", f"project:{project}:under_way")
 
 
 def expert_payable(person: uuid.UUID) -> Account:

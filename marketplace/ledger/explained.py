@@ -44,6 +44,9 @@ def _liabilities() -> dict[str, str]:
         "2030": _(
             "Money that arrived by wire and that no request claims yet. Zero when each wire is assigned."
         ),
+        "2040": _(
+            "Bank debits that clients agreed to and no bank has paid yet. Zero when each was answered."
+        ),
         "2100": _("Approved and owed to experts, and in no pay run yet. Zero when everything was released."),
         "2110": _(
             "Released to experts, and not confirmed by Stripe yet. Zero when no transfer is on its way."

@@ -13,7 +13,7 @@ from marketplace.ledger.seals import verify
 from marketplace.proof import Drift, Proof
 
 # Codes of which each owner has an account, and the kind of owner that must be in the key.
-CLIENT_FUNDS = dict.fromkeys(("2010", "2015", "2020", "2120", "2500", "2510"), "project:")
+CLIENT_FUNDS = dict.fromkeys(("2010", "2015", "2020", "2040", "2120", "2500", "2510"), "project:")
 # What a slice above lets an account owe: minor units by its key and currency.
 may_owe: list[Callable[[Session], Mapping[tuple[str, str], int]]] = []
 OWED_TO_EXPERTS = {"2100": "expert:", "2110": "expert:"}

@@ -34,9 +34,11 @@ def _known() -> dict[str, str]:
         "released": _("Released to be sent"),
         "reserved": _("Reserved for a week's work"),
         "returned": _("Not used, and returned to the project"),
+        "refused_debit": _("Refused by the client’s bank"),
         "sent": _("Sent by Stripe"),
         "set_aside": _("Set aside while it is contested"),
         "set_free": _("Free again"),
+        "under_way": _("On its way from the client’s bank"),
         "undone": _("Taken back"),
         "withdrawn": _("Taken back by the client’s bank"),
     }

@@ -35,7 +35,8 @@ class Charge:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A Checkout Session with its payment. `charge` stands once the payment has succeeded."""
+    """A Checkout Session with its payment. `charge` stands once the payment has succeeded; `coming` is what
+    Stripe shows before that, of a bank debit that its bank has not paid, or has refused."""
 
     id: str
     url: str | None
@@ -45,6 +46,7 @@ class Checkout:
     payment_state: str | None
     failure: str | None
     charge: Charge | None
+    coming: Charge | None = None
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,8 @@ def of_checkout(answer: Answer) -> Checkout:
     error: Answer = expanded.get("last_payment_error") or {}
     found = expanded.get("latest_charge")
     charge: Answer = found if isinstance(found, Mapping) else {}
-    settled = charge.get("paid") and charge.get("balance_transaction")
+    shown = isinstance(charge.get("balance_transaction"), Mapping)
+    settled = shown and charge.get("paid")
     return Checkout(
         id=answer["id"],
         url=answer["url"],
@@ -257,6 +260,7 @@ def of_checkout(answer: Answer) -> Checkout:
         payment_state=expanded.get("status"),
         failure=error.get("decline_code") or error.get("code"),
         charge=of_charge(charge) if settled else None,
+        coming=of_charge(charge) if shown and not settled else None,
     )
 
 

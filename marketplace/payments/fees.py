@@ -43,6 +43,13 @@ class Price:
         percent = f"{Decimal(self.basis_points) / 100:f} %"
         if self.cap is not None:
             most = Money(self.cap, self.currency)
+            if self.rail is Rail.BANK_DEBIT:
+                return _(
+                    "Costs %(percent)s of what you pay, at most %(most)s. Counts once your bank has paid, "
+                    "after about four business days.",
+                    percent=percent,
+                    most=most,
+                )
             return _(
                 "Costs %(percent)s of what you pay, at most %(most)s. Arrives in one to five days.",
                 percent=percent,
@@ -56,6 +63,7 @@ class Price:
 
 PRICES = (
     Price(Rail.CARD, "USD", date(2020, 1, 1), 290, 30),
+    Price(Rail.BANK_DEBIT, "USD", date(2020, 1, 1), 80, 0, cap=500),
     Price(Rail.BANK_TRANSFER, "USD", date(2020, 1, 1), 50, 0, cap=500),
 )
 

@@ -25,7 +25,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.notifications import notify
-from marketplace.payments import facts, fees, wires, words
+from marketplace.payments import debits, facts, fees, wires, words
 from marketplace.payments.asking import ask_once
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding, StripeCustomer
@@ -92,7 +92,7 @@ def record_checkout(session: Session, found: facts.Checkout) -> Funding:
     if funding is None:
         raise NotHereYet(_("No payment here belongs to %(session)s.", session=found.id))
     funding.looked_at = clock.now()
-    if funding.state not in (FundingState.PAID, FundingState.FAILED_AFTER_PAID):
+    if funding.state is not FundingState.PAID and funding.failure_transaction is None:
         funding.payment_intent = funding.payment_intent or found.payment_intent
         _follow(session, funding, found)
     return funding
@@ -250,19 +250,23 @@ def _follow(session: Session, funding: Funding, found: facts.Checkout) -> None:
         return
     elif found.status == "expired":
         move(funding, FundingState.EXPIRED)
-    elif found.status == "complete" and found.payment_state in ("requires_payment_method", "canceled"):
-        _fail(session, funding, found.failure)
+    elif found.coming is not None and funding.under_way_at is None:
+        # Also when its bank has refused it already: what Stripe showed and took back is booked as it was.
+        move(funding, FundingState.PROCESSING)
+        debits.take_up(session, funding, found.coming)
+    elif found.coming is None and found.payment_state in ("requires_payment_method", "canceled"):
+        if found.status == "complete":
+            fail(session, funding, found.failure)
     elif found.status == "complete" and funding.state == FundingState.OPEN:
         move(funding, FundingState.PROCESSING)
 
 
 def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
     """Credit the project with what really arrived, and book what Stripe took as paid by the client."""
+    arriving = debits.arriving(funding, charge.net)
     move(funding, FundingState.PAID)
     funding.paid_at = clock.now()
-    funding.charge, funding.balance_transaction = charge.id, charge.balance_transaction
-    funding.fee, funding.net = charge.fee, charge.net
-    funding.source_type, funding.available_on = charge.source_type, charge.available_on
+    debits.note(funding, charge)
     ledger.post(
         session,
         SITE,
@@ -270,7 +274,7 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
         event="paid",
         currency=charge.currency,
         lines=[
-            (chart.stripe_balance(), charge.net),
+            *arriving,
             (chart.processing_costs(), charge.fee),
             (chart.project_funds(funding.project.public_id), -charge.net),
             (chart.fees_recharged(), -charge.fee),
@@ -293,7 +297,8 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
     )
 
 
-def _fail(session: Session, funding: Funding, code: str | None) -> None:
+def fail(session: Session, funding: Funding, code: str | None) -> None:
+    """The payment did not go through: say so. Needs the lot held."""
     move(funding, FundingState.FAILED)
     funding.failure = code or "unknown"
     audit.record(session, SITE, "fail", "funding", funding.public_id, code=funding.failure)
@@ -301,7 +306,7 @@ def _fail(session: Session, funding: Funding, code: str | None) -> None:
         session,
         funding,
         _("A payment for %(project)s did not go through", project=funding.project.name),
-        words.funding_failure(code),
+        words.funding_failure(code, funding.rail),
     )
 
 

@@ -53,8 +53,9 @@ class Funding(Public, Base):
     """One lot of client money. `amount` was asked for the project, `charge_amount` was charged so that it
     arrives net of processing, and `net` did arrive; all in minor units of `currency`. `source_type` is the
     part of Stripe's balance that the money lies in. A wire names its ISO 11649 `reference`, and came
-    `paid_from` an account, as the bank's statement names it. A bank debit may fail at `failed_at`, after it
-    was paid; then `failure_transaction` is what left our balance.
+    `paid_from` an account, as the bank's statement names it. A bank debit is `under_way_at`, once Stripe
+    shows it, and may fail at `failed_at`, also after it was paid; then `failure_transaction` is what left our
+    balance.
     """
 
     __tablename__ = "fundings"
@@ -79,6 +80,7 @@ class Funding(Public, Base):
     reference: Mapped[str | None] = mapped_column(unique=True)
     paid_from: Mapped[str | None]
     failure_transaction: Mapped[str | None] = mapped_column(unique=True)
+    under_way_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
     created_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
     created_at: Mapped[datetime]

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from marketplace.accounts.models import Person
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval
+from marketplace.gigs.models import Project
 from marketplace.ledger.models import LedgerAccount, LedgerBalance, Posting
+from marketplace.payments import debits
 from marketplace.payments.batches import is_unchanged, paid_by
 from marketplace.payments.booked import compared, moved_on, source_of
 from marketplace.payments.models import (
@@ -104,6 +106,26 @@ def fundings_are_booked(session: Session) -> Iterator[Drift]:
         .subquery()
     )
     yield from compared(session, paid, moved_on("funding:", "2010", -1))
+
+
+def debits_are_under_way(session: Session) -> Iterator[Drift]:
+    """BD1: on their way, and nobody's yet, are the bank debits that no bank has answered."""
+    project = sa.func.concat("project:", sa.cast(Project.public_id, sa.Text), ":under_way")
+    waiting = (
+        sa.select(project.label("source"), sa.func.sum(Funding.net).label("amount"))
+        .join(Funding.project)
+        .where(debits.waiting())
+        .group_by(Project.public_id)
+        .subquery()
+    )
+    kept = (
+        sa.select(LedgerAccount.key.label("source"), (-sa.func.sum(LedgerBalance.amount)).label("amount"))
+        .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.code == "2040")
+        .group_by(LedgerAccount.key)
+        .subquery()
+    )
+    yield from compared(session, waiting, kept)
 
 
 def what_was_paid_was_approved(session: Session) -> Iterator[Drift]:
@@ -223,6 +245,7 @@ def _refunds_are(session: Session, where: sa.ColumnElement[bool], code: str, sig
 
 PROOFS = [
     Proof("I3", "Each paid lot is booked once, with what arrived", fundings_are_booked),
+    Proof("BD1", "Bank debits on their way are those without an answer", debits_are_under_way),
     Proof("I6", "No approval is paid twice", approvals_are_paid_once),
     Proof("I8", "No bonus or correction is paid twice", adjustments_are_paid_once),
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),

@@ -83,6 +83,7 @@ def onboarding(account: str, *, return_url: str, refresh_url: str) -> dict[str, 
 
 _RAILS: dict[Rail, dict[str, Any]] = {
     Rail.CARD: {"allowed_payment_method_types": ["card"]},
+    Rail.BANK_DEBIT: {"allowed_payment_method_types": ["us_bank_account"]},
     Rail.BANK_TRANSFER: {
         "allowed_payment_method_types": ["customer_balance"],
         "payment_method_options": {

@@ -10,15 +10,17 @@ from marketplace.moves import S, Stateful, change
 
 
 class Rail(StrEnum):
-    """How a client pays: a card at once, a bank transfer to Stripe that settles days later, or a wire to the
-    operator's own account for clients' money."""
+    """How a client pays: a card at once, a bank transfer to Stripe that settles days later, a debit of the
+    client's bank account that may still fail for days, or a wire to the operator's own account for clients'
+    money."""
 
     CARD = "card"
     BANK_TRANSFER = "bank_transfer"
+    BANK_DEBIT = "bank_debit"
     WIRE = "wire"
 
 
-AT_STRIPE = (Rail.BANK_TRANSFER, Rail.CARD)
+AT_STRIPE = (Rail.BANK_TRANSFER, Rail.BANK_DEBIT, Rail.CARD)
 
 
 class FundingState(StrEnum):

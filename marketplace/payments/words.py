@@ -19,6 +19,7 @@ def rail(value: Rail) -> str:
     return {
         Rail.CARD: _("Card"),
         Rail.BANK_TRANSFER: _("Bank transfer"),
+        Rail.BANK_DEBIT: _("Bank debit (ACH)"),
         Rail.WIRE: _("Wire to our own account"),
     }[value]
 
@@ -38,8 +39,35 @@ def funding(state: FundingState) -> str:
     }[state]
 
 
-def funding_failure(code: str | None) -> str:
+def debit_under_way() -> str:
+    """What a client should know while its bank has not answered a debit."""
+    return _(
+        "Your bank has been asked. The money counts once it has paid, after about four business days; until "
+        "then it can still refuse, and nothing can be reserved from it."
+    )
+
+
+def debit_failure(code: str | None) -> str:
+    """Why a client's bank refused a debit, from Stripe's code."""
+    known = {
+        "insufficient_funds": _(
+            "Your bank refused the debit: the account did not hold enough money. Nothing was credited. Try "
+            "again when it does, or pay another way."
+        ),
+        "account_closed": _("Your bank refused the debit: the account is closed. Pay from another one."),
+        "no_account": _("Your bank does not know this account number. Start again with the right one."),
+        "debit_not_authorized": _(
+            "Your bank does not let the account be debited. Ask it to, or pay another way."
+        ),
+    }
+    refused = _("Your bank refused the debit, and nothing was credited. Start again, or pay another way.")
+    return known.get(code or "", refused)
+
+
+def funding_failure(code: str | None, rail: Rail = Rail.CARD) -> str:
     """Why a payment did not go through, from Stripe's decline or error code."""
+    if rail is Rail.BANK_DEBIT:
+        return debit_failure(code)
     known = {
         "card_declined": _("The card was declined. Ask the bank that issued it, or use another."),
         "insufficient_funds": _("The card does not have enough money. Use another, or a bank transfer."),

@@ -32,7 +32,8 @@ WAITING = """
 # (transaction_id, source, event, code, reason): the entry that must carry it, and on which account.
 NAMED = """
     named AS MATERIALIZED (
-        SELECT t.id AS transaction_id, 'funding:' || f.public_id AS source, 'paid' AS event, '1100' AS code,
+        SELECT t.id AS transaction_id, 'funding:' || f.public_id AS source,
+            CASE WHEN f.under_way_at IS NULL THEN 'paid' ELSE 'under_way' END AS event, '1100' AS code,
             'balance_transaction' AS reason
         FROM waiting t JOIN fundings f ON f.balance_transaction = t.stripe_id
         WHERE t.account IS NULL
@@ -68,7 +69,9 @@ NAMED = """
             JOIN chargebacks c ON c.id = m.chargeback_id
         WHERE t.account IS NULL
         UNION ALL
-        SELECT t.id, 'funding_failure:' || f.public_id, 'failed_after_paid', '1100', 'balance_transaction'
+        SELECT t.id, 'funding_failure:' || f.public_id,
+            CASE f.state WHEN 'failed' THEN 'refused_debit' ELSE 'failed_after_paid' END, '1100',
+            'balance_transaction'
         FROM waiting t JOIN fundings f ON f.failure_transaction = t.stripe_id
         WHERE t.account IS NULL
         UNION ALL

@@ -18,7 +18,7 @@ from marketplace.gigs import projection
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.money import Money
-from marketplace.payments import facts
+from marketplace.payments import debits, facts, fundings
 from marketplace.payments.chargebacks import books, claims, telling
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
@@ -51,7 +51,8 @@ def track_failures(session: Session, gateway: Gateway) -> None:
     with turn.one("payment failures"):
         moves = gateway.payment_failures(clock.now() - LOOK_BACK)
     charges = [each.source for each in moves]
-    paid = sa.select(Funding.charge).where(Funding.charge.in_(charges), Funding.state == FundingState.PAID)
+    here = (Funding.state == FundingState.PAID) | debits.waiting()
+    paid = sa.select(Funding.charge).where(Funding.charge.in_(charges), here)
     waiting = session.scalars(paid).all()
     session.rollback()
     for charge in turn.over(waiting):
@@ -61,10 +62,14 @@ def track_failures(session: Session, gateway: Gateway) -> None:
 
 @use_case
 def record_failure(session: Session, failure: facts.ChargeFailure) -> Funding:
-    """Book it, once; a payment that never counted as paid has nothing to book. Raises NotHereYet."""
+    """Book it, once. Of one that never counted as paid only what Stripe showed on its way leaves again.
+    Raises NotHereYet."""
     lot = session.scalars(_lot_of(failure).execution_options(populate_existing=True)).first()
     if lot is None:
         raise NotHereYet(_("No payment here belongs to %(charge)s.", charge=failure.charge))
+    if lot.state is FundingState.PROCESSING and lot.under_way_at is not None:
+        debits.book_refusal(session, lot, failure.move)
+        fundings.fail(session, lot, failure.code)
     if lot.state is not FundingState.PAID:
         return lot
     _book(session, lot, failure.move)

@@ -104,10 +104,12 @@ def stripe_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("MARKETPLACE_STRIPE_API_BASE", running.url)
     monkeypatch.setenv("MARKETPLACE_STRIPE_KEY", KEY)
     settings.current.cache_clear()
-    yield running
-    running.kill()
-    monkeypatch.undo()
-    settings.current.cache_clear()
+    try:
+        yield running
+    finally:
+        running.kill()
+        monkeypatch.undo()
+        settings.current.cache_clear()
 
 
 def client_for(url: str, key: str = KEY, **options: Any) -> stripe.StripeClient:

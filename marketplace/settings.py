@@ -110,6 +110,9 @@ class Settings:
     payout_minimum: int
     """The smallest payment to an expert, in minor units."""
 
+    payout_limit: int
+    """What one person of finance may release of a batch, in minor units of the books; above it, two."""
+
     refund_limit: int
     """What one person of finance may release of one project's refunds, in minor units; above it, two."""
 
@@ -250,6 +253,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         ),
         pay_weekday=WEEKDAYS.index(reader.choice("PAY_WEEKDAY", "friday", WEEKDAYS)),
         payout_minimum=reader.integer("PAYOUT_MINIMUM", 100, 1, 10**9),
+        payout_limit=reader.integer("PAYOUT_LIMIT", 5_000_000, 0, 10**12),
         refund_limit=reader.integer("REFUND_LIMIT", 1_000_000, 0, 10**12),
         client_bank=_client_bank(reader),
         session_idle_hours=reader.integer("SESSION_IDLE_HOURS", 12, 1, 24 * 7),

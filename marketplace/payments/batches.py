@@ -33,6 +33,7 @@ from marketplace.payments.models import (
     PayoutItemApproval,
     item_key,
 )
+from marketplace.payments.runs import confirming
 from marketplace.payments.setup import holding, wishes
 from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker, ItemState, move
@@ -71,18 +72,23 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
 
 
 @use_case
-def release_batch(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutBatch:
+def release_batch(
+    session: Session, actor: Actor, public_id: uuid.UUID, seen: str | None = None
+) -> PayoutBatch:
     """Let a prepared batch go: what it pays moves from owed to in flight, and the worker begins to send.
 
-    Whoever cannot be paid any more, or whose client works on credit and has not paid while the money is not
-    there, is let go with the reason. Raises NotFound, NotAllowed, FreshFactorNeeded, or Refused when the
-    books drift or something it pays is no longer what was shown.
+    Above the limit the first of two only confirms it, and it stays prepared. `seen` is the hash of what the
+    page showed. Whoever cannot be paid any more, or whose client works on credit and has not paid while the
+    money is not there, is let go with the reason. Raises NotFound, NotAllowed, FreshFactorNeeded, or Refused
+    when the books drift or something it pays is no longer what was shown.
     """
     actor.require(Role.FINANCE_RELEASER)
     actor.require_fresh_factor()
     covered.take_turns(session)
     batch = locked(session, public_id)
     _require_second_person(batch.prepared_by, actor)
+    confirming.require_seen(session, batch, seen)
+    before = len(going(batch))
     items = _still_going(session, batch)
     if not items:
         why = "; ".join(sorted({words.blocker(each.blocker) for each in batch.items if each.blocker}))
@@ -90,6 +96,11 @@ def release_batch(session: Session, actor: Actor, public_id: uuid.UUID) -> Payou
             _("Nobody in this batch can be paid now (%(why)s). Cancel it and prepare another.", why=why)
         )
     _require_sound_books(session)
+    left_out = len(items) < before
+    if batch.state is BatchState.PREPARED and not confirming.may_go(
+        session, actor, batch, total(items), left_out=left_out
+    ):
+        return batch
     move(batch, BatchState.RELEASED)
     batch.released_by, batch.released_at = actor.id, clock.now()
     _fly(session, actor, batch, items)

@@ -86,6 +86,14 @@ class CallOffForm(Form):
     )
 
 
+class PauseForm(Form):
+    """Why nothing more is to be sent for now."""
+
+    reason = TextAreaField(
+        lazy("Why nothing is to be sent for now"), [InputRequired(lazy("Fill this in.")), Length(max=500)]
+    )
+
+
 class EvidenceForm(Form):
     """What the bank is told about a payment that it contests."""
 

@@ -24,6 +24,7 @@ from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.outcomes import GatewayRefused, GatewayUnknown
 from marketplace.payments.rounds import Round
+from marketplace.payments.runs import pausing
 from marketplace.payments.setup import stops
 from marketplace.payments.states import TransferState
 from marketplace.payments.transfers import Order
@@ -106,7 +107,7 @@ def _try_again(session: Session, transfer_id: int) -> bool:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
-    if stops.stop_of(session, item) is not None:
+    if pausing.is_paused(session, item.batch_id) or stops.stop_of(session, item) is not None:
         return False
     transfer.last_tried_at = clock.now()
     return True

@@ -29,6 +29,7 @@ from marketplace.payments.outcomes import (
 )
 from marketplace.payments.purse import Purse
 from marketplace.payments.rounds import Round
+from marketplace.payments.runs import pausing
 from marketplace.payments.setup import stops
 from marketplace.payments.states import BatchState, Blocker, ItemState, TransferState, move
 from marketplace.payments.transfers import (
@@ -64,6 +65,8 @@ def send_batch(session: Session, gateway: Gateway, public_id: uuid.UUID) -> int:
     purse = Purse(gateway.balance().spendable(currency))
     calls, turn = 0, Round(session, gateway)
     for item in turn.over(_released(session, public_id)):
+        if pausing.stands_still(session, public_id):
+            break
         with turn.one(item):
             order, purse = claim(session, item, purse)
             if order is not None:
@@ -148,6 +151,8 @@ def _begin(session: Session, public_id: uuid.UUID) -> str | None:
         sa.select(PayoutBatch).filter_by(public_id=public_id).with_for_update()
     ).one_or_none()
     if batch is None or batch.state not in (BatchState.RELEASED, BatchState.SENDING):
+        return None
+    if pausing.is_paused(session, batch.id):
         return None
     if batch.state == BatchState.RELEASED:
         move(batch, BatchState.SENDING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace import clock, ledger
@@ -18,12 +18,13 @@ from marketplace.ledger.sources import link_for
 from marketplace.money import Money
 from marketplace.payments import batches as use
 from marketplace.payments import calling_off, queries
-from marketplace.payments.forms import CallOffForm, CutOffForm
+from marketplace.payments.forms import CallOffForm, CutOffForm, PauseForm
 from marketplace.payments.models import PayoutBatch, PayoutItem
+from marketplace.payments.runs import confirming, pausing
 from marketplace.payments.setup import wishes
 from marketplace.payments.states import BatchState, ItemState
 from marketplace.payments.tasks import gateway
-from marketplace.payments.views import bp
+from marketplace.payments.views import bp, running
 from marketplace.settings import current
 from marketplace.web import actor, db_session, guard, page, paged, try_form
 
@@ -34,7 +35,7 @@ States = dict[ItemState, tuple[int, Money]]
 @guard(*FINANCE)
 def batches() -> ResponseReturnValue:
     """All batches, what is owed, and what needs somebody to look."""
-    return _home(CutOffForm(cut_off=clock.today(str(current().books_zone))))
+    return home_page(CutOffForm(cut_off=clock.today(str(current().books_zone))))
 
 
 @bp.post("/payouts")
@@ -44,7 +45,7 @@ def prepare() -> ResponseReturnValue:
     form = CutOffForm()
     batch = try_form(form, lambda: use.prepare_batch(db_session(), actor(), form.cut_off_at()))
     if batch is None:
-        return _home(form)
+        return home_page(form)
     return redirect(url_for("payments.batch", batch_id=batch.public_id), 303)
 
 
@@ -52,6 +53,11 @@ def prepare() -> ResponseReturnValue:
 @guard(*FINANCE)
 def batch(batch_id: uuid.UUID) -> ResponseReturnValue:
     """A batch: who is paid, who is not and why, and how far it is."""
+    return batch_page(batch_id, PauseForm(formdata=None))
+
+
+def batch_page(batch_id: uuid.UUID, pause_form: PauseForm) -> ResponseReturnValue:
+    """The page of a batch, with the form that stops it as it was filled in."""
     found = queries.batch(db_session(), actor(), batch_id)
     states = queries.by_state(db_session(), found)
     prepared, total = found.state == BatchState.PREPARED, _total(states, found.currency)
@@ -71,6 +77,8 @@ def batch(batch_id: uuid.UUID) -> ResponseReturnValue:
         moving=found.state in (BatchState.RELEASED, BatchState.SENDING),
         may_release=_may_release(found) and bool(total),
         may_take_out=prepared and actor().has(Role.FINANCE_PREPARER),
+        pause_form=pause_form,
+        **running.shown(found, total),
     )
 
 
@@ -90,18 +98,20 @@ def confirm_release(batch_id: uuid.UUID) -> ResponseReturnValue:
         total=total,
         people=_people(states),
         cover=queries.cover(gateway(), total),
+        seen=confirming.digest(db_session(), found).hex(),
+        **running.shown(found, total),
     )
 
 
 @bp.post("/payouts/<uuid:batch_id>/release")
 @guard(Role.FINANCE_RELEASER, fresh=True)
 def release(batch_id: uuid.UUID) -> ResponseReturnValue:
-    """Let it go."""
+    """Let it go, or confirm it as the first of two."""
     found = queries.batch(db_session(), actor(), batch_id)
     if found.releaser is not None:
         return _as_it_stands(found)
-    use.release_batch(db_session(), actor(), batch_id)
-    flash(_("Released. The payments are being sent to Stripe."), "success")
+    done = use.release_batch(db_session(), actor(), batch_id, request.form.get("seen"))
+    running.say(done)
     return redirect(url_for("payments.batch", batch_id=batch_id), 303)
 
 
@@ -173,7 +183,8 @@ def cancel_item(item_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("payments.batch", batch_id=found.batch.public_id), 303)
 
 
-def _home(form: CutOffForm) -> ResponseReturnValue:
+def home_page(form: CutOffForm, pause_form: PauseForm | None = None) -> ResponseReturnValue:
+    """The page of all batches, with its forms as they were filled in."""
     currency = current().books_currency
     people, owed = queries.owed(db_session(), currency)
     found = paged(db_session(), queries.batches_for(actor()), by=PayoutBatch.id)
@@ -189,6 +200,9 @@ def _home(form: CutOffForm) -> ResponseReturnValue:
         asking=wishes.how_many_ask(db_session()),
         trouble=queries.trouble(db_session(), actor()),
         may_prepare=actor().has(Role.FINANCE_PREPARER),
+        pauses=pausing.pauses_of(db_session()),
+        pause_form=pause_form or PauseForm(formdata=None),
+        may_resume=actor().has(Role.FINANCE_RELEASER),
     )
 
 
@@ -198,13 +212,15 @@ def _as_it_stands(batch: PayoutBatch) -> ResponseReturnValue:
         said = _("This batch was released by %(name)s, %(when)s. It is paid once.",
                  name=batch.releaser.full_name, when=moment(batch.released_at))  # fmt: skip
         flash(said, "info")
+    elif running.confirmed_by_me(batch):
+        flash(_("You confirmed this batch, so somebody else has to release it. Ask a colleague."), "info")
     elif batch.prepared_by == actor().id:
         flash(_("You prepared this, so somebody else has to release it. Ask a colleague."), "info")
     return redirect(url_for("payments.batch", batch_id=batch.public_id), 303)
 
 
 def _may_release(batch: PayoutBatch) -> bool:
-    mine = batch.prepared_by == actor().id
+    mine = batch.prepared_by == actor().id or running.confirmed_by_me(batch)
     return batch.state == BatchState.PREPARED and actor().has(Role.FINANCE_RELEASER) and not mine
 
 

@@ -6,7 +6,7 @@ description promises; the gateway takes that for an unknown outcome.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -198,10 +198,12 @@ class ChargeFailure:
 
 @dataclass(frozen=True)
 class Balance:
-    """`available` by currency and source type; `pending` by currency. Negative where Stripe says so."""
+    """`available` by currency and source type; `pending` by currency, `coming` the same by source type too.
+    Negative where Stripe says so."""
 
     available: Mapping[str, Mapping[str, int]]
     pending: Mapping[str, int]
+    coming: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def spendable(self, currency: str) -> dict[str, int]:
         """What may be sent now, by source type."""
@@ -411,14 +413,17 @@ def of_charge_failure(answer: Answer) -> ChargeFailure | None:
 
 
 def of_balance(answer: Answer) -> Balance:
-    available = {
+    pending = {each["currency"].upper(): int(each["amount"]) for each in answer["pending"]}
+    return Balance(_by_type(answer["available"]), pending, _by_type(answer["pending"]))
+
+
+def _by_type(parts: Iterable[Answer]) -> dict[str, dict[str, int]]:
+    return {
         each["currency"].upper(): {
             kind: int(amount) for kind, amount in (each.get("source_types") or {CARD: each["amount"]}).items()
         }
-        for each in answer["available"]
+        for each in parts
     }
-    pending = {each["currency"].upper(): int(each["amount"]) for each in answer["pending"]}
-    return Balance(available, pending)
 
 
 def of_event(answer: Answer) -> Notice:

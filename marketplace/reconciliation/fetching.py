@@ -24,7 +24,7 @@ from marketplace.payments.models import ConnectedAccount, ConnectedPayout, Payou
 from marketplace.payments.payouts import RECONCILED
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import ItemState
-from marketplace.reconciliation.models import StripeBalance, StripeTransaction
+from marketplace.reconciliation.models import StripeBalance, StripeFunds, StripeTransaction
 
 # Stripe shows a movement within seconds; a day of overlap also finds what came late.
 OVERLAP = timedelta(days=1)
@@ -79,6 +79,27 @@ def keep_balance(session: Session, account: str | None, balance: Balance) -> Non
             insert(StripeBalance)
             .values(account=account, currency=currency, **said)
             .on_conflict_do_update(index_elements=["account", "currency"], set_=said)
+        )
+    if account is None:
+        _keep_funds(session, balance)
+
+
+def _keep_funds(session: Session, balance: Balance) -> None:
+    """Keep the platform's balance by source type; a part that Stripe names no longer is zero."""
+    kept = session.execute(sa.select(StripeFunds.currency, StripeFunds.source_type))
+    named = {(currency, kind) for currency, kind in kept}
+    for side in (balance.available, balance.coming):
+        named |= {(currency, kind) for currency, kinds in side.items() for kind in kinds}
+    for currency, kind in sorted(named):
+        said = {
+            "available": balance.available.get(currency, {}).get(kind, 0),
+            "pending": balance.coming.get(currency, {}).get(kind, 0),
+            "fetched_at": clock.now(),
+        }
+        session.execute(
+            insert(StripeFunds)
+            .values(currency=currency, source_type=kind, **said)
+            .on_conflict_do_update(index_elements=["currency", "source_type"], set_=said)
         )
 
 

@@ -64,6 +64,19 @@ class StripeBalance(Base):
     fetched_at: Mapped[datetime]
 
 
+class StripeFunds(Base):
+    """The platform's balance in one currency by Stripe's source type, in minor units, as last fetched: what
+    may be sent now, and what becomes available later."""
+
+    __tablename__ = "stripe_funds"
+
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    source_type: Mapped[str] = mapped_column(primary_key=True)
+    available: Mapped[int]
+    pending: Mapped[int]
+    fetched_at: Mapped[datetime]
+
+
 class SetAside:
     """Gives a table who set a row aside, when and why; all of it or nothing."""
 

@@ -50,6 +50,7 @@ from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.gigs.qualification.writing import write_test
 from marketplace.gigs.skill_aliases import set_alias
 from marketplace.gigs.states import Kept
+from marketplace.home.finance.outlook import next_days
 from marketplace.ledger.models import JournalEntry
 from marketplace.matching.models import MatchSkillAlias
 from marketplace.messages.models import Attachment
@@ -224,6 +225,7 @@ class World:
             "period": "2026",
             "which": "platform", "version": "0", "filename": "css/base.css", "name": "nothing.js",
             "mark": "kept", "kind": "contract",
+            "day": next_days(self.house.session)[1].isoformat(),
         }  # fmt: skip
         return {**ids, **{name: self._one(kind) for name, kind in kinds.items()}, **words}
 

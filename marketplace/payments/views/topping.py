@@ -31,6 +31,8 @@ def top_ups() -> ResponseReturnValue:
         )
         if made is not None:
             return redirect(url_for("payments.top_up", top_up_id=made.public_id), 303)
+    elif "amount" in request.args:
+        form.amount.typed = request.args["amount"]
     found = paged(db_session(), queries.top_ups_for(actor()), by=TopUp.id)
     return page(
         "payments/top_ups.html",

@@ -20,3 +20,6 @@ def index() -> ResponseReturnValue:
         return page("home/welcome.html")
     currency = current_app.config["SETTINGS"].books_currency
     return page("home/index.html", desks=desks(db_session(), actor(), currency))
+
+
+import marketplace.home.views.finance  # noqa: E402, F401

@@ -1,0 +1,1 @@
+"""What finance looks at each morning: cash, what is owed, the next ten days, alarms, and what waits."""

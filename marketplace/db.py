@@ -28,6 +28,13 @@ NAMING = {
 }
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_TIMEOUT = "40001", "40P01", "55P03"
 TRIES = 3
+# A database that is gone without a word is noticed within a minute, not after the two hours of TCP.
+_NOTICE = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
 
 Key = Annotated[int, mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
@@ -92,7 +99,7 @@ def engine(url: str) -> sa.Engine:
         pool_pre_ping=True,
         # An error that is logged must not tell whose address or which secret was being written.
         hide_parameters=True,
-        connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10},
+        connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10, **_NOTICE},
     )
 
 

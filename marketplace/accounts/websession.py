@@ -14,6 +14,8 @@ from flask.sessions import SessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin
 from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.datastructures import CallbackDict
 
 from marketplace import clock, crypto, i18n, logs
@@ -59,6 +61,8 @@ class BrowserSession(CallbackDict[str, Any], SessionMixin):
         self.seen_at: datetime | None = row.last_seen_at if row else None
         self.factor_at: datetime | None = row.second_factor_at if row else None
         self.set_cookie = False
+        # Why it could not be read.
+        self.lost: Exception | None = None
 
 
 class Sessions(SessionInterface):
@@ -72,12 +76,18 @@ class Sessions(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> BrowserSession:
         """The session that the cookie names; an empty one when it has ended."""
         token = "" if request.path.startswith(UNKEPT) else request.cookies.get(self.name, "")
-        row = sessions.find(db_session(), token) if token else None
+        try:
+            row = sessions.find(db_session(), token) if token else None
+        except (OperationalError, PoolTimeout) as error:
+            # Raised again by `_speak`: without any session there would not even be a page that says so.
+            lost = BrowserSession()
+            lost.lost = error
+            return lost
         return BrowserSession(row, token)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Write what changed. A visitor who did nothing is given no cookie."""
-        if not isinstance(session, BrowserSession):
+        if not isinstance(session, BrowserSession) or session.lost:
             # The database did not answer when it was to be opened; that error has its own page.
             return
         if session.id is None and session:
@@ -296,8 +306,10 @@ def _stale(here: BrowserSession) -> bool:
 
 
 def _speak() -> None:
-    """Speak to the person in their language and zone."""
+    """Speak to the person in their language and zone. Raises what kept us from knowing who it is."""
     here = current()
+    if here.lost:
+        raise here.lost
     if here.person_id is not None and here.sign_in_id is not None:
         person = db_session().get_one(SignIn, here.sign_in_id).person
         g.person = person

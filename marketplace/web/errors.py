@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from itertools import accumulate
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, flash, g, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
@@ -19,7 +20,7 @@ from marketplace.errors import DomainError, FreshFactorNeeded, Refused
 from marketplace.i18n import gettext as _
 from marketplace.logs import request_id
 from marketplace.web import unsent
-from marketplace.web.access import ask_for_factor, referring_path
+from marketplace.web.access import ask_for_factor, db_session, referring_path
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +83,13 @@ def _opens(path: str) -> bool:
 
 def _unusable(error: DataError) -> Response:
     log.info("Unusable input", extra={"kind": type(error.orig).__name__})
+    _let_go()
     return _page(404)
 
 
 def _busy(error: OperationalError | PoolTimeout) -> Response:
     log.error("The database did not answer", exc_info=error)
+    _let_go()
     answer = _page(503)
     answer.headers["Retry-After"] = "5"
     return answer
@@ -94,7 +97,14 @@ def _busy(error: OperationalError | PoolTimeout) -> Response:
 
 def _broken(error: Exception) -> Response:
     log.exception("An error nobody expected", exc_info=error)
+    _let_go()
     return _page(500)
+
+
+def _let_go() -> None:
+    """End what the request had begun: in a transaction that broke, the page could not ask for anything."""
+    with suppress(SQLAlchemyError):
+        db_session().rollback()
 
 
 def _page(status: int, sentence: str | None = None) -> Response:
@@ -104,7 +114,8 @@ def _page(status: int, sentence: str | None = None) -> Response:
         text = render_template("errors/error.html", **context)
     except Exception:
         log.exception("The error page could not be rendered")
-        text = render_template("errors/bare.html", **context)
+        # Not by Flask, which would ask again for what could not be had.
+        text = current_app.jinja_env.get_template("errors/bare.html").render(context)
     answer = make_response(text)
     answer.status_code = status
     return answer

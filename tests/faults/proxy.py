@@ -81,6 +81,7 @@ class Proxy:
                 return
             if self.refuses:
                 _reset(near)
+                near.close()
                 continue
             threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
@@ -89,6 +90,7 @@ class Proxy:
             line = _Line(self, near, self._reach())
         except OSError:
             _reset(near)
+            near.close()
             return
         with self._guard:
             self._lines.add(line)

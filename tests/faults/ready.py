@@ -28,6 +28,7 @@ from marketplace.payments.gateway import connect
 from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.outcomes import GatewayError
 from marketplace.payments.states import ItemState
+from marketplace.settings import Settings
 from tests.cast import NAMES, Cast
 from tests.conftest import TEMPLATE, Committed, _alone
 from tests.demo.stripe_server.harness import Handle, stripe_of_the_settings
@@ -120,18 +121,19 @@ class Model:
     folder: Path
     people: dict[str, Actor]
     monday: date
+    settings: Settings  # of the run: without any Stripe
 
 
 @contextmanager
 def model(server: Server, folder: Path) -> Iterator[Model]:
     """Made once for a run."""
     tasks.register()
-    name = f"faults_{uuid.uuid4().hex[:12]}"
+    name, usual = f"faults_{uuid.uuid4().hex[:12]}", settings.current()
     with pytest.MonkeyPatch.context() as patch, _database(server, name) as made:
         with stripe_in(folder, patch) as stripe:
             people, monday = _play(Committed(made), stripe)
             stripe.stop()
-        yield Model(name, folder, people, monday)
+        yield Model(name, folder, people, monday, usual)
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from marketplace import audit, clock, jobs, ledger
+from marketplace import alarms, audit, clock, jobs, ledger
 from marketplace.accounts.models import Person
 from marketplace.actor import Actor, Role
+from marketplace.alarms.stops import Stops
 from marketplace.contracts.adjustments import hooks
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
@@ -359,6 +360,7 @@ def _still_going(session: Session, batch: PayoutBatch) -> list[PayoutItem]:
 
 
 def _require_sound_books(session: Session) -> None:
+    alarms.require_none(session, Stops.SENDING)
     for proof in LEDGER_PROOFS:
         if proof.code in GUARDS and (drift := next(iter(proof.run(session)), None)):
             raise Refused(

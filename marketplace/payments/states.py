@@ -79,6 +79,7 @@ class Blocker(StrEnum):
     NEGATIVE_BALANCE = "negative_balance"
     PERSON_CLOSED = "person_closed"
     CLIENT_OWES = "client_owes"
+    ACCOUNT_DIFFERS = "account_differs"
 
 
 class TransferState(StrEnum):

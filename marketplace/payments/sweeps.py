@@ -12,8 +12,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs, ledger
+from marketplace import alarms, audit, clock, jobs, ledger
 from marketplace.actor import SITE, Actor, Role
+from marketplace.alarms.stops import Stops
 from marketplace.db import use_case
 from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
@@ -96,6 +97,7 @@ def release_sweep(session: Session, actor: Actor, public_id: uuid.UUID) -> Sweep
     sweep = _locked(session, public_id)
     if sweep.prepared_by == actor.id:
         raise NotAllowed(_("You prepared this, so somebody else has to release it. Ask a colleague."))
+    alarms.require_none(session, Stops.SWEEPS)
     # What is leaving counts this sweep already.
     _require_ours(session, sweep.currency, 0)
     move(sweep, SweepState.RELEASED)

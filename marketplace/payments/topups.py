@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs, ledger
+from marketplace import alarms, audit, clock, jobs, ledger
 from marketplace.actor import SITE, Actor, Role
+from marketplace.alarms.stops import Stops
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
@@ -72,6 +73,7 @@ def release_top_up(session: Session, actor: Actor, public_id: uuid.UUID) -> TopU
     top_up = _locked(session, public_id)
     if top_up.prepared_by == actor.id:
         raise NotAllowed(_("You prepared this, so somebody else has to release it. Ask a colleague."))
+    alarms.require_none(session, Stops.TOP_UPS)
     held = at_bank(session, top_up.currency)
     if top_up.amount > held.amount:
         raise Refused(_("By our books the account holds only %(held)s now. Cancel this one.", held=held))

@@ -133,6 +133,9 @@ def blocker(value: Blocker) -> str:
         Blocker.CLIENT_OWES: _(
             "Waits for a client who works on credit and has not paid, or for our own money"
         ),
+        Blocker.ACCOUNT_DIFFERS: _(
+            "What lies in the expert's Stripe account is not as remembered; held until that is explained"
+        ),
     }[value]
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 from werkzeug.routing import Rule
 
-from marketplace import clock, reasons
+from marketplace import alarms, clock, reasons
 from marketplace.accounts.factors import enrol_totp
 from marketplace.accounts.invitations import invite_member
 from marketplace.accounts.legal import change_legal
 from marketplace.accounts.models import Delegation, RoleGrant, SecondFactor, SignIn, WebSession
 from marketplace.actor import Actor, Role
+from marketplace.alarms.models import Alarm
 from marketplace.contracts.adjustments.giving import Draft, adjust
 from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approvals import approve_timesheet
@@ -73,6 +74,7 @@ from marketplace.payments.models import (
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.setup.holding import note_banks
 from marketplace.payments.setup.models import BankHold
+from marketplace.proof import Drift, Proof
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reconciliation.joining import line_of
 from marketplace.reconciliation.models import (
@@ -218,6 +220,7 @@ class World:
             "refund_id": Refund,
             "fee_id": FeeChange,
             "hold_id": BankHold,
+            "alarm_id": Alarm,
             "chargeback_id": Chargeback,
         }  # fmt: skip
         words = {
@@ -274,6 +277,7 @@ def made(house: House) -> World:
         session, house.carla, house.cast.lumen.public_id, house.cast.person(house.cast.dev).public_id,
         clock.today("UTC") + timedelta(days=30), clock.today("UTC") + timedelta(days=31),
     )  # fmt: skip
+    _alarmed(house)
     _lent(house)
     _goes_back(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
@@ -366,6 +370,12 @@ def _adjusted(house: House) -> None:
     less = Draft(Kind.CORRECTION, -1_00, "counted_twice", why, uuid.uuid4())
     adjust(house.session, house.carla, contract.public_id, bonus)
     adjust(house.session, house.carla, contract.public_id, less)
+
+
+def _alarmed(house: House) -> None:
+    """A proof does not hold, which stops nobody."""
+    proof = Proof("V2", "No expired credential counts", lambda _session: ())
+    alarms.record(house.session, proof, [Drift("credential of Ana", "expired", "verified")])
 
 
 def _lent(house: House) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from flask import request, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from marketplace import alarms
 from marketplace.actor import FINANCE, Role
+from marketplace.alarms import stops
 from marketplace.errors import NotFound
 from marketplace.home.finance import ageing, flows, outlook, words
+from marketplace.home.finance.asking import ask_for_proofs
 from marketplace.home.finance.forecast import Why
 from marketplace.home.finance.places import ages, places
 from marketplace.home.finance.running import running
@@ -42,6 +46,10 @@ def finance() -> ResponseReturnValue:
     session, books = db_session(), current().books_currency
     return page(
         "home/finance.html",
+        alarms=alarms.standing(session),
+        stops_of=stops.of,
+        stops_words=stops.words,
+        me=actor().person_id,
         waiting=waiting(session, actor()),
         running=running(session),
         places=places(session, books),
@@ -94,6 +102,24 @@ def owed(currency: str) -> ResponseReturnValue:
 def sending() -> ResponseReturnValue:
     """The batches that are being sent: what the finance home looks at again by itself."""
     return page("home/sending.html", running=running(db_session()), words=words)
+
+
+@bp.post("/finance/alarms/<uuid:alarm_id>/looking")
+@guard(*FINANCE)
+def look_into(alarm_id: uuid.UUID) -> ResponseReturnValue:
+    """Say that one looks into an alarm."""
+    found = alarms.look_into(db_session(), actor(), alarm_id)
+    flash(_("You look into %(code)s. Your colleagues see it.", code=found.code), "success")
+    return redirect(url_for("home.finance"), 303)
+
+
+@bp.post("/finance/proofs")
+@guard(*FINANCE)
+def check_proofs() -> ResponseReturnValue:
+    """Have all proofs run now, by the worker."""
+    ask_for_proofs(db_session(), actor())
+    flash(_("All proofs are being checked. Look again in a moment."), "success")
+    return redirect(url_for("home.finance"), 303)
 
 
 def _address(why: Why, thing: flows.Moving, currency: str) -> str | None:

@@ -7,8 +7,9 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import audit, clock, jobs
+from marketplace import alarms, audit, clock, jobs
 from marketplace.actor import Actor, Role
+from marketplace.alarms.stops import Stops
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.i18n import gettext as _
@@ -37,6 +38,7 @@ def release_refund(session: Session, actor: Actor, public_id: uuid.UUID) -> Refu
         raise Refused(_("This refund was released already."))
     if actor.id in (refund.asked_by, refund.released_by):
         raise NotAllowed(_("Somebody else has to release this too. Ask a colleague."))
+    alarms.require_none(session, Stops.REFUNDS)
     if refund.released_by is None:
         refund.released_by, refund.released_at = actor.id, clock.now()
     else:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
-from marketplace import audit, clock, jobs
+from marketplace import alarms, audit, clock, jobs
 from marketplace.actor import FINANCE, Actor, Role
+from marketplace.alarms.stops import Stops
 from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.i18n import gettext as _
@@ -67,14 +68,14 @@ def resume(session: Session, actor: Actor, public_id: uuid.UUID) -> SendingPause
 
 
 def is_paused(session: Session, batch_id: int) -> bool:
-    """May nothing more of the batch (internal id) begin now?"""
-    return bool(session.scalar(sa.select(sa.exists(_lasting(batch_id).with_only_columns(SendingPause.id)))))
+    """May nothing more of the batch (internal id) begin now, by a pause or by an alarm?"""
+    return bool(session.scalar(sa.select(_still(batch_id))))
 
 
 def stands_still(session: Session, public_id: uuid.UUID) -> bool:
     """The same between two payments, by the batch's public id; leaves no transaction open."""
     batch = sa.select(PayoutBatch.id).filter_by(public_id=public_id).scalar_subquery()
-    paused = session.scalar(sa.select(sa.exists(_lasting(batch).with_only_columns(SendingPause.id))))
+    paused = session.scalar(sa.select(_still(batch)))
     session.rollback()
     return bool(paused)
 
@@ -96,6 +97,11 @@ def all_pauses(session: Session) -> Sequence[SendingPause]:
 
 def _subject(found: SendingPause) -> tuple[str, uuid.UUID]:
     return ("payout_batch", found.batch.public_id) if found.batch else ("sending_pause", found.public_id)
+
+
+def _still(batch_id: int | sa.ScalarSelect[int]) -> sa.ColumnElement[bool]:
+    paused = sa.exists(_lasting(batch_id).with_only_columns(SendingPause.id))
+    return paused | alarms.stops_all(Stops.SENDING)
 
 
 def _lasting(batch_id: int | sa.ScalarSelect[int] | None) -> sa.Select[SendingPause]:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from marketplace import alarms
 from marketplace.accounts.models import Person
 from marketplace.payments.models import ConnectedAccount, PayoutItem
 from marketplace.payments.setup import holding
 from marketplace.payments.states import Blocker
 
 # With these an item waits until they are over; with the others its pay is owed again, and offered anew.
-WAITS = (Blocker.BANK_CHANGED, Blocker.NEGATIVE_BALANCE)
+WAITS = (Blocker.BANK_CHANGED, Blocker.NEGATIVE_BALANCE, Blocker.ACCOUNT_DIFFERS)
 
 
 def stop(person: Person, account: ConnectedAccount | None, *, held: bool) -> Blocker | None:
@@ -41,7 +42,10 @@ def stop_of(session: Session, item: PayoutItem) -> Blocker | None:
     account = next((each for each in accounts if each.id == item.connected_account_id), None)
     person = session.get_one(Person, item.person_id, populate_existing=True)
     held = account is not None and holding.hold_of(session, account.id) is not None
-    return stop(person, account, held=held)
+    found = stop(person, account, held=held)
+    if found is None and account is not None and account.stripe_id in alarms.accounts(session):
+        return Blocker.ACCOUNT_DIFFERS
+    return found
 
 
 def code_of(item: PayoutItem, blocker: Blocker) -> str:

@@ -1,0 +1,21 @@
+"""Proofs run by themselves, each as often as it should, and raise alarms where they do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy.orm import Session
+
+from marketplace import alarms
+from marketplace.proofs import run
+
+# What stops sending is looked at all the time, and again by whoever releases a batch.
+CONTINUOUSLY = frozenset({"P1", "P4", "P5", "I4", "I6", "I8"})
+# What is held against Stripe and the bank, after each fetch; a statement's closing, soon after it came in.
+AFTER_FETCHING = frozenset({"P2", "P3", "P6", "P8", "T1", "W1"})
+
+
+def watch(session: Session, only: Collection[str] | None = None) -> int:
+    """Run these proofs, or all, and keep what they found as alarms; how many alarms stand of them."""
+    found = list(run(session, only))
+    return sum(alarms.record(session, proof, drifts) for proof, drifts in found)

@@ -1,0 +1,173 @@
+"""A proof that does not hold raises an alarm, which stops what it makes unsafe, until it holds again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from marketplace import alarms, clock, ledger, proofs
+from marketplace.actor import SITE
+from marketplace.alarms import stops
+from marketplace.alarms.models import Alarm
+from marketplace.alarms.stops import Stops
+from marketplace.errors import NotFound, Refused
+from marketplace.ledger import chart
+from marketplace.payments import tasks, topups
+from marketplace.payments.runs import pausing
+from marketplace.payments.setup.stops import WAITS
+from marketplace.payments.states import Blocker
+from marketplace.proof import Drift, Proof
+from marketplace.proofs import watching
+from marketplace.proofs.tasks import watch_all
+from tests.cast import Cast
+from tests.factories.accounts import enter
+from tests.factories.payments import Finance, finance
+from tests.visitor import Visitor, words
+
+assert tasks
+
+
+def proof(code: str) -> Proof:
+    return Proof(code, f"{code} holds", lambda _session: ())
+
+
+def raised(session: Session, code: str, subject: str = "2010 project:x:funds", found: str = "-1") -> None:
+    alarms.record(session, proof(code), [Drift(subject, "0", found)])
+
+
+def lasting(session: Session) -> list[tuple[str, str, str]]:
+    return [(each.code, each.subject, each.found) for each in alarms.standing(session)]
+
+
+def test_an_alarm_stands_until_its_proof_holds_again(session: Session) -> None:
+    with clock.at(clock.now()):
+        raised(session, "P4")
+        since = alarms.standing(session)[0].since
+    with clock.at(since + timedelta(hours=1)):
+        raised(session, "P4", found="-2")
+    [alarm] = alarms.standing(session)
+    assert (alarm.since, alarm.seen_at, alarm.found) == (since, since + timedelta(hours=1), "-2")
+    alarms.record(session, proof("P5"), [])
+    assert lasting(session) == [("P4", "2010 project:x:funds", "-2")]
+    alarms.record(session, proof("P4"), [])
+    assert lasting(session) == []
+    raised(session, "P4")
+    assert session.scalar(sa.select(sa.func.count()).select_from(Alarm)) == 2
+
+
+def test_what_moves_on_while_it_stands_makes_no_new_alarm(session: Session) -> None:
+    raised(session, "P2", "1100 USD, as of Mon 2 Mar 2026 at 10:00")
+    raised(session, "P2", "1100 USD, as of Mon 2 Mar 2026 at 11:00")
+    assert lasting(session) == [("P2", "1100 USD", "-1")]
+
+
+def test_what_has_ended_is_not_brought_back(session: Session) -> None:
+    raised(session, "P4")
+    alarms.record(session, proof("P4"), [])
+    with pytest.raises(DBAPIError, match="has ended"), session.begin_nested():
+        session.execute(sa.update(Alarm).values(ended_at=None))
+
+
+def test_each_proof_stops_only_what_it_makes_unsafe(session: Session) -> None:
+    known = {each.code for each in proofs.every()}
+    assert set(stops.STOPS) <= known
+    for code, stopped in stops.STOPS.items():
+        raised(session, code)
+        for each in set(Stops) - {Stops.NOTHING, Stops.ACCOUNT}:
+            if each is stopped:
+                with pytest.raises(Refused, match="An alarm stops this"):
+                    alarms.require_none(session, each)
+            else:
+                alarms.require_none(session, each)
+        alarms.record(session, proof(code), [])
+
+
+def test_an_alarm_of_the_books_stops_sending_between_two_payments(session: Session) -> None:
+    anything = uuid.uuid4()
+    assert not pausing.stands_still(session, anything)
+    raised(session, "P2")
+    assert not pausing.stands_still(session, anything)
+    raised(session, "I4")
+    assert pausing.stands_still(session, anything)
+    alarms.record(session, proof("I4"), [])
+    assert not pausing.stands_still(session, anything)
+
+
+def test_one_account_that_differs_stops_that_account(session: Session) -> None:
+    raised(session, "P6", "9110 acct_1 USD, as of Mon 2 Mar 2026 at 10:00")
+    assert alarms.accounts(session) == {"acct_1"}
+    assert Blocker.ACCOUNT_DIFFERS in WAITS
+
+
+def test_a_top_up_is_not_released_while_what_is_in_transit_is_not_certain(session: Session) -> None:
+    ledger.post(
+        session, SITE, source="funding:x", event="paid", currency="USD", occurred_at=clock.now(), memo="",
+        lines=[(chart.bank_client(), 500), (chart.project_funds(uuid.uuid4()), -500)],
+    )  # fmt: skip
+    session.commit()
+    desk: Finance = finance(session)
+    made = topups.prepare_top_up(session, desk.fin, 500)
+    raised(session, "T1")
+    gil = replace(desk.gil, second_factor_at=clock.now())
+    with pytest.raises(Refused, match="An alarm stops this"):
+        topups.release_top_up(session, gil, made.public_id)
+    alarms.record(session, proof("T1"), [])
+    topups.release_top_up(session, gil, made.public_id)
+
+
+def test_whoever_looks_into_it_is_named(session: Session) -> None:
+    desk = finance(session)
+    raised(session, "P4")
+    [alarm] = alarms.standing(session)
+    alarms.look_into(session, desk.fin, alarm.public_id)
+    assert alarms.standing(session)[0].looker_id == desk.fin.id
+    with pytest.raises(Refused, match="already"):
+        alarms.look_into(session, desk.fin, alarm.public_id)
+    alarms.look_into(session, desk.gil, alarm.public_id)
+    alarms.record(session, proof("P4"), [])
+    with pytest.raises(NotFound):
+        alarms.look_into(session, desk.fin, alarm.public_id)
+
+
+def test_proofs_run_by_themselves_raise_them(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drifts(_session: Session) -> Iterator[Drift]:
+        yield Drift("1100 USD", "1", "2")
+
+    monkeypatch.setattr(
+        proofs, "every", lambda: [Proof("P4", "No project is overdrawn", drifts), proof("P5")]
+    )
+    assert watching.watch(session, {"P5"}) == 0
+    watch_all(session)
+    assert lasting(session) == [("P4", "1100 USD", "2")]
+
+
+def test_what_runs_all_the_time_and_after_fetching_exists() -> None:
+    known = {each.code for each in proofs.every()}
+    assert known >= watching.CONTINUOUSLY | watching.AFTER_FETCHING
+    # Whoever releases a batch looks at these again.
+    assert {"P1", "P4", "P5"} <= watching.CONTINUOUSLY
+
+
+def test_the_finance_page_says_what_stands_and_what_it_stops(
+    app: Flask, session: Session, cast: Cast
+) -> None:
+    raised(session, "P4")
+    raised(session, "V2")
+    [alarm, _other] = alarms.standing(session)
+    visitor = Visitor(enter(app.test_client(), session, cast.fin))
+    page = words(visitor.get("/finance"))
+    assert "No batch is released and no transfer is sent until it holds again." in page
+    assert "Nobody looks into it yet." in page
+    told = words(visitor.post(f"/finance/alarms/{alarm.public_id}/looking"))
+    assert f"{cast.fin.name} looks into it" in told
+    ana = Visitor(enter(app.test_client(), session, cast.ana))
+    assert ana.post(f"/finance/alarms/{alarm.public_id}/looking").status_code == 404
+    assert ana.post("/finance/proofs").status_code == 404

@@ -61,6 +61,7 @@ def name_of(code: str) -> str:
         "1130": _("Stripe reserves"),
         "1150": _("Payouts in transit"),
         "1160": _("Top-ups in transit"),
+        "1200": _("Owed by clients"),
         "1210": _("Chargebacks under contest"),
         "1230": _("Input tax"),
         "1290": _("Currency clearing"),
@@ -123,6 +124,11 @@ def payouts_in_transit() -> Account:
 def topups_in_transit() -> Account:
     """1160: what left the bank for the Stripe balance and has not arrived."""
     return Account("1160", "bank:topups_in_transit")
+
+
+def client_receivable(project: uuid.UUID) -> Account:
+    """1200: what a client owes because a payment for the project failed after its money was spent."""
+    return Account("1200", f"project:{project}:receivable")
 
 
 def contested(chargeback: uuid.UUID) -> Account:

@@ -21,7 +21,7 @@ def _assets() -> dict[str, str]:
         "1150": _("Our fees that left Stripe and are not at our bank yet. Zero a few days after each sweep."),
         "1160": _("Top-ups that left our bank and are not at Stripe yet. Zero when all have arrived."),
         "1200": _(
-            "What clients owe us within their credit lines or after a failed debit. Zero when all paid."
+            "What clients owe us after a payment failed whose money was spent. Zero when all was paid."
         ),
         "1210": _(
             "Payments that clients’ banks took back and that we contest. Zero when each is won or lost."

@@ -36,9 +36,11 @@ def _known() -> dict[str, str]:
         "returned": _("Not used, and returned to the project"),
         "refused_debit": _("Refused by the client’s bank"),
         "sent": _("Sent by Stripe"),
+        "settled": _("Paid what was owed"),
         "set_aside": _("Set aside while it is contested"),
         "set_free": _("Free again"),
         "under_way": _("On its way from the client’s bank"),
         "undone": _("Taken back"),
         "withdrawn": _("Taken back by the client’s bank"),
+        "written_off": _("Written off"),
     }

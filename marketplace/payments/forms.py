@@ -140,6 +140,12 @@ class EndCreditForm(Form):
     reason = StringField(lazy("Reason"), [InputRequired(lazy("Fill this in.")), Length(max=200)])
 
 
+class WriteOffForm(Form):
+    """Why a client will not pay what it owes."""
+
+    reason = StringField(lazy("Reason"), [InputRequired(lazy("Fill this in.")), Length(max=200)])
+
+
 class CutOffForm(Form):
     """The last day whose approvals are paid."""
 

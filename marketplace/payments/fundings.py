@@ -27,6 +27,7 @@ from marketplace.money import Money
 from marketplace.notifications import notify
 from marketplace.payments import debits, facts, fees, wires, words
 from marketplace.payments.asking import ask_once
+from marketplace.payments.debts import books as debts
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding, StripeCustomer
 from marketplace.payments.states import FundingState, Rail, move
@@ -283,6 +284,7 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
         memo=_("Client funds received"),
     )
     audit.record(session, SITE, "settle", "funding", funding.public_id, net=charge.net, fee=charge.fee)
+    debts.settle(session, funding.project)
     projection.push_project(session, funding.project_id)
     alerts.rearm(session, funding.project)
     _tell(

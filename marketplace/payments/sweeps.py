@@ -32,7 +32,8 @@ from marketplace.payments.states import SweepState, move
 from marketplace.payments.transfers import NO_MONEY
 
 # What we earn, and what Stripe has taken for it: all of it lies in, or came out of, the Stripe balance. What
-# the rounding of lines costs is ours to bear, or a client's money would be swept in its place.
+# the rounding of lines costs is ours to bear, or a client's money would be swept in its place. So is what
+# clients owe (1200) until they pay it, and what of it was written off.
 OUR_OWN = (
     chart.client_fees(),
     chart.fees_recharged(),
@@ -40,6 +41,7 @@ OUR_OWN = (
     chart.connect_costs(),
     chart.chargeback_fees(),
     chart.chargeback_losses(),
+    chart.bad_debts(),
     chart.rounding(),
 )
 # A payout may be shown as paid and still come back within five business days (Stripe, payout failures).
@@ -149,12 +151,16 @@ def unswept(session: Session, currency: str) -> Sequence[Posting]:
         sa.select(Posting)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
         .where(
-            LedgerAccount.key.in_([account.key for account in OUR_OWN]),
+            _ours(),
             Posting.currency == currency,
             ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
         )
         .order_by(Posting.id)
     ).all()
+
+
+def _ours() -> sa.ColumnElement[bool]:
+    return LedgerAccount.key.in_([account.key for account in OUR_OWN]) | (LedgerAccount.code == "1200")
 
 
 def taken(session: Session, sweep: Sweep) -> list[tuple[str, int, int]]:
@@ -178,7 +184,7 @@ def sweepable(session: Session, currency: str) -> int:
             sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
             .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
             .where(
-                LedgerAccount.key.in_([account.key for account in OUR_OWN]),
+                _ours(),
                 Posting.currency == currency,
                 ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
             )

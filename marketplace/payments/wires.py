@@ -25,6 +25,7 @@ from marketplace.ledger.chart import Account
 from marketplace.money import Money
 from marketplace.notifications import notify
 from marketplace.payments import fees, words
+from marketplace.payments.debts import books as debts
 from marketplace.payments.models import Funding
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import FundingState, Rail, RefundState, move
@@ -133,6 +134,7 @@ def credit(
     lot.paid_at, lot.net, lot.fee, lot.paid_from = clock.now(), amount, 0, paid_from or None
     [booked] = ledger.post_many(session, actor, [entry])
     audit.record(session, actor, "settle", "funding", lot.public_id, net=amount, asked=lot.amount)
+    debts.settle(session, lot.project)
     projection.push_project(session, lot.project_id)
     alerts.rearm(session, lot.project)
     _tell(session, lot)

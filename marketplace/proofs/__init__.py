@@ -20,6 +20,7 @@ SLICES = (
     "payments.invoices.proofs",
     "payments.setup.proofs",
     "payments.chargebacks.proofs",
+    "payments.debts.proofs",
     "reconciliation.proofs",
 )
 

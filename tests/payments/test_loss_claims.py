@@ -20,7 +20,7 @@ from marketplace.payments.chargebacks.models import Chargeback, Evidence
 from marketplace.payments.facts import ChargeFailure
 from marketplace.payments.refunds import planning
 from tests.factories.chargebacks import a_dispute, a_move, a_paid_lot
-from tests.factories.contracts import MONDAY, a_submitted_week
+from tests.factories.contracts import MONDAY, Deal, a_submitted_week
 from tests.factories.gigs import a_client, a_project
 from tests.factories.payments import finance
 from tests.payments.test_chargebacks import at_work, balance, ended, free, no_drift, opened
@@ -38,12 +38,17 @@ def lose(session: Session, lot, how: str) -> None:
         failures.record_failure(session, ChargeFailure(lot.charge, None, "insufficient_funds", gone))
 
 
+def lost_on(how: str, deal: Deal) -> chart.Account:
+    """Where what is missing stands: as our loss, or as what the client owes."""
+    return chart.chargeback_losses() if how == "lost" else chart.client_receivable(deal.project.public_id)
+
+
 @pytest.mark.parametrize("how", ["lost", "failed"])
 def test_what_was_only_reserved_comes_back_to_us_and_not_to_the_client_twice(session, how) -> None:
     deal, lot = at_work(session, 5_000_00)
     with clock.at(MONDAY):
         lose(session, lot, how)
-        loss = balance(session, chart.chargeback_losses())
+        loss = balance(session, lost_on(how, deal))
         assert loss == claims.open_of(session, deal.project) > 0
         no_drift(session)
     with clock.at(MONDAY + timedelta(days=1)):
@@ -53,13 +58,13 @@ def test_what_was_only_reserved_comes_back_to_us_and_not_to_the_client_twice(ses
     with clock.at(MONDAY + timedelta(days=30)):
         rolling.roll_weeks(session)
         assert prepared(session) == []
-    assert balance(session, chart.chargeback_losses()) == 0
+    assert balance(session, lost_on(how, deal)) == 0
     assert (free(session, deal.project), claims.open_of(session, deal.project)) == (0, 0)
     if how == "lost":
         found = session.scalars(sa.select(Chargeback)).one()
         assert (found.from_funds, found.loss) == (5_000_00, 0)
     else:
-        assert failures.spent(session, lot).amount == 0
+        assert failures.missing(session, lot).amount == 0
     no_drift(session)
 
 

@@ -145,6 +145,8 @@ OPEN = {
     "payments.confirm_release": "gil",
     "payments.credit_line": "fin gil opa",
     "payments.credit_lines": "fin gil opa",
+    "payments.debt": "fin gil",
+    "payments.debts": "fin gil",
     "payments.deposit": "ana",
     "payments.deposits": "ana ben",
     "payments.end_project": "carla dev fin gil",

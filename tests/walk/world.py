@@ -59,6 +59,7 @@ from marketplace.messages.sending import send
 from marketplace.notifications.models import Notification
 from marketplace.payments.chargebacks import recording
 from marketplace.payments.chargebacks.models import Chargeback
+from marketplace.payments.debts.models import ClientDebt
 from marketplace.payments.facts import Bank
 from marketplace.payments.invoices.issuing import issue_invoice, open_months
 from marketplace.payments.invoices.models import Invoice
@@ -222,6 +223,7 @@ class World:
             "hold_id": BankHold,
             "alarm_id": Alarm,
             "chargeback_id": Chargeback,
+            "debt_id": ClientDebt,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
@@ -416,6 +418,9 @@ def _contested(house: House) -> None:
     """A little of the project's payment is with the client's bank."""
     lot = house.session.scalars(sa.select(Funding)).one()
     recording.record(house.session, a_dispute(lot, amount=2_00, moves=(a_move("contested", -2_00, 15_00),)))
+    # As if a second one had failed after its money was spent.
+    house.session.add(ClientDebt(funding=lot, currency="USD", owed=1_00, since=clock.now()))
+    house.session.commit()
 
 
 def _second_factor(house: House, ana: Actor) -> None:

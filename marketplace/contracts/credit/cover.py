@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
+from marketplace.contracts.credit import owing
 from marketplace.contracts.credit.models import CreditLine
 from marketplace.errors import Refused
 from marketplace.gigs import projection
@@ -52,6 +53,10 @@ def require_cover(session: Session, project: Project, amount: int) -> None:
     units, and keep it so until the transaction ends. Raises NotCovered."""
     funds, currency = chart.project_funds(project.public_id), project.currency
     ledger.hold(session, [funds], currency)
+    if missing := owing.owed(session, project):
+        raise NotCovered(
+            _("The client owes %(amount)s of a payment that failed. Add funds first.", amount=missing)
+        )
     if amount <= -ledger.balance(session, funds, currency):
         return
     # All of a client's projects draw on the same lines, so they come here one after another.
@@ -67,6 +72,8 @@ def require_cover(session: Session, project: Project, amount: int) -> None:
 
 def available(session: Session, project: Project) -> int:
     """Minor units that the project may take now: its free funds, and what is left of its client's credit."""
+    if owing.owed(session, project):
+        return 0
     owed = _owed(session, project.organization_id, project.currency)
     return max(0, -owed.get(project.id, 0)) + standing_of(session, project).left.amount
 
@@ -115,8 +122,9 @@ def over_since(lines: Sequence[CreditLine], used: int) -> datetime | None:
 
 
 def require_not_overdue(session: Session, project: Project, start: datetime) -> None:
-    """Raise Refused for hours that began after the credit was over on which the project stands. Hours before
-    that are entered, approved and paid as ever."""
+    """Raise Refused for hours that began after the credit was over on which the project stands, or after a
+    payment failed whose money was spent. Hours before that are entered, approved and paid as ever."""
+    owing.require_nothing_owed(session, project, start)
     if ledger.balance(session, chart.project_funds(project.public_id), project.currency) <= 0:
         return
     over = standing_of(session, project).over_since

@@ -20,6 +20,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.payments.chargebacks.models import Chargeback, LossClaim
+from marketplace.payments.debts import books as debts
 from marketplace.payments.models import Funding
 
 
@@ -49,10 +50,12 @@ def open_of(session: Session, project: Project) -> int:
 
 
 def recover_all(session: Session) -> int:
-    """Recover what weeks gave back; for how many projects. Asks nobody."""
+    """Recover what weeks gave back, for how many projects; what is free pays what is owed. Asks nobody."""
     claimed = sa.select(Funding.project_id).join(LossClaim, LossClaim.funding_id == Funding.id)
     found = session.scalars(claimed.where(LossClaim.open > 0).distinct().order_by(Funding.project_id)).all()
-    return jobs.one_by_one(session, _recover, found)
+    done = jobs.one_by_one(session, _recover, found)
+    debts.settle_all(session)
+    return done
 
 
 @use_case
@@ -83,6 +86,10 @@ def _book(session: Session, claim: LossClaim, amount: int) -> None:
     if claim.chargeback is not None:
         claim.chargeback.loss -= amount
         claim.chargeback.from_funds += amount
+    debt = debts.of_lot(session, claim.funding) if claim.chargeback is None else None
+    if debt is not None:
+        debt.recovered += amount
+    project = claim.funding.project.public_id
     ledger.post(
         session,
         SITE,
@@ -90,8 +97,8 @@ def _book(session: Session, claim: LossClaim, amount: int) -> None:
         event=f"recovered {claim.id}.{claim.bookings}",
         currency=claim.funding.currency,
         lines=[
-            (chart.project_funds(claim.funding.project.public_id), amount),
-            (chart.chargeback_losses(), -amount),
+            (chart.project_funds(project), amount),
+            (chart.client_receivable(project) if debt else chart.chargeback_losses(), -amount),
         ],
         occurred_at=clock.now(),
         memo=_("Reserved when a payment was lost, and not worked"),

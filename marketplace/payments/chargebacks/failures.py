@@ -1,7 +1,7 @@
 """Bank debits that fail days after they were booked as paid: the money leaves as it came.
 
 What is free of the project goes first, up to what the payment brought it. The processing fee that the client
-bore was never paid, so it is no income of ours. What was spent by then is our loss.
+bore was never paid, so it is no income of ours. What was spent by then the client owes us (`debts`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.payments import debits, facts, fundings
 from marketplace.payments.chargebacks import books, claims, telling
+from marketplace.payments.debts import books as debts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding
@@ -81,7 +82,7 @@ def record_failure(session: Session, failure: facts.ChargeFailure) -> Funding:
         session, SITE, EVENT, "funding", lot.public_id, code=lot.failure, amount=-failure.move.amount
     )
     projection.push_project(session, lot.project_id)
-    telling.tell_failed(session, lot, spent(session, lot))
+    telling.tell_failed(session, lot, missing(session, lot))
     return lot
 
 
@@ -94,16 +95,22 @@ def _lot_of(failure: facts.ChargeFailure) -> sa.Select[Funding]:
     return query.limit(1).with_for_update(of=Funding)
 
 
-def spent(session: Session, lot: Funding) -> Money:
-    """What of a payment that failed had been spent by then, and is missing since."""
+def missing(session: Session, lot: Funding) -> Money:
+    """What of a payment that failed had left the project by then, and nobody has paid since."""
+    debt = debts.of_lot(session, lot)
+    return debt.money if debt is not None else _lost(session, lot)
+
+
+def _lost(session: Session, lot: Funding) -> Money:
+    """Of one that failed before clients owed it, or in another currency: it is our loss."""
     losses = chart.chargeback_losses().key
-    missing = sum(
+    lost = sum(
         posting.amount
         for entry in ledger.entries_of(session, [source(lot)])
         for posting in entry.postings
         if posting.account.key == losses
     )
-    return Money(missing, lot.currency)
+    return Money(lost, lot.currency)
 
 
 def _book(session: Session, lot: Funding, moved: facts.BalanceTransaction) -> None:
@@ -113,6 +120,7 @@ def _book(session: Session, lot: Funding, moved: facts.BalanceTransaction) -> No
     room = min(gross, books.room(session, lot)) if same else 0
     theirs = max(0, min(room, free))
     recharged = max(0, min(lot.fee or 0, gross - (lot.net or 0))) if same else 0
+    spent = chart.client_receivable(lot.project.public_id) if same else chart.chargeback_losses()
     ledger.post(
         session,
         SITE,
@@ -122,11 +130,13 @@ def _book(session: Session, lot: Funding, moved: facts.BalanceTransaction) -> No
         lines=[
             (chart.project_funds(lot.project.public_id), theirs),
             (chart.fees_recharged(), recharged),
-            (chart.chargeback_losses(), gross - theirs - recharged),
+            (spent, gross - theirs - recharged),
             (chart.processing_costs(), moved.fee),
             (chart.stripe_balance(), moved.net),
         ],
         occurred_at=clock.now(),
         memo=_("A payment failed after it had been paid"),
     )
+    if same:
+        debts.owe(session, lot, gross - theirs - recharged)
     claims.keep(session, lot, min(room - theirs, gross - theirs - recharged))

@@ -105,7 +105,8 @@ def failures_are_booked(session: Session) -> Iterator[Drift]:
 
 
 def claims_are_booked(session: Session) -> Iterator[Drift]:
-    """CB6: what claims recovered is booked against our losses, and no chargeback claims more than it lost."""
+    """CB6: what claims recovered is booked against what was lost or is owed, and no chargeback claims more
+    than it lost."""
     source = sa.case(
         (LossClaim.chargeback_id.is_(None), sa.func.concat("funding_failure:", Funding.public_id)),
         else_=sa.func.concat("chargeback:", Chargeback.public_id),
@@ -121,7 +122,7 @@ def claims_are_booked(session: Session) -> Iterator[Drift]:
         sa.select(JournalEntry.source, sa.func.sum(-Posting.amount).label("amount"))
         .join(Posting, Posting.entry_id == JournalEntry.id)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
-        .where(JournalEntry.event.startswith("recovered "), LedgerAccount.code == "5040")
+        .where(JournalEntry.event.startswith("recovered "), LedgerAccount.code.in_(("1200", "5040")))
         .group_by(JournalEntry.source)
         .subquery()
     )

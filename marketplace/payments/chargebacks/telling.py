@@ -49,7 +49,7 @@ def tell(session: Session, chargeback: Chargeback, *, left_now: bool) -> None:
             words.for_client(chargeback),
         ),
     )
-    _tell_experts(session, project, chargeback.state)
+    _tell_experts(session, project, _to_expert(chargeback.state))
 
 
 def tell_failed(session: Session, lot: Funding, missing: Money) -> None:
@@ -60,16 +60,13 @@ def tell_failed(session: Session, lot: Funding, missing: Money) -> None:
     def say() -> tuple[str, str]:
         return (
             _("A payment of %(amount)s for %(project)s failed", amount=back, project=project.name),
-            _(
-                "The bank took it back after it had counted as paid. %(missing)s of it had been used for "
-                "work by then and are missing. Weeks that are reserved stay paid; new weeks need new funds.",
-                missing=missing,
-            ),
+            words.failed_late(missing),
         )
 
     tell_client(session, project.organization_id, KIND, f"/projects/{project.public_id}/funding", say)
     tell_finance(session, f"/fundings/{lot.public_id}", say)
-    _tell_experts(session, project, ChargebackState.NEEDS_RESPONSE)
+    said = words.to_expert_of_debt() if missing else words.to_expert()
+    _tell_experts(session, project, said)
 
 
 def tell_finance(session: Session, path: str, say: Say) -> None:
@@ -85,14 +82,14 @@ def contracts(session: Session, project: Project) -> Sequence[Contract]:
     return session.scalars(running.order_by(Contract.id)).all()
 
 
-def _tell_experts(session: Session, project: Project, state: ChargebackState) -> None:
+def _tell_experts(session: Session, project: Project, said: str) -> None:
     for contract in contracts(session, project):
         tell_one(
             session,
             contract.person_id,
             KIND,
             f"/contracts/{contract.public_id}",
-            lambda: (_("The money behind %(project)s", project=project.name), _to_expert(state)),
+            lambda: (_("The money behind %(project)s", project=project.name), said),
         )
 
 

@@ -109,6 +109,28 @@ def for_client(chargeback: Chargeback) -> str:
     return _("Your bank asked about the payment. Nothing was taken back.")
 
 
+def failed_late(missing: Money) -> str:
+    """What the client, and finance, should know of a payment that failed after it had counted as paid."""
+    if not missing:
+        return _(
+            "The bank took it back after it had counted as paid. Add funds before new weeks are reserved."
+        )
+    return _(
+        "The bank took it back after it had counted as paid. %(missing)s of it had been used or reserved for "
+        "work by then, and are owed. Until they are paid, no new weeks are reserved and no new hours are "
+        "entered; what was worked is paid. The next payment for the project pays this first.",
+        missing=missing,
+    )
+
+
+def to_expert_of_debt() -> str:
+    """What an expert on the project should know when its client owes for what was spent."""
+    return _(
+        "A payment of this client has failed after it had counted as paid. Your hours up to now count and "
+        "are paid. New hours cannot be entered until the client has paid, so begin no new work before that."
+    )
+
+
 def to_expert() -> str:
     """What an expert on the project should know."""
     return _(

@@ -43,6 +43,7 @@ def _words() -> dict[str, object]:
 import marketplace.payments.views.chargebacks  # noqa: E402
 import marketplace.payments.views.client  # noqa: E402
 import marketplace.payments.views.credit  # noqa: E402
+import marketplace.payments.views.debts  # noqa: E402
 import marketplace.payments.views.expert  # noqa: E402
 import marketplace.payments.views.feeds  # noqa: E402
 import marketplace.payments.views.finance  # noqa: E402

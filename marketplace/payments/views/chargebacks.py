@@ -102,10 +102,10 @@ def _came_back(project: Project) -> Sequence[Chargeback]:
 
 
 def _failed_late(project: Project) -> list[tuple[Funding, Money]]:
-    """Payments that failed after they were paid, each with what of it had been spent by then."""
+    """Payments that failed after they were paid, each with what of it is owed, or was lost."""
     failed = sa.select(Funding).filter_by(project_id=project.id, state=FundingState.FAILED_AFTER_PAID)
     found = db_session().scalars(failed.order_by(Funding.id.desc())).all()
-    return [(lot, failures.spent(db_session(), lot)) for lot in found]
+    return [(lot, failures.missing(db_session(), lot)) for lot in found]
 
 
 def _chargeback(chargeback_id: uuid.UUID, form: EvidenceForm) -> ResponseReturnValue:

@@ -34,6 +34,10 @@ def _funding_failure(rest: str) -> Link:
     return Link(_("A payment that failed late"), url_for("payments.lot", funding_id=rest))
 
 
+def _client_debt(rest: str) -> Link:
+    return Link(_("What a client owes"), url_for("payments.debt", debt_id=rest))
+
+
 def _sweep(rest: str) -> Link:
     return Link(_("Sweep of fees"), url_for("payments.sweep", sweep_id=rest))
 
@@ -53,6 +57,7 @@ register("payout_item", _item)
 register("refund", _refund)
 register("chargeback", _chargeback)
 register("funding_failure", _funding_failure)
+register("client_debt", _client_debt)
 register("sweep", _sweep)
 register("top_up", _top_up)
 register("expert", _expert)

@@ -1,0 +1,1 @@
+"""What clients owe us because a payment failed after its money was spent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -29,7 +29,7 @@ def balances(session: Session, accounts: Iterable[Account], currency: str) -> di
     rows = session.execute(
         sa.select(LedgerAccount.key, sa.func.sum(LedgerBalance.amount))
         .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
-        .where(LedgerAccount.key.in_(keys), LedgerAccount.currency == currency)
+        .where(LedgerAccount.key == _any_of(keys), LedgerAccount.currency == currency)
         .group_by(LedgerAccount.key)
     )
     return dict.fromkeys(keys, 0) | {key: int(amount) for key, amount in rows}
@@ -65,7 +65,12 @@ def hold(session: Session, accounts: Iterable[Account], currency: str) -> None:
     # NO KEY UPDATE: it stops others who authorise, and lets what merely records (its foreign key) pass.
     session.execute(
         sa.select(LedgerAccount.id)
-        .where(LedgerAccount.key.in_(keys), LedgerAccount.currency == currency)
+        .where(LedgerAccount.key == _any_of(keys), LedgerAccount.currency == currency)
         .order_by(LedgerAccount.id)
         .with_for_update(key_share=True)
     )
+
+
+def _any_of(keys: Sequence[str]) -> sa.CollectionAggregate[bool]:
+    """One of these, as one parameter however many they are."""
+    return sa.any_(sa.cast(list(keys), sa.ARRAY(sa.Text(collation="C"))))

@@ -15,7 +15,7 @@ from marketplace.actor import CLIENT, FINANCE, Actor, Role
 from marketplace.contracts.models import Approval
 from marketplace.gigs.find import there
 from marketplace.money import Money
-from marketplace.payments import adjusted, batches
+from marketplace.payments import unpaid
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import (
     ConnectedPayout,
@@ -165,11 +165,8 @@ def item(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutItem:
 
 def owed(session: Session, currency: str) -> tuple[int, Money]:
     """How many experts are owed approved pay that is in no batch, and how much."""
-    rows = session.execute(batches.unpaid(currency)).all()
-    more = session.scalars(adjusted.waiting(currency)).all()
-    people = {person for _approval, person in rows} | {each.contract.person_id for each in more}
-    amount = sum(approval.expert_amount for approval, _person in rows) + sum(each.amount for each in more)
-    return len(people), Money(amount, currency)
+    people, amount = unpaid.owed_in_all(session, currency)
+    return people, Money(amount, currency)
 
 
 def cover(gateway: Gateway, needed: Money) -> Cover | None:

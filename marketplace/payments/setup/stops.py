@@ -3,6 +3,9 @@ is sent: an account may be closed, changed or below zero meanwhile (F21, F22, F6
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Protocol
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -16,7 +19,25 @@ from marketplace.payments.states import Blocker
 WAITS = (Blocker.BANK_CHANGED, Blocker.NEGATIVE_BALANCE, Blocker.ACCOUNT_DIFFERS)
 
 
-def stop(person: Person, account: ConnectedAccount | None, *, held: bool) -> Blocker | None:
+class Somebody(Protocol):
+    """What of a person counts here."""
+
+    @property
+    def closed_at(self) -> datetime | None: ...
+
+
+class Account(Protocol):
+    """What of a connected account counts here."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def owes(self) -> object: ...
+
+
+def stop(person: Somebody, account: Account | None, *, held: bool) -> Blocker | None:
     """What stands between the person and a transfer to the account."""
     if person.closed_at is not None:
         return Blocker.PERSON_CLOSED

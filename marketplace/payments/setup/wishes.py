@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -15,7 +15,10 @@ from marketplace.db import new_id, use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
+from marketplace.payments.models import PayoutItem
+from marketplace.payments.payees import any_of
 from marketplace.payments.setup.models import PayoutMinimum, PayoutRequest
+from marketplace.payments.states import ItemState
 from marketplace.settings import current
 
 MOST = 10_000_00
@@ -107,22 +110,31 @@ def minimum_of(session: Session, person_id: int, currency: str) -> int:
     return max(chosen or 0, current().payout_minimum)
 
 
-def take_up(session: Session, batch_id: int, people: Collection[int]) -> None:
-    """These are paid by the batch: what they wished is done."""
+def take_up(session: Session, batch_id: int) -> None:
+    """Those whom the batch pays: what they wished is done."""
+    paid = sa.select(PayoutItem.person_id).where(
+        PayoutItem.batch_id == batch_id, PayoutItem.state == ItemState.PREPARED
+    )
     session.execute(
-        sa.update(PayoutRequest).where(PayoutRequest.person_id.in_(people), _open()).values(batch_id=batch_id)
+        sa.update(PayoutRequest).where(PayoutRequest.person_id.in_(paid), _open()).values(batch_id=batch_id)
     )
 
 
-def give_back(session: Session, batch_id: int, person_id: int) -> None:
-    """The batch does not pay the person after all: their wish is open again, unless they made another."""
+def give_back(session: Session, items: Sequence[int]) -> None:
+    """These items (internal ids) are not paid after all: the wishes of their people are open again, unless
+    they made others."""
     newer = sa.orm.aliased(PayoutRequest)
     open_again = sa.exists().where(
-        newer.person_id == person_id, newer.batch_id.is_(None), newer.withdrawn_at.is_(None)
+        newer.person_id == PayoutRequest.person_id, newer.batch_id.is_(None), newer.withdrawn_at.is_(None)
     )
     session.execute(
         sa.update(PayoutRequest)
-        .where(PayoutRequest.batch_id == batch_id, PayoutRequest.person_id == person_id, ~open_again)
+        .where(
+            PayoutRequest.batch_id == PayoutItem.batch_id,
+            PayoutRequest.person_id == PayoutItem.person_id,
+            PayoutItem.id == any_of(items),
+            ~open_again,
+        )
         .values(batch_id=None)
     )
 

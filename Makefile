@@ -6,6 +6,7 @@ PORT ?= 8000
 JOBS ?= auto
 BIN := .venv/bin
 TESTS ?= tests
+RUNS ?= 10000
 # What the README tells a newcomer to type is what gets run here.
 README_TEST := $(shell sed -n 's/^ *\(make test\)\b.*/\1/p' README.md | head -n 1)
 
@@ -33,7 +34,9 @@ check: dev ## All that must hold before a change lands: what .ci/run runs
 bench: dev ## Print the tables of what takes how long
 	@$(BIN)/python -m tests.bench
 
-sweep: dev ## The long search for counter-examples (an hour and more)
+sweep: dev ## The long search for counter-examples (hours; RUNS=10000 SEED=… for the runs with faults)
+	@$(BIN)/marketplace faults --systematic --jobs 2
+	@$(BIN)/marketplace faults --runs $(RUNS) --seed "$(SEED)" --jobs 2
 	@$(BIN)/pytest -n $(JOBS) -p tests.sweep --hypothesis-profile sweep -m "not browser" $(TESTS)
 
 messages: dev ## Collect every sentence for the translators

@@ -163,6 +163,21 @@ COMMANDS = (
     Command(
         "audit verify", "that the trail was not changed afterwards", "marketplace.cli.proofs:verify_trail"
     ),
+    Command(
+        "faults",
+        "kills, cuts and lost answers at random, and what money makes of them (needs the tests)",
+        "marketplace.cli.faults:main",
+        (
+            Argument("--runs", {"type": int, "default": 100, "help": "how many (default %(default)s)"}),
+            Argument("--seed", {"default": "", "help": "what they are drawn from; a new one by default"}),
+            Argument("--only", {"action": "store_true", "help": "just this seed, as it was printed"}),
+            Argument("--jobs", {"type": int, "default": 1, "help": "at once (default %(default)s)"}),
+            Argument(
+                "--systematic", {"action": "store_true", "help": "each way to break at each message instead"}
+            ),
+            Argument("--verbose", {"action": "store_true", "help": "tell of each run"}),
+        ),
+    ),
     Command("doctor", "what is configured, what is missing, what is unsafe", "marketplace.cli.doctor:main"),
 )
 

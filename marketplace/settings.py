@@ -76,6 +76,11 @@ class Settings:
     tax_number: str
     tax_reason: str
     """Why an invoice bears no tax."""
+    tax_country: str
+    """Where the operator is registered for tax on its fees (ISO 3166, two letters); empty for nowhere. The
+    region is that of a country that taxes by region, and the VAT number is the operator's there."""
+    tax_region: str
+    vat_id: str
     secret_key: str = field(repr=False)
     master_key: bytes = field(repr=False)
     """32 bytes that encrypt personal fields and documents."""
@@ -232,6 +237,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         legal_address="\n".join(part.strip() for part in (reader.text("LEGAL_ADDRESS") or "").split("|")),
         tax_number=reader.text("TAX_NUMBER") or "",
         tax_reason=reader.text("TAX_REASON") or "No tax is charged on this invoice.",
+        tax_country=reader.parsed("TAX_COUNTRY", "", _country, "a country's two letters, such as DE"),
+        tax_region=(reader.text("TAX_REGION") or "").upper(),
+        vat_id=reader.text("VAT_ID") or "",
         secret_key=_secret_key(reader, data),
         master_key=_master_key(reader, data),
         database_url=reader.url("DATABASE_URL", ("postgresql+psycopg", "postgresql")),
@@ -401,6 +409,13 @@ def _countries(value: str) -> frozenset[str]:
     return found
 
 
+def _country(value: str) -> str:
+    if not value:
+        return ""
+    (code,) = _countries(value)
+    return code
+
+
 def _zone(value: str) -> ZoneInfo:
     if value not in available_timezones():
         raise ValueError(value)
@@ -412,6 +427,8 @@ def _refuse_contradictions(reader: _Reader, settings: Settings) -> None:
         reader.refuse(f"{PREFIX}APP_DATABASE_URL is set, but {PREFIX}DATABASE_URL, the owner's, is not.")
     if settings.session_idle_hours > settings.session_absolute_hours:
         reader.refuse(f"{PREFIX}SESSION_IDLE_HOURS must not be more than {PREFIX}SESSION_ABSOLUTE_HOURS.")
+    if settings.tax_country == "" and (settings.vat_id or settings.tax_region):
+        reader.refuse(f"{PREFIX}VAT_ID or {PREFIX}TAX_REGION is set, but {PREFIX}TAX_COUNTRY is not.")
     if not settings.production and "_live_" in (settings.stripe_key or ""):
         reader.refuse(f"{PREFIX}STRIPE_KEY is a live key, which only {PREFIX}ENVIRONMENT=production may use.")
 

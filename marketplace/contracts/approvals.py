@@ -31,8 +31,8 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.money import Money
 
-# Minor units by which the pay and the fee of a line can exceed what was reserved for it.
-ROUNDED = 2
+# Minor units by which the pay, the fee and its tax of a line can exceed what was reserved for it.
+ROUNDED = 3
 
 
 @use_case
@@ -43,8 +43,8 @@ def approve_timesheet(
     seen_version: int,
     questions: Sequence[Question] = (),
 ) -> Approval:
-    """Approve the week that was seen, without the lines that are questioned. Pay and fee leave the reserved
-    money, those of questioned lines for 2120; what is left of it returns.
+    """Approve the week that was seen, without the lines that are questioned. Pay, fee and its tax leave the
+    reserved money, those of questioned lines for 2120; what is left of it returns.
 
     Raises Refused when the week changed since, is already approved, or needs two people, which
     `approving.steps` knows; NotAllowed for the expert's own; Invalid for a question without a reason, or
@@ -124,6 +124,7 @@ def _approve(
         session, actor, "timesheet.approved", "timesheet", sheet.public_id, disputed=len(disputes),
         for_person=stands_in.person.public_id if stands_in else None,
         approval=approval.public_id, pay=approval.expert_amount, fee=approval.fee_amount,
+        tax=approval.tax_amount,
     )  # fmt: skip
     if approval.expert_amount:
         _tell(session, sheet, approval)
@@ -142,14 +143,14 @@ def _post(
     disputes: Sequence[TimeDispute],
     reservation: Reservation,
 ) -> None:
-    """Take pay and fee out of what was reserved, and give back the rest.
+    """Take pay, fee and its tax out of what was reserved, and give back the rest.
 
     Lines are rounded one by one, so together they may exceed what the week reserved by a part of a cent
     each. The client never pays more than was reserved: that remainder is ours, on 5080.
     """
     contract = reservation.contract
-    withheld = sum(each.expert_amount + each.fee_amount for each in disputes)
-    spent = approval.expert_amount + approval.fee_amount + withheld
+    withheld = sum(each.expert_amount + each.fee_amount + each.tax_amount for each in disputes)
+    spent = approval.expert_amount + approval.fee_amount + approval.tax_amount + withheld
     if spent == 0:
         raise Refused(_("These entries come to nothing, so there is nothing to approve."))
     taken = min(spent, reservation.amount)
@@ -169,6 +170,7 @@ def _post(
             (chart.rounding(), spent - taken),
             (chart.expert_payable(contract.person.public_id), -approval.expert_amount),
             (chart.client_fees(), -approval.fee_amount),
+            (chart.tax_payable(), -approval.tax_amount),
             (chart.disputed(contract.project.public_id), -withheld),
         ],
         occurred_at=approval.at,

@@ -1,7 +1,8 @@
-"""What was charged to clients' projects, by the ledger: pay, fee, and the rounding that the site bears.
+"""What was charged to clients' projects, by the ledger: pay, fee and its tax, and the rounding that the site
+bears.
 
 A charge is an entry of the journal that touches a project's money (2010, 2020 or 2120) and pay (2100), the
-fee (4010) or rounding (5080). Reserving, funding and giving back touch none of these three.
+fee (4010), its tax (2300) or rounding (5080). Reserving, funding and giving back touch none of these four.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from marketplace import clock, ledger
 from marketplace.contracts.disputes.models import TimeDispute
-from marketplace.contracts.fees.schedule import split
+from marketplace.contracts.fees.schedule import Split, split
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, Timesheet
 from marketplace.gigs.models import Gig, Project
 from marketplace.ledger import chart
@@ -25,7 +26,7 @@ from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.money import Money
 
 PAY = chart.expert_payable(uuid.UUID(int=0)).code
-FEE, ROUNDING = chart.client_fees().code, chart.rounding().code
+FEE, TAX, ROUNDING = chart.client_fees().code, chart.tax_payable().code, chart.rounding().code
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ class Charge:
     minutes: int
     pay: int
     fee: int
+    tax: int
     rounding: int
 
     @property
     def total(self) -> int:
         """What left the project's money."""
-        return self.pay + self.fee + self.rounding
+        return self.pay + self.fee + self.tax + self.rounding
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,17 @@ class About:
 
 @dataclass(frozen=True)
 class HourCosts:
-    """Of what an hour costs the client, the expert's pay and the fee; `posted` says that hours were paid."""
+    """Of what an hour costs the client, the expert's pay, the fee and its tax; `posted` says that hours were
+    paid."""
 
     pay: Money
     fee: Money
+    tax: Money
     posted: bool
 
     @property
     def whole(self) -> Money:
-        return self.pay + self.fee
+        return self.pay + self.fee + self.tax
 
 
 # By kind: what the entries of these sources (public ids) are for.
@@ -99,19 +103,20 @@ def charges(session: Session, projects: Iterable[Project], *where: sa.ColumnElem
             sa.func.min(LedgerAccount.key).filter(LedgerAccount.key.in_(by_key)),
             _sum(PAY),
             _sum(FEE),
+            _sum(TAX),
             _sum(ROUNDING),
         )
         .join(Posting, Posting.entry_id == JournalEntry.id)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
         .where(JournalEntry.id.in_(touching), *where)
         .group_by(JournalEntry.id)
-        .having(sa.func.bool_or(LedgerAccount.code.in_([PAY, FEE, ROUNDING])))
+        .having(sa.func.bool_or(LedgerAccount.code.in_([PAY, FEE, TAX, ROUNDING])))
         .order_by(JournalEntry.occurred_at, JournalEntry.id)
     ).all()
     about = _about(session, [entry.source for entry, *_rest in rows])
     return [
-        _charge(entry, by_key[key], about.get(entry.source, About()), int(pay), int(fee), int(rounding))
-        for entry, key, pay, fee, rounding in rows
+        _charge(entry, by_key[key], about.get(entry.source, About()), [int(amount) for amount in amounts])
+        for entry, key, *amounts in rows
     ]
 
 
@@ -126,16 +131,21 @@ def an_hour_of(session: Session, contract: Contract) -> HourCosts:
     ).all()
     minutes = sum(int(each) for _id, each in approvals)
     if not minutes:
-        agreed = contract.rate
-        fee = split(agreed, contract.fee_at(clock.now())).fee
-        return HourCosts(Money(agreed, contract.currency), Money(fee, contract.currency), posted=False)
-    posted = {PAY: 0, FEE: 0}
+        decided = contract.tax_at(clock.now())
+        agreed = split(contract.rate, contract.fee_at(clock.now()), decided.rate_bps if decided else 0)
+        return _an_hour(contract, agreed, posted=False)
+    posted = {PAY: 0, FEE: 0, TAX: 0}
     for entry in ledger.entries_of(session, [f"approval:{public_id}" for public_id, _m in approvals]):
         for posting in entry.postings:
             if posting.account.code in posted:
                 posted[posting.account.code] -= posting.amount
-    pay, fee = ((2 * posted[code] * 60 + minutes) // (2 * minutes) for code in (PAY, FEE))
-    return HourCosts(Money(pay, contract.currency), Money(fee, contract.currency), posted=True)
+    an_hour = ((2 * posted[code] * 60 + minutes) // (2 * minutes) for code in (PAY, FEE, TAX))
+    return _an_hour(contract, Split(*an_hour), posted=True)
+
+
+def _an_hour(contract: Contract, parts: Split, *, posted: bool) -> HourCosts:
+    pay, fee, tax = (Money(each, contract.currency) for each in (parts.pay, parts.fee, parts.tax))
+    return HourCosts(pay, fee, tax, posted)
 
 
 def _keys(project: Project) -> list[str]:
@@ -148,7 +158,8 @@ def _sum(code: str) -> sa.ColumnElement[int]:
     return sa.func.coalesce(-sa.func.sum(Posting.amount).filter(LedgerAccount.code == code), 0)
 
 
-def _charge(entry: JournalEntry, project: Project, about: About, pay: int, fee: int, rounding: int) -> Charge:
+def _charge(entry: JournalEntry, project: Project, about: About, amounts: Sequence[int]) -> Charge:
+    pay, fee, tax, rounding = amounts
     return Charge(
         entry_id=entry.id,
         kind=entry.source.partition(":")[0],
@@ -160,6 +171,7 @@ def _charge(entry: JournalEntry, project: Project, about: About, pay: int, fee: 
         minutes=about.minutes,
         pay=pay,
         fee=fee,
+        tax=tax,
         rounding=rounding,
     )
 

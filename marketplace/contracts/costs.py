@@ -26,11 +26,12 @@ class Cost:
     minutes: int
     pay: Money
     fee: Money
+    tax: Money
     rounding: Money
 
     @property
     def total(self) -> Money:
-        return self.pay + self.fee + self.rounding
+        return self.pay + self.fee + self.tax + self.rounding
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def _costs(found: Sequence[Charge], currency: str) -> Costs:
 
 def _cost(label: str, found: Iterable[Charge], currency: str) -> Cost:
     rows = list(found)
-    pay, fee, rounding = (
+    pay, fee, tax, rounding = (
         Money(sum(amounts), currency)
-        for amounts in zip(*((each.pay, each.fee, each.rounding) for each in rows), strict=True)
+        for amounts in zip(*((each.pay, each.fee, each.tax, each.rounding) for each in rows), strict=True)
     )
-    return Cost(label, sum(each.minutes for each in rows), pay, fee, rounding)
+    return Cost(label, sum(each.minutes for each in rows), pay, fee, tax, rounding)

@@ -15,15 +15,16 @@ from marketplace.contracts import limits
 from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimeKind
+from marketplace.contracts.taxes.models import TaxDecision
 from marketplace.credentials.gate import Checked, checks_of, judge
 from marketplace.db import new_id
 
 
 @dataclass(frozen=True)
 class Line:
-    """An entry priced: whole minutes at a rate an hour, pay and fee each rounded once (minor units).
+    """An entry priced: whole minutes at a rate an hour; pay, fee and its tax each rounded once (minor units).
 
-    `fee_bps` is the fee in force on the day on which it begins.
+    `fee_bps` is the fee in force on the day on which it begins, `tax_decision` what is decided about the tax.
     """
 
     entry: TimeEntry
@@ -32,6 +33,13 @@ class Line:
     pay: int
     fee: int
     fee_bps: int
+    tax: int = 0
+    tax_decision: TaxDecision | None = None
+
+    @property
+    def total(self) -> int:
+        """What the client pays for it."""
+        return self.pay + self.fee + self.tax
 
 
 def lines_of(sheet: Timesheet) -> list[Line]:
@@ -63,6 +71,8 @@ def freeze(
             expert_amount=line.pay,
             fee_amount=line.fee,
             fee_bps=line.fee_bps,
+            tax_amount=line.tax,
+            tax_decision_id=line.tax_decision.id if line.tax_decision else None,
             credential_attestation_ids=_attested(sheet.contract, line.entry, checks),
         )
         for line in lines
@@ -76,6 +86,7 @@ def freeze(
         lines_sha256=fingerprint(approved, {entry.id: entry for entry in sheet.entries}),
         expert_amount=sum(line.expert_amount for line in approved),
         fee_amount=sum(line.fee_amount for line in approved),
+        tax_amount=sum(line.tax_amount for line in approved),
         lines=approved,
     )
     session.add(approval)
@@ -83,7 +94,8 @@ def freeze(
 
 
 def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> bytes:
-    """SHA-256 over the lines as they were approved: what, when, how long, at what rate, for how much."""
+    """SHA-256 over the lines as they were approved: what, when, how long, at what rate, for how much; with
+    the tax where there was one."""
     rows = [
         [
             str(entries[line.time_entry_id].public_id),
@@ -93,6 +105,7 @@ def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> byt
             line.expert_amount,
             line.fee_amount,
             line.credential_attestation_ids,
+            *([line.tax_amount] if line.tax_amount else []),
         ]
         for line in lines
     ]
@@ -102,8 +115,9 @@ def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> byt
 def _line(contract: Contract, entry: TimeEntry) -> Line:
     rate = contract.rate_at(entry.started_at)
     pay = money.for_minutes(rate, entry.minutes)
-    fee_bps = contract.fee_at(entry.started_at)
-    return Line(entry, entry.minutes, rate, pay, split(pay, fee_bps).fee, fee_bps)
+    fee_bps, tax = contract.fee_at(entry.started_at), contract.tax_at(entry.started_at)
+    parts = split(pay, fee_bps, tax.rate_bps if tax else 0)
+    return Line(entry, entry.minutes, rate, pay, parts.fee, fee_bps, parts.tax, tax)
 
 
 def _attested(contract: Contract, entry: TimeEntry, checks: list[Checked]) -> list[int]:

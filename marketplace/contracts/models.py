@@ -22,6 +22,8 @@ from marketplace.contracts.states import (
     TimeKind,
     TimesheetState,
 )
+from marketplace.contracts.taxes import schedule as taxing
+from marketplace.contracts.taxes.models import TaxDecision
 from marketplace.db import Base, Key, Public, Word
 from marketplace.gigs.models import Application, DataUse, Gig, Guidelines, Project
 from marketplace.gigs.qualification.models import QualificationTest
@@ -127,6 +129,12 @@ class Contract(Public, Base):
         viewonly=True,
     )
     """What was accepted and can apply to it: of its project, of its client, and of all."""
+    taxes: Mapped[list[TaxDecision]] = relationship(
+        primaryjoin=lambda: _tax_decisions(Contract.organization_id),
+        order_by=(TaxDecision.from_on, TaxDecision.id),
+        viewonly=True,
+    )
+    """What can apply to our fee: its client's decisions, and those of clients that have none."""
 
     @classmethod
     def visible_to(cls, actor: Actor) -> sa.ColumnElement[bool]:
@@ -170,6 +178,19 @@ class Contract(Public, Base):
         first, last = (each.astimezone(self.zone).date() for each in (start, end))
         return schedule.highest(self.fees, first, last, self.fee_bps)
 
+    def tax_on(self, on: date) -> TaxDecision | None:
+        """The tax that our fee for work on a day of its zone bears; None while nothing was ever decided."""
+        return taxing.applies(self.taxes, on)
+
+    def tax_at(self, moment: datetime) -> TaxDecision | None:
+        """The tax that our fee for work that begins at `moment` bears."""
+        return self.tax_on(moment.astimezone(self.zone).date())
+
+    def highest_tax(self, start: datetime, end: datetime) -> int:
+        """The highest tax on the fee of some day of [start, end), in hundredths of a per cent of the fee."""
+        first, last = (each.astimezone(self.zone).date() for each in (start, end))
+        return taxing.highest(self.taxes, first, last)
+
     @property
     def rate_cuts(self) -> list[datetime]:
         """The moments at which a rate begins, where entries are split."""
@@ -191,7 +212,8 @@ class ContractRate(Base):
 
 
 class Reservation(Base):
-    """Money set aside for a week of a contract: `amount` is pay and fee for `minutes`, in minor units."""
+    """Money set aside for a week of a contract: `amount` is pay, fee and its tax for `minutes`, in minor
+    units."""
 
     __tablename__ = "reservations"
 
@@ -343,9 +365,9 @@ class Approval(Public, Base):
 
     By a person, or at a deadline by the site (`person_id` is then empty).
 
-    `expert_amount` and `fee_amount` are the sums of its lines, in minor units of the contract's currency.
-    With a `first_id` somebody else had given the first of two approvals; with a `for_person_id` it was given
-    for somebody who was away.
+    `expert_amount`, `fee_amount` and `tax_amount` are the sums of its lines, in minor units of the contract's
+    currency. With a `first_id` somebody else had given the first of two approvals; with a `for_person_id` it
+    was given for somebody who was away.
     """
 
     __tablename__ = "approvals"
@@ -361,6 +383,7 @@ class Approval(Public, Base):
     lines_sha256: Mapped[bytes]
     expert_amount: Mapped[int]
     fee_amount: Mapped[int]
+    tax_amount: Mapped[int] = mapped_column(server_default="0", default=0)
 
     timesheet: Mapped[Timesheet] = relationship(back_populates="approvals")
     person: Mapped[Person | None] = relationship(foreign_keys=[person_id])
@@ -393,7 +416,7 @@ class ApprovedLine(Base):
     """One entry as it was approved: minutes at a rate, rounded once, and the checks valid at that time.
 
     `fee_bps` is the fee in force on its day; None of what was approved before fees were dated, where it is
-    the contract's.
+    the contract's. `tax_decision_id` says which tax our fee bore; None where none was ever decided.
     `part` is 1 for what an appeal added to an entry of which a ruling had awarded less.
     """
 
@@ -408,9 +431,12 @@ class ApprovedLine(Base):
     expert_amount: Mapped[int]
     fee_amount: Mapped[int]
     fee_bps: Mapped[int | None]
+    tax_amount: Mapped[int] = mapped_column(server_default="0", default=0)
+    tax_decision_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tax_decisions.id"))
     credential_attestation_ids: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
 
     entry: Mapped[TimeEntry] = relationship()
+    tax_decision: Mapped[TaxDecision | None] = relationship()
 
     __table_args__ = (sa.UniqueConstraint("time_entry_id", "part", name="uq_approved_lines_time_entry_id"),)
 
@@ -422,6 +448,11 @@ def _accepted_fees(
     own_client = remote(foreign(FeeChange.organization_id)) == organization
     of_all = FeeChange.project_id.is_(None) & FeeChange.organization_id.is_(None)
     return sa.and_(FeeChange.state == OfferState.ACCEPTED, sa.or_(own_project, own_client, of_all))
+
+
+def _tax_decisions(organization: sa.orm.InstrumentedAttribute[int]) -> sa.ColumnElement[bool]:
+    own = remote(foreign(TaxDecision.organization_id)) == organization
+    return sa.or_(own, TaxDecision.organization_id.is_(None))
 
 
 def _both_sides(

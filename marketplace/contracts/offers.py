@@ -21,6 +21,8 @@ from marketplace.contracts.fees.schedule import fee_on, highest, split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import passes
 from marketplace.contracts.states import OFFER_MOVES, OfferState, move
+from marketplace.contracts.taxes import queries as taxes
+from marketplace.contracts.taxes import schedule as taxing
 from marketplace.contracts.weeks import week_on
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotFound, Refused
@@ -259,13 +261,16 @@ def _check_least(session: Session, application: Application, draft: OfferDraft) 
 def _check_cap(
     session: Session, application: Application, draft: OfferDraft, fee_of: Callable[[date, date], int]
 ) -> None:
-    """A week of it, at the highest fee of its days (`fee_of`), has to fit beside what the project's contracts
-    take of its first two."""
+    """A week of it, at the highest fee of its days (`fee_of`) and the highest tax on that, has to fit beside
+    what the project's contracts take of its first two."""
     pay, zone = draft.rate * draft.hours_per_week, application.person.time_zone
     week = week_on(first_day(draft.starts_on, zone), zone)
+    decided = taxes.decided(session, application.gig.project.organization_id)
+    tax_of = partial(taxing.highest, decided)
     asked = {
         each.monday: caps.Share(
-            split(pay, fee_of(each.monday, each.next.monday)).total, draft.hours_per_week * 60
+            split(pay, fee_of(each.monday, each.next.monday), tax_of(each.monday, each.next.monday)).total,
+            draft.hours_per_week * 60,
         )
         for each in (week, week.next)
     }

@@ -25,6 +25,7 @@ from marketplace.contracts.models import (
     Timesheet,
 )
 from marketplace.contracts.states import DisputeState, OfferState, ReservationState
+from marketplace.contracts.taxes.proofs import TAX_PROOFS
 from marketplace.contracts.weeks import week_of
 from marketplace.gigs.models import Project
 from marketplace.ledger import chart
@@ -72,17 +73,20 @@ def approvals_tie(session: Session) -> Iterator[Drift]:
             ApprovedLine.approval_id,
             sa.func.sum(ApprovedLine.expert_amount).label("pay"),
             sa.func.sum(ApprovedLine.fee_amount).label("fee"),
+            sa.func.sum(ApprovedLine.tax_amount).label("tax"),
         )
         .group_by(ApprovedLine.approval_id)
         .subquery()
     )
     rows = session.execute(
-        sa.select(Approval, sums.c.pay, sums.c.fee).outerjoin(sums, sums.c.approval_id == Approval.id)
+        sa.select(Approval, *(sums.c[name] for name in ("pay", "fee", "tax"))).outerjoin(
+            sums, sums.c.approval_id == Approval.id
+        )
     )
-    for approval, pay, fee in rows:
-        expected = (approval.expert_amount, approval.fee_amount)
-        if expected != (pay or 0, fee or 0):
-            yield Drift(f"approval {approval.public_id} lines", str(expected), str((pay, fee)))
+    for approval, *amounts in rows:
+        expected = (approval.expert_amount, approval.fee_amount, approval.tax_amount)
+        if expected != (found := tuple(int(each or 0) for each in amounts)):
+            yield Drift(f"approval {approval.public_id} lines", str(expected), str(found))
         booked = _booked(session, f"approval:{approval.public_id}")
         if expected != booked:
             yield Drift(f"approval {approval.public_id} entry", str(expected), str(booked))
@@ -92,7 +96,8 @@ def adjustments_tie(session: Session) -> Iterator[Drift]:
     """A bonus or correction that was given or signed is what its journal entry says; no other has one."""
     for adjustment in session.scalars(sa.select(Adjustment)):
         granted = adjustment.state is OfferState.ACCEPTED
-        expected = (adjustment.amount, adjustment.fee_amount) if granted else (0, 0)
+        amounts = (adjustment.amount, adjustment.fee_amount, adjustment.tax_amount)
+        expected = amounts if granted else (0, 0, 0)
         booked = _booked(session, f"adjustment:{adjustment.public_id}")
         if expected != booked:
             yield Drift(f"adjustment {adjustment.public_id} entry", str(expected), str(booked))
@@ -180,14 +185,15 @@ def rates_are_locked(session: Session) -> Iterator[Drift]:
 
 
 def only_roundings_are_ours(session: Session) -> Iterator[Drift]:
-    """What an approval puts on 5080 is at most a minor unit for the pay and one for the fee of each line."""
+    """What an approval puts on 5080 is at most a minor unit for the pay, one for the fee and one for its tax
+    of each line."""
     lines = (
         sa.select(sa.func.count()).select_from(ApprovedLine).where(ApprovedLine.approval_id == Approval.id)
     )
     asked = sa.select(sa.func.count()).select_from(TimeDispute)
     asked = asked.where(TimeDispute.timesheet_id == Approval.timesheet_id)
     rows = session.execute(
-        sa.select(Approval.public_id, Posting.amount, 2 * (lines.scalar_subquery() + asked.scalar_subquery()))
+        sa.select(Approval.public_id, Posting.amount, 3 * (lines.scalar_subquery() + asked.scalar_subquery()))
         .join(JournalEntry, JournalEntry.source == sa.func.concat("approval:", Approval.public_id))
         .join(Posting, Posting.entry_id == JournalEntry.id)
         .join(Posting.account)
@@ -217,17 +223,19 @@ def _balance(session: Session, key: str, *where: sa.ColumnElement[bool]) -> int:
     return int(session.scalar(query.where(LedgerAccount.key == key, *where)) or 0)
 
 
-def _booked(session: Session, source: str) -> tuple[int, int]:
+def _booked(session: Session, source: str) -> tuple[int, ...]:
+    """Pay, fee and tax by the books."""
+    codes = (EXPERT_PAYABLE, chart.client_fees().code, chart.tax_payable().code)
     rows = session.execute(
         sa.select(LedgerAccount.code, sa.func.sum(-Posting.amount))
         .join(Posting.account)
         .join(Posting.entry)
         .where(JournalEntry.source == source)
-        .where(LedgerAccount.code.in_([chart.client_fees().code, EXPERT_PAYABLE]))
+        .where(LedgerAccount.code.in_(codes))
         .group_by(LedgerAccount.code)
     )
     sums = {code: int(amount) for code, amount in rows}
-    return sums.get(EXPERT_PAYABLE, 0), sums.get(chart.client_fees().code, 0)
+    return tuple(sums.get(code, 0) for code in codes)
 
 
 EXPERT_PAYABLE = chart.expert_payable(uuid.UUID(int=0)).code
@@ -244,5 +252,6 @@ PROOFS = [
     Proof("C9", "The site bears no more than roundings", only_roundings_are_ours),
     Proof("C8", "An approved hour keeps the rate of its day", rates_are_locked),
     Proof("C21", "An approved hour keeps the fee of its day", fees_are_locked),
+    *TAX_PROOFS,
     Proof("C10", "No time counts for a use of it that was not answered in time", silence_is_no_consent),
 ]

@@ -151,6 +151,7 @@ def contracts_for(actor: Actor) -> sa.Select[Contract]:
             joinedload(Contract.test),
             selectinload(Contract.rates),
             selectinload(Contract.fees),
+            selectinload(Contract.taxes),
         )
     )
 
@@ -268,6 +269,15 @@ def amounts(sheet: Timesheet) -> tuple[Money, Money]:
     return Money(pay, sheet.contract.currency), Money(fee, sheet.contract.currency)
 
 
+def tax_of(sheet: Timesheet) -> Money:
+    """The tax on the fee of a week: as approved until now, or as it would be."""
+    if sheet.approvals:
+        tax = sum(each.tax_amount for each in sheet.approvals)
+    else:
+        tax = sum(line.tax for line in lines_of(sheet))
+    return Money(tax, sheet.contract.currency)
+
+
 def burn_down(session: Session, project: Project) -> BurnDown:
     """Where the project's money is, from the ledger itself."""
     funds, reserved = chart.project_funds(project.public_id), chart.project_reserved(project.public_id)
@@ -355,7 +365,7 @@ _SHEET = (
     joinedload(Timesheet.contract).joinedload(Contract.person),
     joinedload(Timesheet.contract).joinedload(Contract.organization),
     joinedload(Timesheet.contract).selectinload(Contract.rates),
-    joinedload(Timesheet.contract).selectinload(Contract.fees),
+    joinedload(Timesheet.contract).options(selectinload(Contract.fees), selectinload(Contract.taxes)),
     selectinload(Timesheet.approvals),
     selectinload(Timesheet.all_entries),
 )
@@ -385,7 +395,7 @@ def _spent_by_week(session: Session, project: Project) -> list[tuple[date, Money
     """Approved pay and fee by the Monday of the week worked, oldest first, the last twelve weeks."""
     monday = sa.cast(sa.func.timezone(Timesheet.zone, Timesheet.week_start_at), sa.Date)
     rows = session.execute(
-        sa.select(monday, sa.func.sum(Approval.expert_amount + Approval.fee_amount))
+        sa.select(monday, sa.func.sum(Approval.expert_amount + Approval.fee_amount + Approval.tax_amount))
         .select_from(Approval)
         .join(Approval.timesheet)
         .join(Timesheet.contract)

@@ -31,9 +31,9 @@ from marketplace.ledger import NewEntry, NotCovered, chart
 from marketplace.money import Money
 
 
-def price(rate: int, minutes: int, fee_bps: int) -> int:
-    """What `minutes` cost the client at a rate an hour: pay and fee, in minor units."""
-    return split(money.for_minutes(rate, minutes), fee_bps).total
+def price(rate: int, minutes: int, fee_bps: int, tax_bps: int) -> int:
+    """What `minutes` cost the client at a rate an hour: pay, fee and its tax, in minor units."""
+    return split(money.for_minutes(rate, minutes), fee_bps, tax_bps).total
 
 
 def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[Week]) -> list[Reservation]:
@@ -76,7 +76,7 @@ def missing(
     held = sa.select(Reservation).filter_by(contract_id=contract.id, state=ReservationState.HELD)
     weeks = session.scalars(held.where(Reservation.week_end_at > from_at).order_by(Reservation.week_start_at))
     fees.hold_still(session, contract)
-    lacking = [(each, price(rate, each.minutes, _fee(contract, each)) - each.amount) for each in weeks]
+    lacking = [(each, _at_rate(contract, each, rate) - each.amount) for each in weeks]
     return [(each, amount) for each, amount in lacking if amount > 0]
 
 
@@ -108,11 +108,14 @@ def _rate(contract: Contract, week: Week) -> int:
 
 
 def _price(contract: Contract, week: Week, minutes: int) -> int:
-    return price(_rate(contract, week), minutes, contract.highest_fee(week.start, week.end))
+    """At the highest of each: nobody knows yet on which of its days will be worked."""
+    fee, tax = contract.highest_fee(week.start, week.end), contract.highest_tax(week.start, week.end)
+    return price(_rate(contract, week), minutes, fee, tax)
 
 
-def _fee(contract: Contract, reservation: Reservation) -> int:
-    return contract.highest_fee(reservation.week_start_at, reservation.week_end_at)
+def _at_rate(contract: Contract, reservation: Reservation, rate: int) -> int:
+    span = (reservation.week_start_at, reservation.week_end_at)
+    return price(rate, reservation.minutes, contract.highest_fee(*span), contract.highest_tax(*span))
 
 
 def _held(contract: Contract, week: Week, minutes: int, amount: int) -> Reservation:

@@ -17,8 +17,9 @@ from marketplace.gigs.models import Gig, Project
 from marketplace.gigs.qualification.models import QualificationTest
 from marketplace.money import Money
 
-# Approved pay and fee, minor units.
-SPENT = sa.func.sum(Approval.expert_amount + Approval.fee_amount)
+# Approved pay, fee and its tax, minor units.
+APPROVED = Approval.expert_amount + Approval.fee_amount + Approval.tax_amount
+SPENT = sa.func.sum(APPROVED)
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ def spending(session: Session, project: Project, whole: Money) -> Spending:
     """How the `whole` that a project has spent, by the ledger, comes about: gigs by age, tests after work."""
     on_tests = Contract.test_id.is_not(None)
     hours = (
-        sa.select(Timesheet.contract_id, (Approval.expert_amount + Approval.fee_amount).label("amount"))
+        sa.select(Timesheet.contract_id, APPROVED.label("amount"))
         .select_from(Approval)
         .join(Approval.timesheet)
     )
-    besides = sa.select(Adjustment.contract_id, Adjustment.amount + Adjustment.fee_amount).where(
-        Adjustment.state == OfferState.ACCEPTED
-    )
+    besides = sa.select(
+        Adjustment.contract_id, Adjustment.amount + Adjustment.fee_amount + Adjustment.tax_amount
+    ).where(Adjustment.state == OfferState.ACCEPTED)
     paid = hours.union_all(besides).subquery()
     spent = sa.func.sum(paid.c.amount)
     rows = session.execute(

@@ -112,6 +112,7 @@ def weeks_of(actor: Actor) -> sa.Select[Timesheet]:
                 joinedload(Contract.organization),
                 selectinload(Contract.rates),
                 selectinload(Contract.fees),
+                selectinload(Contract.taxes),
             ),
             selectinload(Timesheet.all_entries),
             selectinload(Timesheet.approvals).selectinload(Approval.lines),

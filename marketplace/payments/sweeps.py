@@ -19,7 +19,7 @@ from marketplace.db import use_case
 from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
-from marketplace.ledger.models import LedgerAccount, Posting
+from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.payments import claiming, covered, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
@@ -43,6 +43,8 @@ OUR_OWN = (
     chart.chargeback_losses(),
     chart.bad_debts(),
     chart.rounding(),
+    # The tax on our fees goes with them: it is paid to the tax office from there.
+    chart.tax_payable(),
 )
 # A payout may be shown as paid and still come back within five business days (Stripe, payout failures).
 COMES_BACK_WITHIN = timedelta(days=8)
@@ -151,9 +153,7 @@ def unswept(session: Session, currency: str) -> Sequence[Posting]:
         sa.select(Posting)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
         .where(
-            _ours(),
-            Posting.currency == currency,
-            ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
+            *_unswept(currency),
         )
         .order_by(Posting.id)
     ).all()
@@ -183,13 +183,23 @@ def sweepable(session: Session, currency: str) -> int:
         session.scalar(
             sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
             .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
-            .where(
-                _ours(),
-                Posting.currency == currency,
-                ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
-            )
+            .where(*_unswept(currency))
         )
         or 0
+    )
+
+
+def _unswept(currency: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Postings of our own that no live sweep has taken; of tax only what clients paid, and not what went from
+    our bank to a tax office."""
+    charged = sa.select(JournalEntry.id).where(
+        sa.or_(*(JournalEntry.source.startswith(f"{kind}:") for kind in ("approval", "adjustment")))
+    )
+    return (
+        _ours(),
+        (LedgerAccount.key != chart.tax_payable().key) | Posting.entry_id.in_(charged),
+        Posting.currency == currency,
+        ~sa.exists().where(SweepPosting.posting_id == Posting.id, SweepPosting.ended_at.is_(None)),
     )
 
 

@@ -337,7 +337,7 @@ def test_the_proof_finds_an_adjustment_without_its_entry(session: Session, deal:
         )  # fmt: skip
         session.flush()
     [proof] = [each for each in PROOFS if "corrections are their" in each.title]
-    assert [each.found for each in proof.run(session)] == ["(0, 0)"]
+    assert [each.found for each in proof.run(session)] == ["(0, 0, 0)"]
 
 
 def _entered(session: Session, deal: Deal, lines: int, minutes: int) -> int:

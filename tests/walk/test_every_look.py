@@ -34,7 +34,7 @@ PHONE: ViewportSize = {"width": 375, "height": 800}
 MANY_PAGES = ("home.index",)
 # Files; and what tests/design looks at more closely.
 NO_PAGE = (
-    "contracts.agreement", "contracts.costs_csv", "design.index", "credentials.document",
+    "contracts.agreement", "contracts.costs_csv", "contracts.vat_csv", "design.index", "credentials.document",
     "ledger.account_export", "ledger.journal_export", "messages.attachment", "payments.calendar_file",
     "payments.invoice_csv", "payments.invoice_pdf", "payments.statement_csv", "payments.statement_pdf",
     "static", "web.asset", "web.healthz", "web.readyz",

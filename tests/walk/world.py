@@ -38,6 +38,9 @@ from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.sittings.taking import begin, hand_in
+from marketplace.contracts.taxes.models import TaxProfile, TaxRate
+from marketplace.contracts.taxes.profiles import ProfileDraft, say_where
+from marketplace.contracts.taxes.setting import TaxRateDraft, propose_tax_rate
 from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.contracts.usage.importing import bring_usage
 from marketplace.contracts.usage.models import UsageImport
@@ -94,6 +97,7 @@ from tests.factories.contracts import FEE_BPS
 from tests.factories.credentials import PDF
 from tests.factories.gigs import RADIOLOGY, a_gig, an_application, an_expert
 from tests.factories.sittings import ANSWERS, DRAFT
+from tests.factories.taxes import registered
 from tests.stories import acts
 from tests.stories.house import House
 
@@ -220,6 +224,8 @@ class World:
             "adjustment_id": Adjustment,
             "refund_id": Refund,
             "fee_id": FeeChange,
+            "rate_id": TaxRate,
+            "profile_id": TaxProfile,
             "hold_id": BankHold,
             "alarm_id": Alarm,
             "chargeback_id": Chargeback,
@@ -283,6 +289,7 @@ def made(house: House) -> World:
     _lent(house)
     _goes_back(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
+    _taxed(house)
     _other_bank(house)
     _contested(house)
     _proposed(house)
@@ -304,6 +311,15 @@ def _proposed(house: House) -> None:
     )  # fmt: skip
     house.session.add(made)
     house.session.commit()
+
+
+def _taxed(house: House) -> None:
+    """Carla says where Lumen is for tax, and Fin proposes a rate."""
+    place = ProfileDraft("FR", "", business=True, vat_id="FR40303265045")
+    say_where(house.session, house.carla, house.cast.lumen.public_id, place)
+    with registered():
+        draft = TaxRateDraft("DE", "", "VAT", 1_900, first_day(house.session), "Section 12 of the UStG.")
+        propose_tax_rate(house.session, house.fin, draft)
 
 
 def _other_bank(house: House) -> None:

@@ -15,6 +15,7 @@ from marketplace.contracts import find
 from marketplace.contracts.adjustments import queries, returning, settling, words
 from marketplace.contracts.adjustments.models import Adjustment, Kind
 from marketplace.contracts.approving import rules
+from marketplace.contracts.fees.schedule import Split
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import ContractState, OfferState
 from marketplace.db import use_case
@@ -52,29 +53,27 @@ class Outlook:
 
     pay: Money
     fee: Money
+    tax: Money
     rounding: Money
     free: Money
 
     @property
     def total(self) -> Money:
-        """Pay and fee; below zero for what would come back."""
-        return self.pay + self.fee + self.rounding
+        """Pay, fee and its tax; below zero for what would come back."""
+        return self.pay + self.fee + self.tax + self.rounding
 
 
 def look(session: Session, actor: Actor, contract_public_id: uuid.UUID, draft: Draft) -> Outlook:
     """What it would mean. Changes nothing. Raises as `adjust` does."""
     contract = find.contract(session, actor, contract_public_id)
     week = _check(session, actor, contract, draft)
-    fee = returning.fee_on(session, contract, draft.amount, week)
-    _require_money(session, contract, draft, fee)
+    parts = returning.priced(session, contract, draft.amount, week).parts
+    _require_money(session, contract, parts)
     funds = chart.project_funds(contract.project.public_id)
-    rounding = returning.ours(session, contract, -draft.amount - fee)
-    return Outlook(
-        Money(draft.amount, contract.currency),
-        Money(fee, contract.currency),
-        Money(rounding, contract.currency),
-        Money(-ledger.balance(session, funds, contract.currency), contract.currency),
-    )
+    rounding = returning.ours(session, contract, -parts.total)
+    free = -ledger.balance(session, funds, contract.currency)
+    amounts = (parts.pay, parts.fee, parts.tax, rounding, free)
+    return Outlook(*(Money(each, contract.currency) for each in amounts))
 
 
 @use_case
@@ -90,9 +89,9 @@ def adjust(session: Session, actor: Actor, contract_public_id: uuid.UUID, draft:
     if (before := made.one_or_none()) is not None:
         return before
     week = _check(session, actor, contract, draft)
-    fee = returning.fee_on(session, contract, draft.amount, week)
-    _require_money(session, contract, draft, fee)
-    adjustment = _written(session, actor, contract, draft, week, fee)
+    priced = returning.priced(session, contract, draft.amount, week)
+    _require_money(session, contract, priced.parts)
+    adjustment = _written(session, actor, contract, draft, week, priced)
     if not adjustment.is_less:
         settling.post(session, actor, adjustment)
     _tell(session, adjustment)
@@ -156,23 +155,24 @@ def _week(session: Session, contract: Contract, public_id: uuid.UUID | None) -> 
     return found
 
 
-def _require_money(session: Session, contract: Contract, draft: Draft, fee: int) -> None:
+def _require_money(session: Session, contract: Contract, parts: Split) -> None:
     """More is covered by free funds, under their lock; less by what is still payable."""
-    if draft.amount > 0:
-        _require_one_decides(session, contract, draft.amount + fee)
-        settling.require_funds(session, contract, draft.amount + fee)
+    if parts.pay > 0:
+        _require_one_decides(session, contract, parts.total)
+        settling.require_funds(session, contract, parts.total)
     else:
-        settling.require_payable(session, contract, -draft.amount)
+        settling.require_payable(session, contract, -parts.pay)
 
 
 def _require_one_decides(session: Session, contract: Contract, asked: int) -> None:
-    """Nobody gives alone what two people have to approve: `asked` is pay and fee. Raises Refused with the
-    figures."""
+    """Nobody gives alone what two people have to approve: `asked` is pay, fee and its tax. Raises Refused
+    with the figures."""
     since = clock.now() - TOGETHER
     limit = rules.alone_below(session, contract, since)
     if limit is None:
         return
-    given = sa.select(sa.func.sum(Adjustment.amount + Adjustment.fee_amount)).where(
+    each = Adjustment.amount + Adjustment.fee_amount + Adjustment.tax_amount
+    given = sa.select(sa.func.sum(each)).where(
         Adjustment.contract_id == contract.id, Adjustment.amount > 0, Adjustment.made_at > since
     )
     total = asked + int(session.scalar(given) or 0)
@@ -191,7 +191,12 @@ def _require_one_decides(session: Session, contract: Contract, asked: int) -> No
 
 
 def _written(
-    session: Session, actor: Actor, contract: Contract, draft: Draft, week: Timesheet | None, fee: int
+    session: Session,
+    actor: Actor,
+    contract: Contract,
+    draft: Draft,
+    week: Timesheet | None,
+    priced: returning.Priced,
 ) -> Adjustment:
     now = clock.now()
     adjustment = Adjustment(
@@ -201,7 +206,9 @@ def _written(
         reason_code=draft.reason_code,
         explanation=paragraph(draft.explanation),
         amount=draft.amount,
-        fee_amount=fee,
+        fee_amount=priced.parts.fee,
+        tax_amount=priced.parts.tax,
+        tax_decision=priced.tax_decision,
         # More pay is decided as it is made.
         state=OfferState.MADE if draft.amount < 0 else OfferState.ACCEPTED,
         expires_at=now + OPEN_FOR if draft.amount < 0 else None,
@@ -214,7 +221,8 @@ def _written(
     session.flush()
     audit.record(
         session, actor, "adjustment.made", "adjustment", adjustment.public_id,
-        kind=draft.kind, amount=adjustment.amount, fee=adjustment.fee_amount, reason=draft.reason_code,
+        kind=draft.kind, amount=adjustment.amount, fee=adjustment.fee_amount,
+        tax=adjustment.tax_amount, reason=draft.reason_code,
     )  # fmt: skip
     return adjustment
 

@@ -13,6 +13,7 @@ from marketplace.accounts.models import Person
 from marketplace.actor import Actor
 from marketplace.contracts.models import Contract, Timesheet
 from marketplace.contracts.states import OfferState
+from marketplace.contracts.taxes.models import TaxDecision
 from marketplace.db import Base, Key, Public, Word
 from marketplace.money import Money
 
@@ -25,7 +26,8 @@ class Kind(StrEnum):
 
 
 class Adjustment(Public, Base):
-    """`amount` of pay and its `fee_amount`, minor units of the contract's currency; below zero for less pay.
+    """`amount` of pay, its `fee_amount` and the `tax_amount` on that, minor units of the contract's currency;
+    below zero for less pay. `tax_decision_id` says which tax it is; None where none was ever decided.
 
     More pay is given as it is made; less waits for the expert's signature. Once decided it never changes.
     `key` is the form's own, so that a second click gives nothing.
@@ -41,6 +43,8 @@ class Adjustment(Public, Base):
     explanation: Mapped[str]
     amount: Mapped[int]
     fee_amount: Mapped[int]
+    tax_amount: Mapped[int] = mapped_column(server_default="0", default=0)
+    tax_decision_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tax_decisions.id"))
     state: Mapped[OfferState] = mapped_column(Word(OfferState))
     expires_at: Mapped[datetime | None]
     made_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
@@ -52,6 +56,7 @@ class Adjustment(Public, Base):
     contract: Mapped[Contract] = relationship()
     timesheet: Mapped[Timesheet | None] = relationship()
     maker: Mapped[Person] = relationship()
+    tax_decision: Mapped[TaxDecision | None] = relationship()
 
     __table_args__ = (
         sa.UniqueConstraint("contract_id", "key"),
@@ -79,6 +84,11 @@ class Adjustment(Public, Base):
         return Money(self.fee_amount, self.contract.currency)
 
     @property
+    def tax(self) -> Money:
+        """The tax on that fee; below zero when it is returned."""
+        return Money(self.tax_amount, self.contract.currency)
+
+    @property
     def total(self) -> Money:
         """What the client pays; below zero for what comes back."""
-        return self.pay + self.fee
+        return self.pay + self.fee + self.tax

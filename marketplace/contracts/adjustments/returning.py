@@ -1,10 +1,13 @@
-"""What comes back to the project with less pay: of the fee, and of the rounding that the site bore.
+"""What comes back to the project with less pay: of the fee, of its tax, and of the rounding that the site
+bore.
 
-Fees are those of the days of the work and were rounded line by line, so what was charged says what comes
-back, and no fee of a day. All of it needs the contract's lock.
+Fees and taxes are those of the days of the work and were rounded line by line, so what was charged says what
+comes back, and no fee of a day. All of it needs the contract's lock.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,25 +16,40 @@ from marketplace import clock, ledger, money
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.disputes.models import TimeDispute
 from marketplace.contracts.fees.schedule import Split, split
-from marketplace.contracts.models import Approval, Contract, Timesheet
+from marketplace.contracts.models import Approval, ApprovedLine, Contract, Timesheet
 from marketplace.contracts.states import OfferState
+from marketplace.contracts.taxes.models import TaxDecision
 from marketplace.ledger import chart
 from marketplace.money import Money
 
 
-def fee_on(session: Session, contract: Contract, pay: int, week: Timesheet | None) -> int:
-    """The fee on so much pay, minor units; below zero for less pay.
+@dataclass(frozen=True)
+class Priced:
+    """Pay with its fee and the tax on that, minor units, below zero for less; and which tax it is."""
 
-    On more pay: at the fee that was in force when its week began, or that is in force today. For less pay it
-    is what was charged: of the fees of its week, or of the whole contract, that are not asked back already,
-    the share that the pay has of what is left of theirs, rounded once, half up. So all pay takes all fees
-    with it, in however many parts, and never a minor unit more than was charged.
+    parts: Split
+    tax_decision: TaxDecision | None
+
+
+def priced(session: Session, contract: Contract, pay: int, week: Timesheet | None) -> Priced:
+    """So much pay with its fee and tax; below zero for less pay.
+
+    On more pay: at the fee and tax that were in force when its week began, or that are in force today. For
+    less pay it is what was charged: of the fees and taxes of its week, or of the whole contract, that are not
+    asked back already, the share that the pay has of what is left of theirs, each rounded once, half up. So
+    all pay takes all fees and taxes with it, in however many parts, and never a minor unit more than was
+    charged.
     """
     if pay > 0:
         day = week.starts_on if week else clock.today(contract.time_zone)
-        return split(pay, contract.fee_on(day)).fee
+        decided = contract.tax_on(day)
+        return Priced(split(pay, contract.fee_on(day), decided.rate_bps if decided else 0), decided)
     whole = _left(session, contract)
-    return -min(whole.fee, _share(_left(session, contract, week) if week else whole, -pay))
+    left = _left(session, contract, week) if week else whole
+    fee, tax = (min(most, _share(of, left.pay, -pay)) for most, of in _pairs(whole, left))
+    # Nothing of a tax comes back without its fee.
+    parts = Split(pay, -fee, -tax if fee else 0)
+    return Priced(parts, _charged_at(session, contract, week))
 
 
 def borne(session: Session, contract: Contract) -> int:
@@ -45,8 +63,9 @@ def borne(session: Session, contract: Contract) -> int:
 
 
 def back(session: Session, adjustment: Adjustment) -> Money:
-    """What the project had back of less pay with its fee; as long as nobody signed it, what it would have."""
-    contract, total = adjustment.contract, -adjustment.amount - adjustment.fee_amount
+    """What the project had back of less pay with its fee and tax; as long as nobody signed it, what it would
+    have."""
+    contract, total = adjustment.contract, -adjustment.total.amount
     site = ours(session, contract, total)
     if adjustment.state is OfferState.ACCEPTED:
         (entry,) = ledger.entries_of(session, [f"adjustment:{adjustment.public_id}"])
@@ -55,21 +74,50 @@ def back(session: Session, adjustment: Adjustment) -> Money:
 
 
 def ours(session: Session, contract: Contract, back: int) -> int:
-    """How much of the `back`, pay and fee, is the site's."""
+    """How much of the `back`, pay, fee and tax, is the site's."""
     return max(0, min(back, borne(session, contract)))
 
 
-def _share(left: Split, less: int) -> int:
-    """Of the fee that is left, what goes with so much of the pay that is left."""
-    return left.fee if less >= left.pay else money.part(left.fee, less, left.pay)
+def _pairs(whole: Split, left: Split) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (whole.fee, left.fee), (whole.tax, left.tax)
+
+
+def _share(of: int, pay: int, less: int) -> int:
+    """Of the fee or tax that is left, what goes with so much of the `pay` that is left."""
+    return of if less >= pay else money.part(of, less, pay)
+
+
+def _charged_at(session: Session, contract: Contract, week: Timesheet | None) -> TaxDecision | None:
+    """The newest tax that an approved line, else a bonus, bore: what comes back is listed under it."""
+    lines = (
+        sa.select(TaxDecision)
+        .join(ApprovedLine, ApprovedLine.tax_decision_id == TaxDecision.id)
+        .join(Approval, Approval.id == ApprovedLine.approval_id)
+        .join(Timesheet, Timesheet.id == Approval.timesheet_id)
+        .where(Timesheet.contract_id == contract.id)
+        .order_by((ApprovedLine.tax_amount > 0).desc(), ApprovedLine.id.desc())
+    )
+    besides = (
+        sa.select(TaxDecision)
+        .join(Adjustment, Adjustment.tax_decision_id == TaxDecision.id)
+        .where(Adjustment.contract_id == contract.id)
+        .order_by((Adjustment.tax_amount > 0).desc(), Adjustment.id.desc())
+    )
+    queries = [lines.where(Timesheet.id == week.id)] if week else []
+    found = (session.scalars(query.limit(1)).first() for query in (*queries, lines, besides))
+    return next((each for each in found if each is not None), None)
 
 
 def _left(session: Session, contract: Contract, week: Timesheet | None = None) -> Split:
     """What was approved for the contract, or its week, and given besides, less what was taken back of it or
     is asked back; nothing of it is below zero."""
-    approved = sa.select(sa.func.sum(Approval.expert_amount), sa.func.sum(Approval.fee_amount))
+    approved = sa.select(
+        *(sa.func.sum(each) for each in (Approval.expert_amount, Approval.fee_amount, Approval.tax_amount))
+    )
     approved = approved.join(Approval.timesheet).where(Timesheet.contract_id == contract.id)
-    adjusted = sa.select(sa.func.sum(Adjustment.amount), sa.func.sum(Adjustment.fee_amount)).where(
+    adjusted = sa.select(
+        *(sa.func.sum(each) for each in (Adjustment.amount, Adjustment.fee_amount, Adjustment.tax_amount))
+    ).where(
         Adjustment.contract_id == contract.id,
         sa.or_(
             Adjustment.state == OfferState.ACCEPTED,
@@ -80,8 +128,7 @@ def _left(session: Session, contract: Contract, week: Timesheet | None = None) -
         approved = approved.where(Timesheet.id == week.id)
         adjusted = adjusted.where(Adjustment.timesheet_id == week.id)
     rows = [session.execute(query).one() for query in (approved, adjusted)]
-    pay, fee = (sum(int(amount or 0) for amount in column) for column in zip(*rows, strict=True))
-    return Split(max(0, pay), max(0, fee))
+    return Split(*(max(0, sum(int(amount or 0) for amount in each)) for each in zip(*rows, strict=True)))
 
 
 def _sources(session: Session, contract: Contract) -> list[str]:

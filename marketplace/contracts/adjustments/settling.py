@@ -18,8 +18,8 @@ from marketplace.money import Money
 
 
 def require_funds(session: Session, contract: Contract, total: int) -> None:
-    """Make sure that free funds cover `total`, pay and fee, besides what is to go back to the client, and
-    keep it so. Raises Refused with the figures."""
+    """Make sure that free funds cover `total`, pay, fee and tax, besides what is to go back to the client,
+    and keep it so. Raises Refused with the figures."""
     funds, currency = chart.project_funds(contract.project.public_id), contract.currency
     # Refunds are prepared under the same lock, so what is promised is read once it is held.
     ledger.hold(session, [funds], currency)
@@ -63,20 +63,21 @@ def decide(session: Session, actor: Actor, adjustment: Adjustment, to: OfferStat
 
 
 def post(session: Session, actor: Actor, adjustment: Adjustment) -> None:
-    """Book it: from free funds to the expert and the fee, or back, first what the site bore. Needs what it is
-    covered by."""
+    """Book it: from free funds to the expert, the fee and its tax, or back, first what the site bore. Needs
+    what it is covered by."""
     contract = adjustment.contract
-    pay, fee = adjustment.amount, adjustment.fee_amount
-    ours = returning.ours(session, contract, -pay - fee)
+    pay, fee, tax = adjustment.amount, adjustment.fee_amount, adjustment.tax_amount
+    ours = returning.ours(session, contract, -pay - fee - tax)
     entry = NewEntry(
         source=f"adjustment:{adjustment.public_id}",
         event="adjusted",
         currency=contract.currency,
         lines=[
-            (chart.project_funds(contract.project.public_id), pay + fee + ours),
+            (chart.project_funds(contract.project.public_id), pay + fee + tax + ours),
             (chart.rounding(), -ours),
             (chart.expert_payable(contract.person.public_id), -pay),
             (chart.client_fees(), -fee),
+            (chart.tax_payable(), -tax),
         ],
         occurred_at=clock.now(),
         memo=_("A bonus") if adjustment.kind is Kind.BONUS else _("A correction of pay"),

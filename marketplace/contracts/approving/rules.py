@@ -65,7 +65,7 @@ def needs_two(session: Session, sheet: Timesheet) -> bool:
     rule = rule_of(session, sheet.contract.organization_id)
     if rule is None or rule.amount is None or rule.currency != sheet.contract.currency:
         return False
-    return sum(line.pay + line.fee for line in lines_of(sheet)) >= rule.amount
+    return sum(line.total for line in lines_of(sheet)) >= rule.amount
 
 
 def alone_below(session: Session, contract: Contract, since: datetime) -> int | None:

@@ -62,7 +62,15 @@ def history(session: Session, sheet: Timesheet) -> Sequence[FirstApproval]:
 def digest(lines: Sequence[Line]) -> bytes:
     """SHA-256 over the lines as they would be approved: what, when, how long, at what rate, for how much."""
     rows = [
-        [str(x.entry.public_id), x.entry.started_at.isoformat(), x.minutes, x.rate, x.pay, x.fee]
+        [
+            str(x.entry.public_id),
+            x.entry.started_at.isoformat(),
+            x.minutes,
+            x.rate,
+            x.pay,
+            x.fee,
+            *([x.tax] if x.tax else []),
+        ]
         for x in lines
     ]
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).digest()

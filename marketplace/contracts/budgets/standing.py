@@ -66,15 +66,14 @@ def of_project(session: Session, project: Project) -> Standing:
 
 
 def a_week(session: Session, project: Project) -> Money:
-    """What a week of the contracts that run costs, pay and fee, but for what is capped: the present pace."""
+    """What a week of the contracts that run costs, pay, fee and its tax, but for what is capped: the present
+    pace."""
     running = session.scalars(
         sa.select(Contract)
         .filter_by(project_id=project.id, state=ContractState.ACTIVE, test_id=None)
-        .options(selectinload(Contract.rates), selectinload(Contract.fees))
+        .options(selectinload(Contract.rates), selectinload(Contract.fees), selectinload(Contract.taxes))
     )
-    amount = sum(
-        price(each.rate, each.week_minutes, each.fee_at(clock.now())) for each in running if _goes_on(each)
-    )
+    amount = sum(_price(each) for each in running if _goes_on(each))
     cap = caps.in_force(session, project.id, caps.next_monday())
     return Money(min(amount, cap.amount) if cap and cap.amount else amount, project.currency)
 
@@ -88,6 +87,12 @@ def to_add(session: Session, project: Project, free: Money) -> Money | None:
     """What is missing for the four weeks after those that are reserved; None when nothing is."""
     missing = a_week(session, project).amount * WEEKS_AHEAD - free.amount
     return Money(missing, project.currency) if missing > 0 else None
+
+
+def _price(contract: Contract) -> int:
+    tax = contract.tax_at(clock.now())
+    fee, on_fee = contract.fee_at(clock.now()), tax.rate_bps if tax else 0
+    return price(contract.rate, contract.week_minutes, fee, on_fee)
 
 
 def _goes_on(contract: Contract) -> bool:

@@ -11,12 +11,13 @@ from marketplace.accounts.models import Person
 from marketplace.actor import Actor
 from marketplace.contracts.models import Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import DisputeState, SettledBy, TurnAct
+from marketplace.contracts.taxes.models import TaxDecision
 from marketplace.db import Base, Key, Public, Word
 from marketplace.money import Money
 
 
 class TimeDispute(Public, Base):
-    """An entry that the client does not approve as it is, with its pay and fee in minor units as entered.
+    """An entry that the client does not approve as it is, with pay, fee and tax in minor units as entered.
 
     `offered_minutes` is what the client would pay for, `asked_minutes` what the expert would be content with;
     `due_at` is when whoever's turn it is has to have answered. Of what was awarded only the rest goes back.
@@ -34,6 +35,8 @@ class TimeDispute(Public, Base):
     rate: Mapped[int]
     expert_amount: Mapped[int]
     fee_amount: Mapped[int]
+    tax_amount: Mapped[int] = mapped_column(server_default="0", default=0)
+    tax_decision_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tax_decisions.id"))
     offered_minutes: Mapped[int]
     asked_minutes: Mapped[int]
     state: Mapped[DisputeState] = mapped_column(Word(DisputeState))
@@ -45,6 +48,7 @@ class TimeDispute(Public, Base):
     contract: Mapped[Contract] = relationship()
     timesheet: Mapped[Timesheet] = relationship()
     entry: Mapped[TimeEntry] = relationship()
+    tax_decision: Mapped[TaxDecision | None] = relationship()
     turns: Mapped[list[Turn]] = relationship(order_by="Turn.id")
 
     __table_args__ = (

@@ -83,6 +83,8 @@ def open_dispute(
         rate=line.rate,
         expert_amount=line.pay,
         fee_amount=line.fee,
+        tax_amount=line.tax,
+        tax_decision=line.tax_decision,
         offered_minutes=question.offered_minutes,
         asked_minutes=line.minutes,
         state=DisputeState.ASKED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from marketplace import audit, clock, ledger, money
 from marketplace.actor import Actor
 from marketplace.contracts.adjustments import returning
 from marketplace.contracts.disputes.models import TimeDispute
-from marketplace.contracts.fees.schedule import split
+from marketplace.contracts.fees.schedule import Split, split
 from marketplace.contracts.limits import spell
 from marketplace.contracts.lines import Line, freeze
 from marketplace.contracts.states import DISPUTE_MOVES, DisputeState, SettledBy, move
@@ -47,8 +48,14 @@ def finish(session: Session, actor: Actor, dispute: TimeDispute) -> None:
 def award_rest(session: Session, actor: Actor, dispute: TimeDispute) -> None:
     """An appeal against the ruling was upheld: pay for what it had left out."""
     had = part_of(dispute, dispute.awarded_minutes or 0)
-    minutes, pay, fee = dispute.minutes, dispute.expert_amount, dispute.fee_amount
-    rest = Line(dispute.entry, minutes - had.minutes, dispute.rate, pay - had.pay, fee - had.fee, had.fee_bps)
+    minutes, whole = dispute.minutes, part_of(dispute, dispute.minutes)
+    rest = replace(
+        whole,
+        minutes=minutes - had.minutes,
+        pay=whole.pay - had.pay,
+        fee=whole.fee - had.fee,
+        tax=whole.tax - had.tax,
+    )
     dispute.awarded_minutes, dispute.settled_by = minutes, SettledBy.APPEAL
     _move(session, actor, dispute, DisputeState.SETTLED, None)
     _pay(session, actor, dispute, rest, part=1)
@@ -56,20 +63,19 @@ def award_rest(session: Session, actor: Actor, dispute: TimeDispute) -> None:
 
 
 def withheld(dispute: TimeDispute) -> int:
-    """Pay and fee, in minor units, that nobody was awarded."""
-    had = part_of(dispute, dispute.awarded_minutes or 0)
-    return dispute.expert_amount + dispute.fee_amount - had.pay - had.fee
+    """Pay, fee and its tax, in minor units, that nobody was awarded."""
+    return part_of(dispute, dispute.minutes).total - part_of(dispute, dispute.awarded_minutes or 0).total
 
 
 def part_of(dispute: TimeDispute, minutes: int) -> Line:
     """So many minutes of the line, priced; all of them as they were entered."""
-    fee_bps = dispute.contract.fee_at(dispute.entry.started_at)
+    fee_bps, decided = dispute.contract.fee_at(dispute.entry.started_at), dispute.tax_decision
     if minutes == dispute.minutes:
-        pay, fee = dispute.expert_amount, dispute.fee_amount
+        parts = Split(dispute.expert_amount, dispute.fee_amount, dispute.tax_amount)
     else:
         pay = money.for_minutes(dispute.rate, minutes)
-        fee = split(pay, fee_bps).fee
-    return Line(dispute.entry, minutes, dispute.rate, pay, fee, fee_bps)
+        parts = split(pay, fee_bps, decided.rate_bps if decided else 0)
+    return Line(dispute.entry, minutes, dispute.rate, parts.pay, parts.fee, fee_bps, parts.tax, decided)
 
 
 def _move(
@@ -95,9 +101,10 @@ def _pay(session: Session, actor: Actor, dispute: TimeDispute, line: Line, part:
         event="approved",
         currency=contract.currency,
         lines=[
-            (chart.disputed(contract.project.public_id), line.pay + line.fee),
+            (chart.disputed(contract.project.public_id), line.total),
             (chart.expert_payable(contract.person.public_id), -line.pay),
             (chart.client_fees(), -line.fee),
+            (chart.tax_payable(), -line.tax),
         ],
         occurred_at=approval.at,
         memo=_("Questioned time, approved after all"),

@@ -26,13 +26,13 @@ LOCK = 700_702
 
 
 def hold_still(session: Session, contract: Contract) -> None:
-    """Read the contract's fees anew, and let nobody change them until the transaction ends."""
+    """Read the contract's fees and taxes anew, and let nobody change them until the transaction ends."""
     hold(session)
-    session.expire(contract, ["fees"])
+    session.expire(contract, ["fees", "taxes"])
 
 
 def hold(session: Session) -> None:
-    """Let nobody change a fee until the transaction ends."""
+    """Let nobody change a fee or a tax until the transaction ends."""
     session.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(LOCK)))
 
 

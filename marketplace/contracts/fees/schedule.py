@@ -1,7 +1,8 @@
-"""Which fee applies to work of a day, and how an amount is made of pay and fee.
+"""Which fee applies to work of a day, and how an amount is made of pay, fee and the tax on the fee.
 
 The rule of rounding (F55): the pay of a line is rounded once to minor units, half up; the fee is a share of
-that rounded pay, rounded once, half up. The total is their sum and is never rounded itself.
+that rounded pay, rounded once, half up, and its tax a share of that fee, rounded the same way. The total is
+their sum and is never rounded itself.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ class Split:
 
     pay: int
     fee: int
+    tax: int = 0
 
     @property
     def total(self) -> int:
-        return self.pay + self.fee
+        return self.pay + self.fee + self.tax
 
 
-def split(pay: int, fee_bps: int) -> Split:
-    """The pay (minor units, whole) with its fee at so many hundredths of a per cent."""
-    return Split(pay, money.share(pay, fee_bps))
+def split(pay: int, fee_bps: int, tax_bps: int = 0) -> Split:
+    """The pay (minor units, whole) with its fee, and the tax on that, at so many hundredths of a per cent."""
+    fee = money.share(pay, fee_bps)
+    return Split(pay, fee, money.share(fee, tax_bps))
 
 
 def applies(changes: Iterable[FeeChange], on: date) -> FeeChange | None:

@@ -20,6 +20,8 @@ from marketplace.contracts.fees.schedule import fee_on, highest, split
 from marketplace.contracts.models import Offer
 from marketplace.contracts.sittings import graders, queries
 from marketplace.contracts.states import OfferState
+from marketplace.contracts.taxes import queries as taxes
+from marketplace.contracts.taxes import schedule as taxing
 from marketplace.db import use_case
 from marketplace.errors import Refused
 from marketplace.gigs import find
@@ -36,7 +38,7 @@ WAITING = (ApplicationState.APPLIED, ApplicationState.SHORTLISTED)
 
 @dataclass(frozen=True)
 class Price:
-    """What a test pays an hour, and what it costs the client at most, pay and fee."""
+    """What a test pays an hour, and what it costs the client at most, pay, fee and its tax."""
 
     rate: Money
     most: Money
@@ -106,7 +108,8 @@ def take_back(session: Session, actor: Actor, application: Application) -> None:
 
 def price_of(session: Session, application: Application, test: QualificationTest, fee_bps: int) -> Price:
     """The bottom of the gig's band, or the least that the expert works for, where that is more; and what it
-    costs at the highest fee of the days on which it can be taken, `fee_bps` where no dated fee says it."""
+    costs at the highest fee, and tax on it, of the days on which it can be taken, `fee_bps` where no dated
+    fee says it."""
     gig = application.gig
     currency, rate = gig.project.currency, gig.rate_min or 0
     profile = session.get(ExpertProfile, application.person_id)
@@ -116,7 +119,9 @@ def price_of(session: Session, application: Application, test: QualificationTest
     today = clock.today(application.person.time_zone)
     # It may go on over midnight.
     end = today + offers.OPEN_FOR + timedelta(days=2)
-    most = split(pay, highest(_changes(session, application), today, end, fee_bps)).total
+    fee = highest(_changes(session, application), today, end, fee_bps)
+    decided = taxes.decided(session, gig.project.organization_id)
+    most = split(pay, fee, taxing.highest(decided, today, end)).total
     return Price(Money(rate, currency), Money(most, currency))
 
 

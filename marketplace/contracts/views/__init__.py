@@ -131,9 +131,11 @@ from marketplace.contracts.views import (  # noqa: E402
     rates,
     same_person,
     sittings,
+    taxes,
     timesheets,
     two_people,
     usage,
+    vat,
     waiting,
     work,
 )
@@ -152,9 +154,11 @@ __all__ = [
     "rates",
     "same_person",
     "sittings",
+    "taxes",
     "timesheets",
     "two_people",
     "usage",
+    "vat",
     "waiting",
     "work",
 ]

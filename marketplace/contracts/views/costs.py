@@ -34,15 +34,15 @@ def _hour_costs(contract: Contract) -> charges.HourCosts:
 
 @bp.get("/costs", endpoint="costs")
 @guard(*CLIENT)
-def of_months() -> ResponseReturnValue:
+def ofmonths() -> ResponseReturnValue:
     """The costs of the months that are asked for, of this month without that."""
-    first, last = _months()
+    first, last = months()
     return page(
         "contracts/costs.html",
         costs=_found(first, last),
         first=first,
         last=last,
-        months=_choices(first),
+        months=choices(first),
         zone=current().books_zone,
     )
 
@@ -51,10 +51,11 @@ def of_months() -> ResponseReturnValue:
 @guard(*CLIENT)
 def costs_csv() -> ResponseReturnValue:
     """The same for a spreadsheet, by gig."""
-    first, last = _months()
+    first, last = months()
     header = [
         _("Project"), _("Gig"), _("Domain"), _("Cost centre"), _("Purchase order"), _("Minutes"),
         _("Expert's pay"), _("Fee"), _("Rounding that we bear"), _("Together"), _("Currency"),
+        _("Tax on the fee"),
     ]  # fmt: skip
     name = f"costs-{first.key}-{last.key}.csv"
     return table_response(name, header, _rows(_found(first, last)))
@@ -67,6 +68,7 @@ def _rows(found: list[Costs]) -> Iterator[list[str]]:
             yield [
                 project.name, gig.title if gig else charge.memo, domain(gig), cost_centre(charge),
                 project.purchase_order or "", str(cost.minutes), *_amounts(cost), project.currency,
+                str(cost.tax.decimal),
             ]  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def _amounts(cost: Cost) -> list[str]:
     return [str(each.decimal) for each in (cost.pay, cost.fee, cost.rounding, cost.total)]
 
 
-def _months() -> tuple[Period, Period]:
+def months() -> tuple[Period, Period]:
     """From and until, in order, as the address says. Raises NotFound."""
     zone = current().books_zone
     this = month_of(clock.today(str(zone)), zone).key
@@ -89,7 +91,7 @@ def _apart(first: Period, last: Period) -> int:
     return (last.year - first.year) * 12 + (last.month or 1) - (first.month or 1)
 
 
-def _choices(first: Period) -> list[Period]:
+def choices(first: Period) -> list[Period]:
     """The months that can be chosen: two years back from now, and the one that was."""
     day = clock.today(str(first.zone))
     months = [month_of(_back(day, n), first.zone) for n in range(MOST_MONTHS)]

@@ -124,6 +124,7 @@ def show_timesheet(
         waits_apart=any(each.state is not DisputeState.SETTLED for each in questioned.values()),
         parts=parts.parts_of(sheet, questioned.values()),
         entered=parts.entered(sheet),
+        tax=queries.tax_of(sheet),
     )
 
 

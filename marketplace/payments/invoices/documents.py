@@ -10,6 +10,7 @@ from marketplace.contracts.periods import month_of
 from marketplace.i18n import current_locale, day
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
+from marketplace.payments.invoices import taxes
 from marketplace.payments.invoices.models import Invoice, InvoiceLine
 from marketplace.pdf import Column, Document, Heading, Pairs, Paragraph, Part, Table
 from marketplace.settings import current
@@ -57,17 +58,20 @@ def header() -> list[str]:
     return [
         _("Invoice"), _("Month"), _("What"), _("Project"), _("Gig"), _("Purchase order"), _("Cost centre"),
         _("Minutes"), _("Expert's pay"), _("Fee"), _("Rounding that we bear"), _("Together"), _("Currency"),
+        _("Tax on the fee"), _("Tax, at what rate and why"), _("Our tax number"), _("Your tax number"),
     ]  # fmt: skip
 
 
 def rows(invoice: Invoice) -> Iterator[list[str]]:
     """Each line, with amounts as decimals in major units."""
     for line in invoice.lines:
-        amounts = (line.pay, line.fee, line.rounding, line.pay + line.fee + line.rounding)
+        amounts = (line.pay, line.fee, line.rounding, line.pay + line.fee + line.tax + line.rounding)
         yield [
             invoice.name, f"{invoice.month:%Y-%m}", kind_said(line), line.project, line.gig,
             line.purchase_order, line.cost_centre, str(line.minutes),
             *(str(invoice.money(amount).decimal) for amount in amounts), invoice.currency,
+            str(invoice.money(line.tax).decimal), "; ".join(taxes.said(each) for each in line.taxes),
+            *(party.get("vat_id") or party["tax_number"] for party in (invoice.seller, invoice.buyer)),
         ]  # fmt: skip
 
 
@@ -84,7 +88,8 @@ def kind_said(line: InvoiceLine) -> str:
 
 def _party(party: dict[str, str]) -> str:
     number = party["tax_number"] and _("Tax number %(number)s", number=party["tax_number"])
-    return "\n".join(filter(None, (party["name"], party["address"], number)))
+    vat_id = party.get("vat_id", "") and _("VAT number %(number)s", number=party.get("vat_id", ""))
+    return "\n".join(filter(None, (party["name"], party["address"], number, vat_id)))
 
 
 def _booking(line: InvoiceLine) -> str:
@@ -96,22 +101,24 @@ def _booking(line: InvoiceLine) -> str:
 def _table(invoice: Invoice, lines: list[InvoiceLine]) -> Table:
     columns = [
         Column(_("Project and gig"), share=2), Column(_("What")), Column(_("Hours"), right=True),
-        Column(_("Pay"), right=True), Column(_("Fee"), right=True), Column(_("Together"), right=True),
+        Column(_("Pay"), right=True), Column(_("Fee"), right=True),
+        *([Column(_("Tax"), right=True)] if invoice.taxes else []), Column(_("Together"), right=True),
     ]  # fmt: skip
     cells = [
         [
             f"{line.project}\n{line.gig}", kind_said(line), spell(line.minutes),
-            *_amounts(invoice, line.pay, line.fee),
+            *_amounts(invoice, line.pay, line.fee, line.tax),
         ]
         for line in lines
     ]  # fmt: skip
-    sums = [sum(getattr(line, name) for line in lines) for name in ("minutes", "pay", "fee")]
-    total = [_("Together"), "", spell(sums[0]), *_amounts(invoice, sums[1], sums[2])]
+    minutes, *sums = (sum(getattr(line, name) for line in lines) for name in ("minutes", "pay", "fee", "tax"))
+    total = [_("Together"), "", spell(minutes), *_amounts(invoice, *sums)]
     return Table(columns, [*cells, total], totals=1)
 
 
-def _amounts(invoice: Invoice, pay: int, fee: int) -> list[str]:
-    return [str(invoice.money(amount)) for amount in (pay, fee, pay + fee)]
+def _amounts(invoice: Invoice, pay: int, fee: int, tax: int) -> list[str]:
+    parts = (pay, fee, tax) if invoice.taxes else (pay, fee)
+    return [str(invoice.money(amount)) for amount in (*parts, pay + fee + tax)]
 
 
 def _sums(invoice: Invoice) -> Table:
@@ -121,10 +128,9 @@ def _sums(invoice: Invoice) -> Table:
     ]
     if invoice.rounding:
         pairs.append((_("Rounding that we bear"), invoice.money(invoice.rounding)))
-    percent = f"{invoice.tax_bps / 100:g}"
     pairs += [
         (_("Net"), invoice.net),
-        (_("Tax at %(percent)s %%", percent=percent), invoice.money(invoice.tax)),
+        *_taxed(invoice),
         (_("Total"), invoice.total),
         (_("Already paid from funds"), -invoice.money(invoice.paid)),
         (_("Balance due"), invoice.due),
@@ -133,5 +139,23 @@ def _sums(invoice: Invoice) -> Table:
     return Table(columns, [[label, str(amount)] for label, amount in pairs], totals=1)
 
 
+def _taxed(invoice: Invoice) -> list[tuple[str, Money]]:
+    if not invoice.taxes:
+        return [
+            (_("Tax at %(percent)s %%", percent=f"{invoice.tax_bps / 100:g}"), invoice.money(invoice.tax))
+        ]
+    return [
+        (
+            _("%(tax)s, on our fee of %(fee)s", tax=taxes.rate_said(each), fee=invoice.money(each["base"])),
+            invoice.money(each["tax"]),
+        )
+        for each in invoice.taxes
+    ]
+
+
 def _taxes(invoice: Invoice) -> str:
-    return invoice.tax_reason
+    if not invoice.taxes:
+        return invoice.tax_reason
+    notes = dict.fromkeys(taxes.note(each["basis"]) for each in invoice.taxes)
+    whose = _("We tax our fee; experts’ pay is theirs and bears no tax of ours.")
+    return " ".join([*filter(None, notes), whose])

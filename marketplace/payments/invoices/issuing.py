@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -18,6 +18,7 @@ from marketplace.actor import CLIENT, SITE, Actor, Role
 from marketplace.contracts.charges import Charge, charges
 from marketplace.contracts.costs import cost_centre
 from marketplace.contracts.periods import Period, month_of
+from marketplace.contracts.taxes.listing import Listed
 from marketplace.db import new_id, use_case
 from marketplace.errors import Refused
 from marketplace.gigs.find import there
@@ -25,6 +26,7 @@ from marketplace.gigs.models import Project
 from marketplace.i18n import gettext as _
 from marketplace.ledger.models import JournalEntry
 from marketplace.money import Money
+from marketplace.payments.invoices import taxes
 from marketplace.payments.invoices.models import Invoice, InvoiceCharge, InvoiceLine
 from marketplace.settings import current
 
@@ -101,8 +103,8 @@ def _earliest(session: Session, organization: Organization) -> dict[str, date]:
 
 
 def fingerprint(invoice: Invoice) -> bytes:
-    """SHA-256 over what the invoice says, without its number."""
-    said = [
+    """SHA-256 over what the invoice says, without its number; of its taxes where it says any."""
+    said: list[object] = [
         str(invoice.public_id), invoice.month.isoformat(), invoice.currency, invoice.seller, invoice.buyer,
         invoice.tax_bps, invoice.tax_reason, invoice.tax, invoice.paid,
         [
@@ -111,6 +113,8 @@ def fingerprint(invoice: Invoice) -> bytes:
             for each in invoice.lines
         ],
     ]  # fmt: skip
+    if invoice.taxes:
+        said += [invoice.taxes, [[each.tax, each.taxes] for each in invoice.lines]]
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).digest()
 
 
@@ -136,7 +140,7 @@ def _issue(session: Session, actor: Actor, organization: Organization, key: str,
         raise Refused(_("Issue %(month)s first: invoices follow one another.", month=months[0].period.label))
     if not (organization.legal_name and organization.legal_address):
         raise Refused(_("Write down the company's legal name and address first: they stand on the invoice."))
-    invoice = _invoice(actor, organization, chosen)
+    invoice = _invoice(session, actor, organization, chosen)
     session.add(invoice)
     session.flush()
     audit.record(
@@ -146,8 +150,10 @@ def _issue(session: Session, actor: Actor, organization: Organization, key: str,
     return invoice
 
 
-def _invoice(actor: Actor, organization: Organization, month: OpenMonth) -> Invoice:
+def _invoice(session: Session, actor: Actor, organization: Organization, month: OpenMonth) -> Invoice:
     ours, found = current(), month.charges
+    taxed = taxes.of_charges(session, found)
+    sides = taxes.numbers(taxed.values())
     invoice = Invoice(
         public_id=new_id(),
         organization=organization,
@@ -155,17 +161,19 @@ def _invoice(actor: Actor, organization: Organization, month: OpenMonth) -> Invo
         currency=month.currency,
         issued_at=clock.now(),
         issued_by=actor.person_id,
-        seller=_party(ours.legal_name, ours.legal_address, ours.tax_number),
-        buyer=_party(organization.legal_name, organization.legal_address, organization.tax_number),
-        # Tax rates come with dates of their own; until there are any, the reason says why there is none.
+        seller=_party(ours.legal_name, ours.legal_address, ours.tax_number) | sides.seller,
+        buyer=_party(organization.legal_name, organization.legal_address, organization.tax_number)
+        | sides.buyer,
+        # The rates stand in `taxes`; where nothing was decided the reason says why there is none.
         tax_bps=0,
         tax_reason=ours.tax_reason,
-        tax=0,
+        taxes=taxes.by_rate(taxed.values()),
+        tax=sum(each.tax for each in found),
         pay=sum(each.pay for each in found),
         fee=sum(each.fee for each in found),
         rounding=sum(each.rounding for each in found),
         paid=sum(each.total for each in found),
-        lines=list(_lines(found)),
+        lines=list(_lines(found, taxed)),
     )
     invoice.sha256 = fingerprint(invoice)
     return invoice
@@ -175,13 +183,14 @@ def _party(name: str | None, address: str | None, tax_number: str | None) -> dic
     return {"name": name or "", "address": address or "", "tax_number": tax_number or ""}
 
 
-def _lines(found: Iterable[Charge]) -> Iterable[InvoiceLine]:
+def _lines(found: Iterable[Charge], taxed: Mapping[int, Sequence[Listed]]) -> Iterable[InvoiceLine]:
     groups: dict[tuple[object, ...], list[Charge]] = {}
     for each in found:
         gig = each.gig.id if each.gig else 0
-        groups.setdefault((each.project.id, gig, _kind(each), each.total < 0), []).append(each)
+        alike = tuple(row.decision.id for row in taxed.get(each.entry_id, ()))
+        groups.setdefault((each.project.id, gig, _kind(each), each.total < 0, alike), []).append(each)
     by_booking = sorted(groups.values(), key=lambda group: _booking(group[0]))
-    return [_line(place, group) for place, group in enumerate(by_booking, 1)]
+    return [_line(place, group, taxed) for place, group in enumerate(by_booking, 1)]
 
 
 def _booking(charge: Charge) -> tuple[str, str, int]:
@@ -192,7 +201,7 @@ def _kind(charge: Charge) -> str:
     return "test" if charge.on_test else charge.kind
 
 
-def _line(place: int, group: Sequence[Charge]) -> InvoiceLine:
+def _line(place: int, group: Sequence[Charge], taxed: Mapping[int, Sequence[Listed]]) -> InvoiceLine:
     first = group[0]
     return InvoiceLine(
         position=place,
@@ -204,6 +213,8 @@ def _line(place: int, group: Sequence[Charge]) -> InvoiceLine:
         minutes=sum(each.minutes for each in group),
         pay=sum(each.pay for each in group),
         fee=sum(each.fee for each in group),
+        tax=sum(each.tax for each in group),
+        taxes=taxes.by_rate(taxed.get(each.entry_id, ()) for each in group),
         rounding=sum(each.rounding for each in group),
         charges=[InvoiceCharge(journal_entry_id=each.entry_id) for each in group],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -17,8 +18,12 @@ from marketplace.money import Money
 class Invoice(Public, Base):
     """What a client was charged in a month and currency, over all projects. Amounts are minor units.
 
-    `seller` and `buyer` are `{"name", "address", "tax_number"}` as they were then. `rounding` is what the
-    client need not pay of its lines; `paid` was taken from the projects' funds. `sha256` covers all of it.
+    `seller` and `buyer` are `{"name", "address", "tax_number"}` as they were then, and with the number under
+    which tax was decided `"vat_id"`. `rounding` is what the client need not pay of its lines; `paid` was
+    taken from the projects' funds. `sha256` covers all of it.
+
+    `taxes` says how `tax` comes about, by rate and why: `{"basis", "name", "rate_bps", "base", "tax"}`, the
+    base being our fee; it is empty where nothing was ever decided, and `tax_reason` says why.
     """
 
     __tablename__ = "invoices"
@@ -34,6 +39,7 @@ class Invoice(Public, Base):
     buyer: Mapped[dict[str, str]] = mapped_column(JSONB)
     tax_bps: Mapped[int]
     tax_reason: Mapped[str]
+    taxes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]", default=list)
     pay: Mapped[int]
     fee: Mapped[int]
     rounding: Mapped[int]
@@ -77,7 +83,10 @@ class Invoice(Public, Base):
 
 
 class InvoiceLine(Base):
-    """Charges of one kind for one gig, as they were called then. Less than zero is a credit."""
+    """Charges of one kind for one gig, taxed alike, as they were called then. Less than zero is a credit.
+
+    `taxes` is as that of the invoice.
+    """
 
     __tablename__ = "invoice_lines"
 
@@ -92,6 +101,8 @@ class InvoiceLine(Base):
     minutes: Mapped[int]
     pay: Mapped[int]
     fee: Mapped[int]
+    tax: Mapped[int] = mapped_column(server_default="0", default=0)
+    taxes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]", default=list)
     rounding: Mapped[int]
 
     charges: Mapped[list[InvoiceCharge]] = relationship()

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from marketplace.contracts.charges import FEE, PAY, ROUNDING
+from marketplace.contracts.charges import FEE, PAY, ROUNDING, TAX
 from marketplace.ledger.models import LedgerAccount, Posting
 from marketplace.payments.invoices.issuing import fingerprint
 from marketplace.payments.invoices.models import Invoice, InvoiceCharge, InvoiceCounter, InvoiceLine
 from marketplace.proof import Drift, Proof
 
-SUMS = ("pay", "fee", "rounding")
+SUMS = ("pay", "fee", "tax", "rounding")
 
 
 def invoices_are_the_ledgers(session: Session) -> Iterator[Drift]:
@@ -25,7 +25,7 @@ def invoices_are_the_ledgers(session: Session) -> Iterator[Drift]:
                 sa.func.coalesce(-sa.func.sum(Posting.amount).filter(LedgerAccount.code == code), 0).label(
                     name
                 )
-                for name, code in zip(SUMS, (PAY, FEE, ROUNDING), strict=True)
+                for name, code in zip(SUMS, (PAY, FEE, TAX, ROUNDING), strict=True)
             ),
         )
         .join(Posting, Posting.entry_id == InvoiceCharge.journal_entry_id)
@@ -52,6 +52,9 @@ def invoices_are_as_issued(session: Session) -> Iterator[Drift]:
             found = sum(getattr(line, name) for line in invoice.lines)
             if found != getattr(invoice, name):
                 yield Drift(f"{name} of invoice {invoice.number}", str(getattr(invoice, name)), str(found))
+        by_rate = sum(each["tax"] for each in invoice.taxes)
+        if by_rate != invoice.tax:
+            yield Drift(f"tax of invoice {invoice.number} by rate", str(invoice.tax), str(by_rate))
 
 
 def numbers_have_no_gap(session: Session) -> Iterator[Drift]:

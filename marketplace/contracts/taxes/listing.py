@@ -1,0 +1,115 @@
+"""The listing of tax: what was taxed at what rate and why, for whom, by the day of its entry in the books.
+
+It is made of the lines as they were approved, and of bonuses and corrections; together that is what they put
+on 2300, which proof C24 compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from marketplace.accounts.models import Organization
+from marketplace.contracts.adjustments.models import Adjustment
+from marketplace.contracts.models import Approval, ApprovedLine, Contract, Timesheet
+from marketplace.contracts.states import OfferState
+from marketplace.contracts.taxes.models import TaxDecision
+from marketplace.ledger import chart
+from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+
+OURS = ("approval", "adjustment")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Fees of one entry of the journal under one decision, with their tax: minor units of `currency`."""
+
+    entry_id: int
+    source: str
+    at: datetime
+    client: str
+    currency: str
+    decision: TaxDecision
+    fee: int
+    tax: int
+
+
+def listed(
+    session: Session,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    entries: Sequence[int] | None = None,
+) -> list[Listed]:
+    """What was booked in [start, end), or by these `entries` (internal ids), in order; nothing about which no
+    tax was decided."""
+    found = _lines().union_all(_adjustments()).subquery()
+    query = (
+        sa.select(
+            JournalEntry.id, found.c.source, JournalEntry.occurred_at, Organization.name, found.c.currency,
+            TaxDecision, found.c.fee, found.c.tax,
+        )
+        .join(JournalEntry, JournalEntry.source == found.c.source)
+        .join(Organization, Organization.id == found.c.organization_id)
+        .join(TaxDecision, TaxDecision.id == found.c.decision_id)
+        .order_by(JournalEntry.occurred_at, JournalEntry.id, TaxDecision.id)
+    )  # fmt: skip
+    if start is not None:
+        query = query.where(JournalEntry.occurred_at >= start)
+    if end is not None:
+        query = query.where(JournalEntry.occurred_at < end)
+    if entries is not None:
+        query = query.where(JournalEntry.id.in_(entries))
+    return [
+        Listed(entry, source, at, client, currency, decision, int(fee), int(tax))
+        for entry, source, at, client, currency, decision, fee, tax in session.execute(query)
+    ]
+
+
+def booked(session: Session) -> dict[str, int]:
+    """What work, bonuses and corrections put on 2300, by currency."""
+    kind = sa.func.split_part(JournalEntry.source, ":", 1)
+    rows = session.execute(
+        sa.select(LedgerAccount.currency, -sa.func.sum(Posting.amount))
+        .join(Posting, Posting.account_id == LedgerAccount.id)
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(LedgerAccount.key == chart.tax_payable().key, kind.in_(OURS))
+        .group_by(LedgerAccount.currency)
+    )
+    return {currency: int(amount) for currency, amount in rows}
+
+
+def _lines() -> sa.Select[str, int, str, int | None, int, int]:
+    return (
+        sa.select(
+            sa.func.concat("approval:", Approval.public_id).label("source"),
+            Contract.organization_id,
+            Contract.currency,
+            ApprovedLine.tax_decision_id.label("decision_id"),
+            sa.func.sum(ApprovedLine.fee_amount).label("fee"),
+            sa.func.sum(ApprovedLine.tax_amount).label("tax"),
+        )
+        .join(ApprovedLine, ApprovedLine.approval_id == Approval.id)
+        .join(Timesheet, Timesheet.id == Approval.timesheet_id)
+        .join(Contract, Contract.id == Timesheet.contract_id)
+        .where(ApprovedLine.tax_decision_id.is_not(None))
+        .group_by(Approval.public_id, Contract.id, ApprovedLine.tax_decision_id)
+    )
+
+
+def _adjustments() -> sa.Select[str, int, str, int | None, int, int]:
+    return (
+        sa.select(
+            sa.func.concat("adjustment:", Adjustment.public_id),
+            Contract.organization_id,
+            Contract.currency,
+            Adjustment.tax_decision_id,
+            Adjustment.fee_amount,
+            Adjustment.tax_amount,
+        )
+        .join(Contract, Contract.id == Adjustment.contract_id)
+        .where(Adjustment.tax_decision_id.is_not(None), Adjustment.state == OfferState.ACCEPTED)
+    )

@@ -109,3 +109,14 @@ def test_the_top_up_that_is_asked_for_is_enough_and_not_more(opening, flows) -> 
 
     assert short_with(found.short) == 0
     assert short_with(found.short - 1) == 1
+
+
+def test_days_on_which_nothing_moves_share_a_row() -> None:
+    found = lay_out("USD", {"card": 100}, [flow(1, -10), flow(4, 10)], DAYS)
+    assert [(DAYS.index(first.day), DAYS.index(last.day)) for first, last in found.rows] == [
+        (0, 0),
+        (1, 1),
+        (2, 3),
+        (4, 4),
+        (5, 9),
+    ]

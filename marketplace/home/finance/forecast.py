@@ -14,6 +14,7 @@ from datetime import date
 from enum import StrEnum
 
 from marketplace.money import Money
+from marketplace.payments.models import TopUp
 
 DAYS = 10
 
@@ -71,12 +72,14 @@ class Day:
 
 @dataclass(frozen=True)
 class TopUpNeeded:
-    """`amount` has to be at Stripe on day `by`, so it has to be released on day `release_on`."""
+    """`amount` has to be at Stripe on day `by`, so it has to be released on day `release_on`. `prepared` is
+    one that waits to be released; another is not made before that."""
 
     amount: Money
     by: date
     release_on: date
     at_bank: Money
+    prepared: TopUp | None = None
 
     @property
     def covered(self) -> bool:
@@ -98,6 +101,17 @@ class Forecast:
         return sorted(
             {kind for day in self.days for kind in day.left}, key=lambda kind: (kind != "card", kind)
         )
+
+    @property
+    def rows(self) -> list[tuple[Day, Day]]:
+        """The first and the last day of each row of a table: days on which nothing moves share one."""
+        rows: list[tuple[Day, Day]] = []
+        for day in self.days:
+            if rows and not day.flows and not rows[-1][0].flows:
+                rows[-1] = (rows[-1][0], day)
+            else:
+                rows.append((day, day))
+        return rows
 
     @property
     def short(self) -> int:

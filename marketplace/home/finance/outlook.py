@@ -15,8 +15,8 @@ from marketplace.home.finance.flows import TOP_UP_DAYS, flows
 from marketplace.home.finance.forecast import DAYS, Flow, Forecast, TopUpNeeded, lay_out
 from marketplace.ledger import chart
 from marketplace.money import Money
-from marketplace.payments.models import Funding
-from marketplace.payments.states import FundingState, Rail
+from marketplace.payments.models import Funding, TopUp
+from marketplace.payments.states import FundingState, Rail, TopUpState
 from marketplace.reconciliation.models import StripeFunds
 from marketplace.settings import current
 
@@ -59,11 +59,13 @@ def _top_up(session: Session, found: Forecast) -> TopUpNeeded | None:
     if found.short_on is None:
         return None
     at_bank = ledger.balance(session, chart.bank_client(), found.currency)
+    prepared = sa.select(TopUp).filter_by(currency=found.currency, state=TopUpState.PREPARED)
     return TopUpNeeded(
         Money(found.short, found.currency),
         found.short_on,
         max(found.days[0].day, business_days.before(session, found.short_on, TOP_UP_DAYS)),
         Money(at_bank, found.currency),
+        session.scalars(prepared.order_by(TopUp.id).limit(1)).first(),
     )
 
 

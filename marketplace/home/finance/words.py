@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from marketplace.home.finance.forecast import Flow, Why
+from marketplace.home.finance.places import Ages
 from marketplace.home.finance.running import Running
+from marketplace.i18n import day, moment, ngettext
 from marketplace.i18n import gettext as _
-from marketplace.i18n import ngettext
+from marketplace.money import Money
 from marketplace.payments.states import Rail
 
 
@@ -65,6 +67,26 @@ def announced(rail: Rail, n: int) -> str:
     if rail is Rail.WIRE:
         return ngettext("a wire", "%(n)s wires", n)
     return ngettext("a bank transfer to Stripe", "%(n)s bank transfers to Stripe", n)
+
+
+def ages(found: Ages) -> str:
+    """As of when the figures from outside are."""
+    stripe = _("Stripe was not asked yet.")
+    if found.stripe is not None:
+        stripe = _("What Stripe says is of %(when)s.", when=moment(found.stripe))
+    bank = _("Not every bank account has a statement here.")
+    if found.bank is not None:
+        bank = _("The bank’s statements reach to %(day)s.", day=day(found.bank))
+    return f"{stripe} {bank}"
+
+
+def figure(said: str, subject: str) -> str:
+    """What a proof expected, or found: an amount where the subject ends with its currency."""
+    currency = subject.rpartition(" ")[2]
+    try:
+        return str(Money(int(said), currency))
+    except ValueError:
+        return said
 
 
 def bucket(least: int, most: int | None) -> str:

@@ -47,8 +47,8 @@ def finance() -> ResponseReturnValue:
     return page(
         "home/finance.html",
         alarms=alarms.standing(session),
-        stops_of=stops.of,
-        stops_words=stops.words,
+        stops=lambda alarm: stops.words(stops.of(alarm.code)),
+        stops_nothing=lambda alarm: stops.of(alarm.code) is stops.Stops.NOTHING,
         me=actor().person_id,
         waiting=waiting(session, actor()),
         running=running(session),
@@ -57,6 +57,7 @@ def finance() -> ResponseReturnValue:
         owed=ageing.owed(session, books),
         outlooks=outlook.outlooks(session, books),
         words=words,
+        books_currency=books,
         source_type=payment_words.source_type,
         bucket_name=lambda bucket: words.bucket(bucket.least, bucket.most),
         may_prepare=actor().has(Role.FINANCE_PREPARER),

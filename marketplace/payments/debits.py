@@ -14,14 +14,16 @@ from marketplace import audit, clock, ledger
 from marketplace.actor import SITE
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
-from marketplace.payments import facts
+from marketplace.payments import converting, facts
 from marketplace.payments.models import Funding
 
 
 def note(lot: Funding, charge: facts.Charge) -> None:
-    """Keep which charge it is, and what Stripe says of it."""
+    """Keep which charge it is, and what Stripe says of it, in the currency that it was paid in."""
     lot.charge, lot.balance_transaction = charge.id, charge.balance_transaction
-    lot.fee, lot.net = charge.fee, charge.net
+    lot.fee = converting.fee_of(charge)
+    lot.net = charge.amount - lot.fee
+    converting.note(lot, charge)
     lot.source_type, lot.available_on = charge.source_type, charge.available_on
 
 

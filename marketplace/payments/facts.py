@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 Answer = Mapping[str, Any]
@@ -21,7 +22,8 @@ LATER = "eventually_due"
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge and what its balance transaction credited: `net` is `amount` less `fee`."""
+    """A charge and what its balance transaction credited: `net` is `settled` less `fee`. These three are of
+    `settled_currency`, which is that of the charge unless Stripe changed it, at `rate`."""
 
     id: str
     amount: int
@@ -31,6 +33,9 @@ class Charge:
     balance_transaction: str
     source_type: str
     available_on: datetime
+    settled: int
+    settled_currency: str
+    rate: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,7 @@ class Refund:
     status: str
     failure: str | None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    move: BalanceTransaction | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +284,9 @@ def of_charge(answer: Answer) -> Charge:
         balance_transaction=credited["id"],
         source_type=CARD if method == "card" else BANK_ACCOUNT,
         available_on=_moment(credited["available_on"]),
+        settled=int(credited["amount"]),
+        settled_currency=credited["currency"].upper(),
+        rate=Decimal(str(rate)) if (rate := credited.get("exchange_rate")) else None,
     )
 
 
@@ -361,6 +370,8 @@ def of_top_up(answer: Answer) -> TopUp:
 
 
 def of_refund(answer: Answer) -> Refund:
+    """With what it moved of our balance where that was expanded."""
+    moved = answer.get("balance_transaction")
     return Refund(
         id=answer["id"],
         amount=int(answer["amount"]),
@@ -368,6 +379,7 @@ def of_refund(answer: Answer) -> Refund:
         status=answer["status"],
         failure=answer.get("failure_reason"),
         metadata=dict(answer.get("metadata") or {}),
+        move=of_balance_transaction(moved) if isinstance(moved, Mapping) else None,
     )
 
 

@@ -14,11 +14,15 @@ from marketplace import money
 from marketplace.errors import Invalid
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
-from marketplace.payments.states import Rail
+from marketplace.payments.states import AT_STRIPE, Rail
 
 # Stripe takes no single charge above 999,999.99 dollars (docs.stripe.com/currencies#minimum-and-maximum).
-LARGEST_CHARGE = {"USD": 99_999_999}
-SMALLEST_FUNDING = {"USD": 1_000}
+# In other currencies the same number of digits, of their smallest unit.
+LARGEST_CHARGE = dict.fromkeys(("USD", "EUR", "GBP", "JPY", "KWD"), 99_999_999)
+SMALLEST_FUNDING = {"USD": 1_000, "EUR": 1_000, "GBP": 1_000, "JPY": 1_000, "KWD": 3_000}
+# Of currencies with three decimals Stripe takes only whole multiples of ten
+# (docs.stripe.com/currencies#three-decimal).
+STEP = {3: 10}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ class Price:
 
 PRICES = (
     Price(Rail.CARD, "USD", date(2020, 1, 1), 290, 30),
+    # A charge in another currency is changed into dollars for one per cent more.
+    Price(Rail.CARD, "EUR", date(2020, 1, 1), 390, 30),
+    Price(Rail.CARD, "GBP", date(2020, 1, 1), 390, 30),
+    Price(Rail.CARD, "JPY", date(2020, 1, 1), 390, 50),
+    Price(Rail.CARD, "KWD", date(2020, 1, 1), 390, 100),
     Price(Rail.BANK_DEBIT, "USD", date(2020, 1, 1), 80, 0, cap=500),
     Price(Rail.BANK_TRANSFER, "USD", date(2020, 1, 1), 50, 0, cap=500),
 )
@@ -95,12 +104,24 @@ def price(rail: Rail, currency: str, on: date) -> Price:
     return max(known, key=lambda each: each.since)
 
 
+def rails(currency: str, on: date) -> list[Rail]:
+    """The ways through Stripe that take the currency."""
+    return [
+        rail
+        for rail in AT_STRIPE
+        if any((each.rail, each.currency) == (rail, currency) and each.since <= on for each in PRICES)
+    ]
+
+
 def quote(amount: int, currency: str, rail: Rail, on: date) -> Quote:
     """The smallest charge of which at least `amount` is left. Raises Invalid if it is too small or large."""
+    if currency not in SMALLEST_FUNDING:
+        raise Invalid(_("Funds in %(currency)s are not taken here.", currency=currency), field="amount")
     least, most = SMALLEST_FUNDING[currency], LARGEST_CHARGE[currency]
     if amount < least:
         raise Invalid(_("Fund at least %(least)s.", least=Money(least, currency)), field="amount")
-    charge = _gross(amount, price(rail, currency, on))
+    step = STEP.get(money.exponent(currency), 1)
+    charge = -(-_gross(amount, price(rail, currency, on)) // step) * step
     if charge > most:
         sentence = _(
             "One payment can be at most %(most)s. Fund in several parts.", most=Money(most, currency)
@@ -111,7 +132,7 @@ def quote(amount: int, currency: str, rail: Rail, on: date) -> Quote:
 
 def at_least(amount: Money) -> Money:
     """The amount, or the smallest that can be funded when that is more."""
-    return max(amount, Money(SMALLEST_FUNDING[amount.currency], amount.currency))
+    return max(amount, Money(SMALLEST_FUNDING.get(amount.currency, 1), amount.currency))
 
 
 def _gross(amount: int, price: Price) -> int:

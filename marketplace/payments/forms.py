@@ -11,9 +11,9 @@ from wtforms.validators import InputRequired, Length
 from marketplace import clock
 from marketplace.i18n import lazy
 from marketplace.money import Money
-from marketplace.payments import wires, words
+from marketplace.payments import fees, wires, words
 from marketplace.payments.refunds import words as refund_words
-from marketplace.payments.states import AT_STRIPE, Rail, WayOut
+from marketplace.payments.states import Rail, WayOut
 from marketplace.settings import current
 from marketplace.web import Form, day_field, money_field
 
@@ -31,7 +31,12 @@ class FundForm(Form):
         """The form in the project's currency."""
         form = cls()
         form.amount.currency = currency
-        rails = (*AT_STRIPE, *([Rail.WIRE] if wires.account_for(currency) else []))
+        rails = (
+            *fees.rails(currency, clock.now().date()),
+            *([Rail.WIRE] if wires.account_for(currency) else []),
+        )
+        if Rail.BANK_TRANSFER not in rails and form.rail.data == Rail.BANK_TRANSFER.value:
+            form.rail.data = rails[0].value if rails else None
         form.rail.choices = [(rail.value, words.rail(rail)) for rail in rails]
         return form
 

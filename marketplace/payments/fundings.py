@@ -25,7 +25,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.notifications import notify
-from marketplace.payments import debits, facts, fees, wires, words
+from marketplace.payments import converting, debits, facts, fees, wires, words
 from marketplace.payments.asking import ask_once
 from marketplace.payments.debts import books as debts
 from marketplace.payments.gateway import Gateway
@@ -251,7 +251,11 @@ def _follow(session: Session, funding: Funding, found: facts.Checkout) -> None:
         return
     elif found.status == "expired":
         move(funding, FundingState.EXPIRED)
-    elif found.coming is not None and funding.under_way_at is None:
+    elif (
+        found.coming is not None
+        and funding.under_way_at is None
+        and not converting.is_converted(found.coming)
+    ):
         # Also when its bank has refused it already: what Stripe showed and took back is booked as it was.
         move(funding, FundingState.PROCESSING)
         debits.take_up(session, funding, found.coming)
@@ -268,22 +272,11 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
     move(funding, FundingState.PAID)
     funding.paid_at = clock.now()
     debits.note(funding, charge)
-    ledger.post(
-        session,
-        SITE,
-        source=f"funding:{funding.public_id}",
-        event="paid",
-        currency=charge.currency,
-        lines=[
-            *arriving,
-            (chart.processing_costs(), charge.fee),
-            (chart.project_funds(funding.project.public_id), -charge.net),
-            (chart.fees_recharged(), -charge.fee),
-        ],
-        occurred_at=funding.paid_at,
-        memo=_("Client funds received"),
-    )
-    audit.record(session, SITE, "settle", "funding", funding.public_id, net=charge.net, fee=charge.fee)
+    fee, net = funding.fee or 0, funding.net or 0
+    credited = [(chart.project_funds(funding.project.public_id), -net), (chart.fees_recharged(), -fee)]
+    source = f"funding:{funding.public_id}"
+    ledger.post_many(session, SITE, converting.entries(source, charge, arriving, credited, funding.paid_at))
+    audit.record(session, SITE, "settle", "funding", funding.public_id, net=net, fee=fee)
     debts.settle(session, funding.project)
     projection.push_project(session, funding.project_id)
     alerts.rearm(session, funding.project)
@@ -292,7 +285,7 @@ def _pay(session: Session, funding: Funding, charge: facts.Charge) -> None:
         funding,
         _(
             "%(amount)s arrived for %(project)s",
-            amount=Money(charge.net, charge.currency),
+            amount=Money(net, charge.currency),
             project=funding.project.name,
         ),
         words.funding(FundingState.PAID),

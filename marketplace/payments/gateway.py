@@ -22,6 +22,8 @@ from stripe.params import (
     DisputeUpdateParams,
     PayoutListParams,
     RefundCreateParams,
+    RefundListParams,
+    RefundRetrieveParams,
     TopupCreateParams,
     TopupListParams,
 )
@@ -121,7 +123,10 @@ class Gateway:
     ) -> facts.Refund:
         """Send part of a charge back by the way it came. Where that is a bank transfer, Stripe asks at
         `instructions_email` for the account."""
-        params: RefundCreateParams = {"charge": charge, "amount": amount, "metadata": metadata}
+        expand = ["balance_transaction"]
+        params: RefundCreateParams = {
+            "charge": charge, "amount": amount, "metadata": metadata, "expand": expand
+        }  # fmt: skip
         if instructions_email is not None:
             params["instructions_email"] = instructions_email
         made = _ask(lambda: self._stripe.v1.refunds.create(params, {"idempotency_key": key}))
@@ -129,11 +134,13 @@ class Gateway:
 
     def refund(self, refund: str) -> facts.Refund:
         """A refund as it stands."""
-        return _read(_ask(lambda: self._stripe.v1.refunds.retrieve(refund)), facts.of_refund)
+        asked: RefundRetrieveParams = {"expand": ["balance_transaction"]}
+        return _read(_ask(lambda: self._stripe.v1.refunds.retrieve(refund, asked)), facts.of_refund)
 
     def refunds(self, charge: str) -> list[facts.Refund]:
         """The refunds of a charge: how an unknown outcome becomes known."""
-        return _every(lambda: self._stripe.v1.refunds.list({"charge": charge, "limit": 100}), facts.of_refund)
+        asked: RefundListParams = {"charge": charge, "limit": 100, "expand": ["data.balance_transaction"]}
+        return _every(lambda: self._stripe.v1.refunds.list(asked), facts.of_refund)
 
     # Clients' money that their banks take back
 

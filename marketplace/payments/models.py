@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,7 +56,7 @@ class Funding(Public, Base):
     part of Stripe's balance that the money lies in. A wire names its ISO 11649 `reference`, and came
     `paid_from` an account, as the bank's statement names it. A bank debit is `under_way_at`, once Stripe
     shows it, and may fail at `failed_at`, also after it was paid; then `failure_transaction` is what left our
-    balance.
+    balance. Where Stripe settled it in another currency, `settled_amount` and `settled_fee` are of that.
     """
 
     __tablename__ = "fundings"
@@ -74,6 +75,10 @@ class Funding(Public, Base):
     balance_transaction: Mapped[str | None] = mapped_column(unique=True)
     fee: Mapped[int | None]
     net: Mapped[int | None]
+    settled_currency: Mapped[str | None]
+    settled_amount: Mapped[int | None]
+    settled_fee: Mapped[int | None]
+    exchange_rate: Mapped[Decimal | None] = mapped_column(sa.Numeric)
     source_type: Mapped[str | None]
     available_on: Mapped[datetime | None]
     failure: Mapped[str | None]

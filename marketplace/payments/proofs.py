@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.accounts.models import Person
 from marketplace.contracts.adjustments.models import Adjustment
-from marketplace.contracts.models import Approval
+from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.gigs.models import Project
-from marketplace.ledger.models import LedgerAccount, LedgerBalance, Posting
+from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
 from marketplace.payments import debits
 from marketplace.payments.batches import is_unchanged, paid_by
 from marketplace.payments.booked import compared, moved_on, source_of
 from marketplace.payments.models import (
     Funding,
+    PayoutBatch,
     PayoutItem,
     PayoutItemAdjustment,
     PayoutItemApproval,
@@ -126,6 +127,44 @@ def debits_are_under_way(session: Session) -> Iterator[Drift]:
         .subquery()
     )
     yield from compared(session, waiting, kept)
+
+
+def clearing_is_itemised(session: Session) -> Iterator[Drift]:
+    """P7: in each currency, 1290 holds what payments and refunds were changed from and into, no more; what
+    a month's end revalued stands apart."""
+    lots = (FundingState.PAID, FundingState.FAILED_AFTER_PAID)
+    paid, back = Funding.settled_currency.is_not(None), Refund.settled_currency.is_not(None)
+    sides = sa.union_all(
+        sa.select(Funding.currency, Funding.net + Funding.fee).where(paid, Funding.state.in_(lots)),
+        sa.select(Funding.settled_currency, -Funding.settled_amount).where(paid, Funding.state.in_(lots)),
+        sa.select(Refund.currency, -Refund.amount).where(back),
+        sa.select(Refund.settled_currency, Refund.settled_amount).where(back),
+    ).subquery()
+    currency, amount = sides.c
+    changed = sa.select(currency.label("source"), sa.func.sum(amount).label("amount")).group_by(currency)
+    held = (
+        sa.select(Posting.currency.label("source"), sa.func.sum(Posting.amount).label("amount"))
+        .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(LedgerAccount.code == "1290", ~JournalEntry.source.startswith("revaluation:"))
+        .group_by(Posting.currency)
+    )
+    yield from compared(session, changed.subquery(), held.subquery())
+
+
+def one_currency(session: Session) -> Iterator[Drift]:
+    """FX1: what a batch pays was earned in its currency."""
+    rows = session.execute(
+        sa.select(PayoutItem.public_id, PayoutBatch.currency, Contract.currency)
+        .join(PayoutItem.batch)
+        .join(PayoutItem.approvals)
+        .join(PayoutItemApproval.approval)
+        .join(Approval.timesheet)
+        .join(Timesheet.contract)
+        .where(Contract.currency != PayoutBatch.currency)
+    )
+    for item, expected, found in rows:
+        yield Drift(f"payout item {item}", str(expected), str(found))
 
 
 def what_was_paid_was_approved(session: Session) -> Iterator[Drift]:
@@ -246,6 +285,8 @@ def _refunds_are(session: Session, where: sa.ColumnElement[bool], code: str, sig
 PROOFS = [
     Proof("I3", "Each paid lot is booked once, with what arrived", fundings_are_booked),
     Proof("BD1", "Bank debits on their way are those without an answer", debits_are_under_way),
+    Proof("P7", "Currency clearing is what was changed", clearing_is_itemised),
+    Proof("FX1", "A batch pays what was earned in its currency", one_currency),
     Proof("I6", "No approval is paid twice", approvals_are_paid_once),
     Proof("I8", "No bonus or correction is paid twice", adjustments_are_paid_once),
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),

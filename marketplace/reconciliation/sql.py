@@ -33,7 +33,8 @@ WAITING = """
 NAMED = """
     named AS MATERIALIZED (
         SELECT t.id AS transaction_id, 'funding:' || f.public_id AS source,
-            CASE WHEN f.under_way_at IS NULL THEN 'paid' ELSE 'under_way' END AS event, '1100' AS code,
+            CASE WHEN f.under_way_at IS NOT NULL THEN 'under_way'
+                WHEN f.settled_currency IS NOT NULL THEN 'converted' ELSE 'paid' END AS event, '1100' AS code,
             'balance_transaction' AS reason
         FROM waiting t JOIN fundings f ON f.balance_transaction = t.stripe_id
         WHERE t.account IS NULL
@@ -58,7 +59,8 @@ NAMED = """
         WHERE t.account IS NULL AND t.type IN ('topup', 'topup_reversal')
         UNION ALL
         SELECT t.id, 'refund:' || r.public_id,
-            CASE t.type WHEN 'refund_failure' THEN 'failed' ELSE 'sent' END, '1100', 'source'
+            CASE WHEN t.type = 'refund_failure' THEN 'failed'
+                WHEN r.settled_currency IS NOT NULL THEN 'converted' ELSE 'sent' END, '1100', 'source'
         FROM waiting t JOIN refunds r ON r.stripe_id = t.source
         WHERE t.account IS NULL AND t.type IN ('refund', 'payment_refund', 'refund_failure')
         UNION ALL

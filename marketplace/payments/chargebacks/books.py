@@ -54,6 +54,22 @@ def book_moves(session: Session, chargeback: Chargeback, moves: Iterable[facts.B
     return len(new)
 
 
+def is_converted(chargeback: Chargeback) -> bool:
+    """Did it move another currency than the bank contests?"""
+    return bool(chargeback.moves) and _currency(chargeback) != chargeback.currency
+
+
+def book_exchange(session: Session, chargeback: Chargeback) -> None:
+    """All came back, at the rate of another day: what is more or less than left is a gain or loss (6010)."""
+    rest = chargeback.contested
+    if not rest:
+        return
+    chargeback.exchanged += rest
+    lines = [(chart.contested(chargeback.public_id), -rest), (chart.currency_realised(), rest)]
+    memo = _("Given back at another rate")
+    _post(session, chargeback, f"exchanged {chargeback.moves[-1].id}", _currency(chargeback), lines, memo)
+
+
 def follow(session: Session, chargeback: Chargeback, to: ChargebackState) -> None:
     """Go to that state, with the money that belongs to it: set aside while it is open, paid for when it is
     lost, free again otherwise."""

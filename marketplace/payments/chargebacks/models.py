@@ -38,6 +38,7 @@ class Chargeback(Public, Base):
     from_funds: Mapped[int] = mapped_column(default=0)
     loss: Mapped[int] = mapped_column(default=0)
     settled: Mapped[int] = mapped_column(default=0)
+    exchanged: Mapped[int] = mapped_column(default=0)
     holds: Mapped[int] = mapped_column(default=0)
     trouble: Mapped[str | None]
     looked_at: Mapped[datetime]
@@ -61,8 +62,9 @@ class Chargeback(Public, Base):
 
     @property
     def contested(self) -> int:
-        """What left our balance for it and has not come back, without fees, in minor units."""
-        return -sum(each.amount for each in self.moves)
+        """What left our balance for it and has not come back, without fees, in minor units. What it came back
+        as at another rate is no part of it any more."""
+        return -sum(each.amount for each in self.moves) - self.exchanged
 
     @property
     def fee(self) -> int:

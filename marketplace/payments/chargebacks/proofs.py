@@ -40,7 +40,7 @@ def contested_is_open(session: Session) -> Iterator[Drift]:
     away = (
         sa.select(
             source_of("chargeback:", Chargeback.public_id).label("source"),
-            (-sa.func.sum(ChargebackMove.amount)).label("amount"),
+            (-sa.func.sum(ChargebackMove.amount) - sa.func.max(Chargeback.exchanged)).label("amount"),
         )
         .join(ChargebackMove, ChargebackMove.chargeback_id == Chargeback.id)
         .where(Chargeback.state.in_(OPEN))

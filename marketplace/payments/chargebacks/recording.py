@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -90,6 +90,8 @@ def record(session: Session, found: facts.Dispute) -> Chargeback:
         return chargeback
     before, had = chargeback.state, bool(chargeback.moves)
     booked = books.book_moves(session, chargeback, found.moves)
+    if STATES.get(found.status) is ChargebackState.WON and books.is_converted(chargeback):
+        _came_back(session, chargeback)
     to = _target(chargeback, found)
     if to is not None:
         chargeback.stripe_status, chargeback.reason = found.status, found.reason
@@ -134,9 +136,24 @@ def _trouble(chargeback: Chargeback, found: facts.Dispute) -> str | None:
         each.balance_transaction: each for each in chargeback.moves
     }
     moved |= {each.id: each for each in found.moves}
-    if sum(each.amount for each in moved.values()) > 0:
+    if sum(each.amount for each in moved.values()) > 0 and not _may_be_more(moved.values(), found):
         return "positive_sum"
     return "two_currencies" if len({each.currency for each in moved.values()}) > 1 else None
+
+
+def _may_be_more(moved: Iterable[facts.BalanceTransaction | ChargebackMove], found: facts.Dispute) -> bool:
+    """What was won comes back at the rate of that day, where Stripe changes currencies."""
+    return STATES.get(found.status) is ChargebackState.WON and all(
+        each.currency != found.currency for each in moved
+    )
+
+
+def _came_back(session: Session, chargeback: Chargeback) -> None:
+    """A won one that moved another currency is whole once something came back of all that left."""
+    left = [each for each in chargeback.moves if each.amount < 0]
+    back = [each for each in chargeback.moves if each.amount > 0]
+    if len(back) == len(left):
+        books.book_exchange(session, chargeback)
 
 
 def _target(chargeback: Chargeback, found: facts.Dispute) -> ChargebackState | None:

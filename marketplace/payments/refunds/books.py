@@ -12,7 +12,8 @@ from marketplace.gigs.find import there
 from marketplace.gigs.members import tell_client
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
-from marketplace.payments import claiming
+from marketplace.payments import claiming, facts
+from marketplace.payments.outcomes import GatewayUnknown
 from marketplace.payments.refunds import words
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import RefundState, move
@@ -35,11 +36,27 @@ def take_off(session: Session, actor: Actor, refund: Refund) -> None:
     _post(session, actor, refund, "released", lines, _("Unused money on its way to the client"))
 
 
-def sent(session: Session, refund: Refund) -> None:
-    """Stripe has taken it."""
+def sent(session: Session, refund: Refund, moved: facts.BalanceTransaction | None = None) -> None:
+    """Stripe has taken it, of a balance in another currency where the payment was changed into that."""
+    memo = _("Unused money back to the client")
+    lot, changed = refund.funding, chart.stripe_balance()
+    if lot is not None and lot.settled_currency is not None:
+        if moved is None or moved.currency != lot.settled_currency:
+            raise GatewayUnknown(
+                "no_rate", _("Stripe does not say yet what this refund took of our balance.")
+            )
+        changed = chart.currency_clearing()
+        refund.settled_currency, refund.settled_amount = moved.currency, -moved.amount
+        lines = [
+            (changed, -moved.amount),
+            (chart.processing_costs(), moved.fee),
+            (chart.stripe_balance(), moved.net),
+        ]
+        _post(session, SITE, refund, "converted", lines, memo, moved.currency)
     move(refund, RefundState.SENT)
-    lines = [(_in_flight(refund), refund.amount), (chart.stripe_balance(), -refund.amount)]
-    _post(session, SITE, refund, "sent", lines, _("Unused money back to the client"))
+    _post(
+        session, SITE, refund, "sent", [(_in_flight(refund), refund.amount), (changed, -refund.amount)], memo
+    )
     _record(session, refund, "sent")
 
 
@@ -97,14 +114,15 @@ def _post(
     event: str,
     lines: list[tuple[chart.Account, int]],
     memo: str,
+    currency: str | None = None,
 ) -> None:
-    """One entry of a refund; finding it again posts nothing."""
+    """One entry of a refund, in its own currency or another; finding it again posts nothing."""
     ledger.post(
         session,
         actor,
         source=f"refund:{refund.public_id}",
         event=event,
-        currency=refund.currency,
+        currency=currency or refund.currency,
         lines=lines,
         occurred_at=clock.now(),
         memo=memo,

@@ -30,6 +30,8 @@ class Refund(Tried, Public, Base):
     funding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("fundings.id"), index=True)
     amount: Mapped[int]
     currency: Mapped[str]
+    settled_currency: Mapped[str | None]
+    settled_amount: Mapped[int | None]
     state: Mapped[RefundState] = mapped_column(Word(RefundState), default=RefundState.PREPARED)
     asked_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
     prepared_at: Mapped[datetime]

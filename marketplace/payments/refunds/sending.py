@@ -148,7 +148,7 @@ def _record(session: Session, found: facts.Refund, order: _Order | None = None) 
         raise GatewayUnknown("another_refund", _("Stripe’s refund differs from what was asked for."))
     if refund.stripe_id is None:
         refund.stripe_id, refund.retry_at, refund.failure = found.id, None, None
-        books.sent(session, refund)
+        books.sent(session, refund, found.move)
     if found.status == "succeeded" and refund.state is RefundState.SENT:
         move(refund, RefundState.ARRIVED)
         books.tell(session, refund)

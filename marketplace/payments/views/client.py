@@ -18,7 +18,7 @@ from marketplace.i18n import gettext as _
 from marketplace.payments import fees, fundings, queries, wires
 from marketplace.payments.forms import FundForm
 from marketplace.payments.models import Funding
-from marketplace.payments.states import AT_STRIPE, FundingState, Rail
+from marketplace.payments.states import FundingState, Rail
 from marketplace.payments.tasks import gateway
 from marketplace.payments.views import address, bp
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -28,7 +28,7 @@ from marketplace.web import actor, db_session, guard, page, paged, try_form
 @guard(*CLIENT, *FINANCE, Role.OPERATOR)
 def fund(project_id: uuid.UUID) -> ResponseReturnValue:
     """How much, and by which way; below it what was paid before."""
-    project = find.project(db_session(), actor(), project_id)
+    project, today = find.project(db_session(), actor(), project_id), clock.now().date()
     form = FundForm.of(project.currency)
     if request.method == "POST":
         lot = try_form(
@@ -55,7 +55,10 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
         lots=lots,
         burn=burn,
         on_tests=spending(db_session(), project, burn.spent).tests,
-        prices={rail.value: fees.price(rail, project.currency, clock.now().date()) for rail in AT_STRIPE},
+        notes={
+            rail.value: fees.price(rail, project.currency, today).words
+            for rail in fees.rails(project.currency, today)
+        },
         may_fund=may_fund,
     )
 

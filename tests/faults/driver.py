@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.faults.plans import Plan
-    from tests.faults.storm import Outcome
+    from tests.faults.play import Outcome
 
 MEMORY = Path("/dev/shm")
 KEPT = frozenset({"MARKETPLACE_DATABASE_URL", "MARKETPLACE_APP_DATABASE_URL"})

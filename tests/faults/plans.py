@@ -113,11 +113,15 @@ def drawn(seed: str, sizes: Sizes) -> Plan:
     ]  # fmt: skip
     if dice.random() < 0.3:
         _swap(dice, acts)
+    # Half of the plans let everything up to there, or from there on, go well, so that the rest goes far.
+    focus = dice.choice((set(PATH), set(PATH), {"work"}, {"open_checkout", "come_back", "work"}))
     groups: list[tuple[Step, ...]] = []
     for act, arguments in acts:
-        steps = [_struck(dice, act, arguments, sizes)]
+        chance = 1.0 if act in focus else 0.0
+        steps = [_struck(dice, act, arguments, sizes, chance)]
         if dice.random() < (0.5 if act == "work" else 0.15):
-            steps.append(_struck(dice, act, arguments, sizes))  # two workers, two tabs, a double click
+            # Two workers, two tabs, a double click.
+            steps.append(_struck(dice, act, arguments, sizes, chance))
         if groups and dice.random() < 0.15:
             groups[-1] += tuple(steps)
         else:
@@ -139,19 +143,19 @@ def _swap(dice: random.Random, acts: list[tuple[str, tuple[int, ...]]]) -> None:
     acts[at], acts[at + 1] = acts[at + 1], acts[at]
 
 
-def _struck(dice: random.Random, act: str, arguments: tuple[int, ...], sizes: Sizes) -> Step:
-    to_database, to_stripe = sizes.get(act, (40, 4))
+def _struck(dice: random.Random, act: str, arguments: tuple[int, ...], sizes: Sizes, chance: float) -> Step:
+    to_database, to_stripe = sizes[act]
     database = stripe = None
-    if dice.random() < 0.6:
+    if dice.random() < 0.6 * chance:
         way = dice.choice(DATABASE_WAYS)
         # A crash of the whole database takes longer than all else, so there are few.
         way = dice.choice(WAYS) if way == CRASH and dice.random() < 0.6 else way
         database = 1 + dice.randrange(to_database), way
-    if to_stripe and dice.random() < 0.5:
+    if to_stripe and dice.random() < 0.5 * chance:
         way = dice.choice(STRIPE_WAYS)
         way = dice.choice(WAYS) if way in (HANG_BEFORE, HANG_AFTER) and dice.random() < 0.5 else way
         stripe = 1 + dice.randrange(to_stripe), way
-    return Step(act, arguments, database, stripe, dice.random() < 0.04)
+    return Step(act, arguments, database, stripe, dice.random() < 0.04 * chance)
 
 
 def _switches(dice: random.Random, groups: int) -> tuple[Switch, ...]:

@@ -12,14 +12,20 @@ from sqlalchemy.orm import Session
 from marketplace import clock, ledger
 from marketplace.actor import SITE, Role
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.contracts.fees.setting import FeeDraft, first_day, propose_fee
+from marketplace.home.desk import desks
 from marketplace.home.finance import ageing, flows, outlook, places
 from marketplace.home.finance.forecast import Why
+from marketplace.home.finance.running import Running, running
 from marketplace.home.finance.waiting import waiting
+from marketplace.home.finance.words import pace
 from marketplace.ledger import chart
+from marketplace.money import Money
 from marketplace.payments import batches, tasks
 from marketplace.payments.facts import Balance, BalanceTransaction
-from marketplace.payments.models import ConnectedAccount, TopUp
-from marketplace.payments.states import TopUpState, TransfersState
+from marketplace.payments.models import ConnectedAccount, PayoutBatch, TopUp
+from marketplace.payments.runs import pausing
+from marketplace.payments.states import BatchState, TopUpState, TransfersState
 from marketplace.reconciliation import fetching
 from tests.cast import Cast
 from tests.factories.accounts import a_person, an_actor, enter
@@ -190,3 +196,39 @@ def test_the_form_of_a_top_up_is_filled_in(app: Flask, session: Session) -> None
     assert 'value="1234.50"' in visitor.get("/top-ups?amount=1234.50").text
     assert visitor.get("/finance").status_code == 200
     assert "Nothing waits to be decided" in words(visitor.get("/finance"))
+
+
+def test_the_desk_leads_to_what_a_colleague_proposed(session: Session) -> None:
+    desk = finance(session)
+    propose_fee(session, desk.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
+    for who, told in ((desk.fin, False), (desk.gil, True)):
+        [found] = desks(session, who, "USD")
+        assert ("A colleague proposes a fee." in [task.sentence for task in found.tasks]) is told
+        assert [each.mine for each in waiting(session, who)] == [told]
+
+
+def test_a_pause_is_said_beside_the_batch_that_it_holds(session: Session) -> None:
+    desk = finance(session)
+    batch = PayoutBatch(
+        currency="USD", state=BatchState.RELEASED, cut_off_at=NOW, prepared_by=desk.fin.id, prepared_at=NOW,
+        released_by=desk.gil.id, released_at=NOW,
+    )  # fmt: skip
+    session.add(batch)
+    session.commit()
+    with clock.at(NOW + timedelta(minutes=1)):
+        [found] = running(session)
+        assert (found.left, found.pauses) == (None, [])
+        pausing.pause(session, desk.fin, batch.public_id, "Stripe is slow today.")
+        [found] = running(session)
+        assert "Paused by Fin Farrell" in pace(found)
+        assert "Stripe is slow today." in pace(found)
+
+
+def test_a_batch_takes_as_long_as_it_went_in_the_last_minute(session: Session) -> None:
+    batch = PayoutBatch(currency="USD")
+    fast = Running(batch, 1_000, 600, 0, 0, Money(0, "USD"), Money(0, "USD"), 20.0, [])
+    assert (fast.done, fast.left, fast.at_best) == (400, timedelta(seconds=30), timedelta(seconds=24))
+    # Stripe's limit holds, whatever was measured.
+    assert replace(fast, rate=60.0).left == timedelta(seconds=24)
+    assert replace(fast, waiting=100).left == timedelta(seconds=25)
+    assert replace(fast, rate=0.0).left is None

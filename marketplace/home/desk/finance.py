@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from marketplace import alarms
 from marketplace.actor import Actor, Role
 from marketplace.home.desk.parts import Desk, Figure, Task, count
+from marketplace.home.finance.waiting import waiting
 from marketplace.i18n import gettext as _
 from marketplace.i18n import ngettext
 from marketplace.ledger import balance, chart
@@ -23,6 +25,7 @@ from marketplace.payments.setup.holding import held
 from marketplace.payments.setup.models import BankHold
 from marketplace.payments.setup.wishes import how_many_ask
 from marketplace.payments.states import BatchState, ItemState, SweepState
+from marketplace.reconciliation import wires
 
 
 def desk(session: Session, actor: Actor, currency: str) -> Desk:
@@ -41,6 +44,10 @@ def desk(session: Session, actor: Actor, currency: str) -> Desk:
 
 
 def _finance_tasks(session: Session, actor: Actor, unpaid: bool) -> Iterator[Task]:
+    if n := len(alarms.standing(session)):
+        yield Task(
+            ngettext("An alarm stands.", "%(n)s alarms stand.", n), _("See what it stops"), "home.finance"
+        )
     prepared = count(session, PayoutBatch, PayoutBatch.state == BatchState.PREPARED)
     if prepared and actor.has(Role.FINANCE_RELEASER):
         yield Task(
@@ -92,4 +99,32 @@ def _finance_tasks(session: Session, actor: Actor, unpaid: bool) -> Iterator[Tas
             _("Look at the chargebacks"),
             "payments.chargebacks",
         )
+    yield from _decisions(session, actor)
+    if n := len(wires.unapplied(session)):
+        yield Task(
+            ngettext(
+                "Money from a client is not applied to a request.",
+                "Money that came %(n)s times from clients is not applied to a request.",
+                n,
+            ),
+            _("Say what it is for"),
+            "reconciliation.unapplied",
+        )
     yield Task(_("Ledger, Stripe and bank, side by side."), _("Reconcile"), "reconciliation.index")
+
+
+def _decisions(session: Session, actor: Actor) -> Iterator[Task]:
+    """What a colleague has proposed and the reader may decide, as far as no task above says so."""
+    mine = [each.endpoint for each in waiting(session, actor) if each.mine]
+    said = {
+        "contracts.fees": _("A colleague proposes a fee."),
+        "contracts.tax_rates": _("A colleague proposes a tax rate."),
+        "contracts.tax_profile": _("A client says where it is for tax."),
+        "payments.credit_line": _("A credit line waits for a second person."),
+        "payments.top_up": _("A top-up to Stripe waits to be released."),
+        "payments.debt": _("A client’s debt waits to be written off."),
+        "reconciliation.line": _("Clients’ money from the bank waits for your decision."),
+    }
+    for endpoint, sentence in said.items():
+        if endpoint in mine:
+            yield Task(sentence, _("See what waits for you"), "home.finance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,8 @@ from marketplace import clock
 from marketplace.money import Money
 from marketplace.payments import queries
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
+from marketplace.payments.runs import pausing
+from marketplace.payments.runs.models import SendingPause
 from marketplace.payments.states import BatchState, ItemState
 
 # Stripe takes so many requests a second at one place; nothing goes faster.
@@ -23,7 +26,8 @@ TO_GO = (ItemState.RELEASED, ItemState.SENDING)
 @dataclass(frozen=True)
 class Running:
     """A batch on its way. `rate` is transfers a second of the last minute, 0 when none was made in it;
-    `waiting` and `unknown` are experts whose transfer waits for something, or has no known outcome."""
+    `waiting` and `unknown` are experts whose transfer waits for something, or has no known outcome.
+    While it has `pauses`, nothing more of it begins."""
 
     batch: PayoutBatch
     people: int
@@ -33,6 +37,7 @@ class Running:
     amount: Money
     sent: Money
     rate: float
+    pauses: Sequence[SendingPause]
 
     @property
     def done(self) -> int:
@@ -85,6 +90,7 @@ def _running(session: Session, batch: PayoutBatch) -> Running:
         Money(whole, batch.currency),
         Money(whole - open_, batch.currency),
         _rate(session, batch, clock.now()),
+        pausing.pauses_of(session, batch.id),
     )
 
 

@@ -98,7 +98,13 @@ def bucket(least: int, most: int | None) -> str:
 
 def pace(each: Running) -> str:
     """How a batch gets on: what holds it up, how fast it goes, and how long the rest takes."""
-    said = []
+    said = [
+        _("Paused by %(name)s since %(when)s: %(why)s",
+          name=pause.pauser.full_name, when=moment(pause.paused_at), why=pause.reason)
+        for pause in each.pauses
+    ]  # fmt: skip
+    if each.pauses:
+        return " ".join(said)
     if each.to_go == each.waiting and each.waiting:
         said.append(_("All that is left waits for money, or for a hold to end."))
     elif each.left is not None:

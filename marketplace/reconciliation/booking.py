@@ -20,12 +20,13 @@ from marketplace.reconciliation.states import Leg, MatchState
 
 
 class BookAs(StrEnum):
-    """What finance may say that a bank line is: a charge of the bank, the operator's own other money, or
-    unapplied money that went back (`returning`)."""
+    """What finance may say that a bank line is: a charge of the bank, the operator's own other money,
+    unapplied money that went back (`returning`), or tax that was paid (`tax_office`)."""
 
     CHARGE = "charge"
     CAPITAL = "capital"
     RETURNED = "returned"
+    TAX = "tax"
 
 
 OTHER_SIDE = {BookAs.CHARGE: chart.bank_charges(), BookAs.CAPITAL: chart.owner_capital()}
@@ -44,6 +45,8 @@ def book_line(
     line = joining.locked_line(session, line_public_id)
     if book_as == BookAs.RETURNED:
         raise Refused(_("Say which unapplied money went back."))
+    if book_as == BookAs.TAX:
+        raise Refused(_("That tax was paid is proposed by one and confirmed by another."))
     if book_as == BookAs.CHARGE and line.amount > 0:
         raise Refused(_("A charge takes money away, but this line brings some."))
     if book_as == BookAs.CAPITAL and line.amount > 0 and line.statement.account.client_money:

@@ -1,4 +1,4 @@
-"""Moving clients' wired money: by one person up to the limit, by two above it.
+"""Moving clients' wired money: by one person up to the limit, by two above it; and paying tax, always by two.
 
 One proposes, with a reason; a second, who may release money, confirms, and only then it is done. Both need a
 fresh second factor. What was proposed and decided stays as evidence.
@@ -18,7 +18,7 @@ from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, NotFound, Refused
 from marketplace.i18n import gettext as _
 from marketplace.payments.models import Funding
-from marketplace.reconciliation import joining, matches, returning, wires
+from marketplace.reconciliation import joining, matches, returning, tax_office, wires
 from marketplace.reconciliation.models import Decision, StatementLine, StatementMatch
 from marketplace.reconciliation.states import DecisionKind, DecisionState, move
 
@@ -62,6 +62,16 @@ def give_back(
 
 
 @use_case
+def pay_tax(session: Session, actor: Actor, line_public_id: uuid.UUID, reason: str) -> Decision:
+    """Propose that a line paid tax to a tax office. Raises as `tax_office.to_pay`, Invalid without reason."""
+    actor.require(*FINANCE)
+    joining.alone(session)
+    line = tax_office.to_pay(session, line_public_id)
+    made = Decision(kind=DecisionKind.TAX, line=line, source=tax_office.SOURCE)
+    return _propose(session, actor, made, reason, field="reason")
+
+
+@use_case
 def confirm(session: Session, actor: Actor, public_id: uuid.UUID) -> Decision:
     """Do what somebody else proposed. Raises NotAllowed for one's own, FreshFactorNeeded, and as doing it."""
     actor.require(Role.FINANCE_RELEASER)
@@ -101,6 +111,8 @@ def what(decision: Decision) -> str:
     """What is proposed, in the reader's words."""
     if decision.kind is DecisionKind.UNDO:
         return _("Take it from the request that it was credited to")
+    if decision.kind is DecisionKind.TAX:
+        return _("Tax was paid to the tax office")
     if decision.funding is not None:
         return _("Credit it to %(reference)s of %(project)s",
                  reference=decision.funding.reference, project=decision.funding.project.name)  # fmt: skip
@@ -111,7 +123,7 @@ def _propose(session: Session, actor: Actor, made: Decision, reason: str, *, fie
     actor.require_fresh_factor()
     made.reason = text.line(reason)
     if not made.reason:
-        raise Invalid(_("Say why: this much is confirmed by a second person, who reads it."), field=field)
+        raise Invalid(_("Say why: it is confirmed by a second person, who reads it."), field=field)
     with session.no_autoflush:
         others = [each for each in of_line(session, made.line) if each.state is DecisionState.PROPOSED]
     if others:
@@ -132,6 +144,8 @@ def _carry_out(session: Session, actor: Actor, decision: Decision) -> None:
         matches.undo(session, actor, matches.undoable(session, match.public_id), decision.reason)
     elif lot is not None:
         wires.settle(session, actor, *wires.to_apply(session, line.public_id, lot.reference or ""))
+    elif decision.kind is DecisionKind.TAX:
+        tax_office.settle(session, actor, tax_office.to_pay(session, line.public_id), decision.reason)
     else:
         source = decision.source or ""
         locked = returning.to_return(session, line.public_id, source)

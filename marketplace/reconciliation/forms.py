@@ -27,6 +27,9 @@ class BookForm(Form):
         choices=[
             SelectChoice(BookAs.CHARGE.value, _("A charge of the bank")),
             SelectChoice(BookAs.CAPITAL.value, _("The operator's own money, in or out")),
+            SelectChoice(
+                BookAs.TAX.value, _("Tax on our fees, paid to the tax office; a colleague confirms it")
+            ),
         ],
         validators=[InputRequired(_("Choose one."))],
     )

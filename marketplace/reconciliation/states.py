@@ -52,11 +52,12 @@ class Leg(StrEnum):
 
 
 class DecisionKind(StrEnum):
-    """What two people decide about clients' wired money."""
+    """What two people decide about clients' wired money, and about tax."""
 
     UNDO = "undo"  # take it from the request that it was credited to
     APPLY = "apply"  # credit unapplied money to a request that its line does not name
     RETURN = "return"  # unapplied money went back to whoever sent it
+    TAX = "tax"  # a line paid tax to a tax office
 
 
 class DecisionState(StrEnum):

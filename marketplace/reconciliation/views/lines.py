@@ -22,7 +22,7 @@ from marketplace.reconciliation import (
 )
 from marketplace.reconciliation.booking import BookAs
 from marketplace.reconciliation.forms import ApplyForm, BookForm, ReturnForm, UndoForm
-from marketplace.reconciliation.models import StatementLine
+from marketplace.reconciliation.models import Decision, StatementLine, StatementMatch
 from marketplace.reconciliation.views import bp, to
 from marketplace.web import actor, db_session, guard, page, paged, try_form
 
@@ -37,14 +37,9 @@ def line(public_id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/lines/<uuid:public_id>/booking")
 @guard(*FINANCE)
 def book(public_id: uuid.UUID) -> ResponseReturnValue:
-    """Book a bank line that is no sweep."""
+    """Book a bank line that is no sweep; that it paid tax is proposed."""
     form = BookForm()
-    booked = try_form(
-        form,
-        lambda: booking.book_line(
-            db_session(), actor(), public_id, BookAs(form.book_as.data), form.reason.data or ""
-        ),
-    )
+    booked = try_form(form, lambda: _booked(public_id, BookAs(form.book_as.data), form.reason.data or ""))
     return to("line", public_id=public_id) if booked else line_page(public_id, form)
 
 
@@ -62,6 +57,12 @@ def match_entry(public_id: uuid.UUID, entry: uuid.UUID) -> ResponseReturnValue:
     """Match a bank line with what was booked before it came, by hand."""
     matches.match_entry(db_session(), actor(), public_id, entry)
     return to("line", public_id=public_id)
+
+
+def _booked(public_id: uuid.UUID, book_as: BookAs, reason: str) -> StatementMatch | Decision:
+    if book_as is BookAs.TAX:
+        return decisions.pay_tax(db_session(), actor(), public_id, reason)
+    return booking.book_line(db_session(), actor(), public_id, book_as, reason)
 
 
 def return_form_for(found: StatementLine, **values: object) -> ReturnForm:

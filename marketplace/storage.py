@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 import uuid
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from marketplace import clock, crypto, jobs, settings
 from marketplace.actor import Actor
 from marketplace.db import Base, Key, Public, new_id
-from marketplace.errors import Invalid, NotFound
+from marketplace.errors import Invalid, NotFound, Unavailable
 from marketplace.i18n import gettext as _
 from marketplace.text import line
 
@@ -31,6 +32,7 @@ KINDS = {
     b"\xff\xd8\xff": "image/jpeg",
 }
 _NONCE = 12
+log = logging.getLogger(__name__)
 LOOKED_AT_FROM, LOOKED_AT_UNTIL = timedelta(days=1), timedelta(days=8)
 
 
@@ -73,8 +75,9 @@ class DocumentView(Base):
 def keep(session: Session, owner_person_id: int, name: str, data: bytes) -> Document:
     """Store `data` (PDF, PNG or JPEG, at most 10 MB) in the running transaction.
 
-    Raises Invalid with a sentence when it is something else. A file whose transaction fails is left
-    unreadable, because its key is gone with the row, and is removed by `remove_nameless`.
+    Raises Invalid with a sentence when it is something else, Unavailable when there is no room for it. A file
+    whose transaction fails is left unreadable, because its key is gone with the row, and is removed by
+    `remove_nameless`.
     """
     media_type = _recognised(data)
     public_id, key = new_id(), AESGCM.generate_key(256)
@@ -174,10 +177,19 @@ def _folder() -> Path:
 
 
 def _write(path: Path, sealed: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """All of it, or nothing: raises Unavailable when the disk takes no more."""
     draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
-        file.write(sealed)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(sealed)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        log.exception("A document could not be stored")
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise Unavailable(
+            _("The file could not be stored, so nothing was saved. Send it again in a few minutes.")
+        ) from error

@@ -28,6 +28,22 @@ def killed(url: str, work: Callable[[Session], object], *, before: str = "", aft
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
+def in_a_process(url: str, work: Callable[[Session], object]) -> int:
+    """Fork and do `work` to its end; the exit code, 0 when nothing was raised."""
+    pid = _forked()
+    if pid == 0:
+        code = 1
+        try:
+            engine.cache_clear()
+            connect.cache_clear()
+            work(new_session(url))
+            code = 0
+        finally:
+            os._exit(code)
+    _pid, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
 def _forked() -> int:
     sys.stdout.flush()
     sys.stderr.flush()

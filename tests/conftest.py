@@ -51,8 +51,9 @@ pytest_plugins = ("tests.cast", "tests.chromium")
 PAY_FIRST = ("demo", "stories", "walk")
 # By path, the longest first.
 LONG = (
-    "tests/browser", "tests/walk/test_every_look", "tests/stories/test_killed", "tests/demo/test_history",
-    "tests/walk", "tests/matching/test_criteria", "tests/ground/test_jobs",
+    "tests/browser", "tests/faults/test_random_runs", "tests/walk/test_every_look",
+    "tests/stories/test_killed", "tests/demo/test_history", "tests/walk", "tests/matching/test_criteria",
+    "tests/ground/test_jobs",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.faults.ground import Ground
     from tests.faults.plans import Plan
     from tests.faults.play import Outcome
 
@@ -25,6 +27,7 @@ KEPT = frozenset({"MARKETPLACE_DATABASE_URL", "MARKETPLACE_APP_DATABASE_URL"})
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs by the options; 1 when anything broke."""
     given = _options(argv)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     if given.jobs > 1:
         return _share_out(given)
     folder = _settle_in()
@@ -32,23 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tests.faults import storm
     from tests.faults.ground import prepared
 
-    broken, began = 0, time.monotonic()
     try:
-        with prepared(folder, mutant=given.mutant) as ground:
+        with prepared(folder) as ground:
             known = storm.measured(ground)
-            plans = _plans(given, known)
-            print(f"The world stands after {time.monotonic() - began:.0f} s. {len(plans)} runs follow.")
-            began = time.monotonic()
-            for number, plan in enumerate(plans, 1):
-                outcome = storm.run(ground, plan)
-                broken += bool(outcome.wrong)
-                if outcome.wrong or given.verbose:
-                    _tell(outcome)
-                if number % 25 == 0 or number == len(plans) or broken >= given.enough:
-                    print(f"{number} runs of seed {given.seed}{given.share}: {broken} broke something, "
-                          f"{(time.monotonic() - began) / number:.1f} s each")  # fmt: skip
-                if broken >= given.enough:
-                    break
+            if given.mutants:
+                return _hunt(given, ground, known)
+            broken = _run(given, ground, _plans(given, known))
             if broken and given.keep:
                 shutil.copy(ground.log, given.keep)
     finally:
@@ -56,28 +48,68 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(broken > 0)
 
 
+def _run(given: argparse.Namespace, ground: Ground, plans: Sequence[Plan]) -> int:
+    """Run the plans one after another; how many broke something."""
+    from tests.faults import storm
+
+    print(f"The world stands. {len(plans)} runs follow.")
+    broken, began = 0, time.monotonic()
+    for number, plan in enumerate(plans, 1):
+        outcome = storm.run(ground, plan)
+        broken += bool(outcome.wrong)
+        if outcome.wrong or given.verbose:
+            _tell(outcome)
+        if number % 25 == 0 or number == len(plans) or broken >= given.enough:
+            print(f"{number} runs of seed {given.seed}{given.share}: {broken} broke something, "
+                  f"{(time.monotonic() - began) / number:.1f} s each")  # fmt: skip
+        if broken >= given.enough:
+            break
+    return broken
+
+
+def _hunt(given: argparse.Namespace, ground: Ground, known: Outcome) -> int:
+    """Break the product on purpose, in one way after another; 1 when the runs do not notice one of them."""
+    from tests.faults import storm
+    from tests.faults.mutants import MUTANTS
+
+    unnoticed = 0
+    for mutant in MUTANTS:
+        ground.breed(mutant)
+        runs = (storm.run(ground, plan) for plan in _plans(given, known))
+        found = next((outcome for outcome in runs if outcome.wrong), None)
+        unnoticed += found is None
+        told = f"found with seed {found.plan.seed}: {found.wrong[0]}" if found else "NOT FOUND"
+        print(f"{mutant}: {told}")
+    return int(unnoticed > 0)
+
+
 def _plans(given: argparse.Namespace, known: Outcome) -> list[Plan]:
     from tests.faults.plans import drawn, systematic
 
+    every = list(systematic(known.answered))
     if given.only:
-        return [drawn(given.seed, known.sizes)]
+        named = [plan for plan in every if plan.seed == given.seed]
+        return named or [drawn(given.seed, known.sizes)]
     part, parts = _part(given.share)
     if given.systematic:
-        every = list(systematic(known.answered))
-        return every[part :: parts * given.sparse]
+        return every[part * given.sparse :: parts * given.sparse]
     return [drawn(f"{given.seed}.{number}", known.sizes) for number in range(part, given.runs, parts)]
 
 
 def _share_out(given: argparse.Namespace) -> int:
     """As many drivers at once, each with a server of its own and its part of the seeds."""
     asked = ["--runs", str(given.runs), "--seed", given.seed, "--enough", str(given.enough),
-             "--sparse", str(given.sparse), "--mutant", given.mutant,
+             "--sparse", str(given.sparse),
              *(f"--{name}" for name in ("systematic", "verbose") if getattr(given, name))]  # fmt: skip
     drivers = [
         subprocess.Popen([sys.executable, "-m", "tests.faults", *asked, "--share", f" {part}/{given.jobs}"])
         for part in range(given.jobs)
     ]
-    return max(driver.wait() for driver in drivers)
+    try:
+        return max(driver.wait() for driver in drivers)
+    finally:
+        for driver in drivers:
+            driver.terminate()
 
 
 def _part(share: str) -> tuple[int, int]:
@@ -107,7 +139,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--verbose", action="store_true", help="tell of each run")
     parser.add_argument("--enough", type=int, default=10, help="stop after so many broke something")
     parser.add_argument("--keep", type=Path, help="where the log of the processes is kept when one broke")
-    parser.add_argument("--mutant", default="", help="break the product on purpose; see mutants.py")
+    parser.add_argument("--mutants", action="store_true",
+                        help="break the product on purpose, and see whether a run notices")  # fmt: skip
     given = parser.parse_args(argv)
     given.seed = given.seed or f"{random.SystemRandom().getrandbits(32):08x}"
     return given

@@ -25,8 +25,6 @@ from tests.faults.place import SECRETS, Place, admin
 from tests.faults.world import World
 from tests.ports import free_pair
 
-TEMPLATE = "faults_template"
-
 
 @dataclass
 class Ground:
@@ -37,20 +35,32 @@ class Ground:
     nursery: Nursery
     here: World
     moment: datetime
-    experts: int
+    mutant: str = ""
     runs: int = field(default=0)
 
     @property
     def log(self) -> Path:
         return self.nursery.log
 
+    @property
+    def template(self) -> str:
+        return _template(self.folder)
+
+    def breed(self, mutant: str) -> None:
+        """From now on all processes are forked from a product that is broken so; see mutants.py."""
+        self.nursery.close()
+        os.environ["FAULTS_MUTANT"] = self.mutant = mutant
+        self.nursery = Nursery(self.log)
+        self.nursery.ready()
+
     def close(self) -> None:
         self.nursery.close()
+        embedded.drop_database(self.server, self.template)
         self.server.stop()
 
 
 @contextmanager
-def prepared(folder: Path, *, experts: int = 4, owed: int = 2, mutant: str = "") -> Iterator[Ground]:
+def prepared(folder: Path) -> Iterator[Ground]:
     """Servers up and the world built, in a folder that is ours alone."""
     clock_file = folder / "clock.json"
     environment = {
@@ -58,23 +68,22 @@ def prepared(folder: Path, *, experts: int = 4, owed: int = 2, mutant: str = "")
         "MARKETPLACE_STRIPE_KEY": "sk_test_local",
         **{f"MARKETPLACE_STRIPE_{name.upper()}_SECRET": secret for name, secret in SECRETS.items()},
     }
-    os.environ.update(environment, FAULTS_FOLDER=str(folder), FAULTS_MUTANT=mutant)
+    os.environ.update(environment, FAULTS_FOLDER=str(folder), FAULTS_MUTANT="")
     nursery = Nursery(folder / "processes.log")
     server = embedded.ensure(settings.current())
-    embedded.drop_database(server, TEMPLATE)
-    template = embedded.create_database(server, TEMPLATE)
+    template = embedded.create_database(server, _template(folder))
     schema.upgrade(template.owner_url)
     tasks.register()
     stripe = start_stripe(folder / "template", clock_file)
     os.environ["MARKETPLACE_STRIPE_API_BASE"] = stripe.url
     settings.current.cache_clear()
     with new_session(template.app_url) as session:
-        here = world.build(session, stripe, experts, owed)
+        here = world.build(session, stripe)
     stripe.stop()
     _forget_reserved_numbers(template)
     for url in (template.app_url, template.owner_url):
         engine(url).dispose()
-    ground = Ground(folder, server, nursery, here, clock.now(), experts)
+    ground = Ground(folder, server, nursery, here, clock.now())
     nursery.ready()
     try:
         yield ground
@@ -86,10 +95,10 @@ def prepared(folder: Path, *, experts: int = 4, owed: int = 2, mutant: str = "")
 def a_place(ground: Ground) -> Iterator[Place]:
     """A copy of the world to be broken."""
     ground.runs += 1
-    name = f"faults_run_{ground.runs}"
+    name = f"{ground.template}_{ground.runs}"
     folder = ground.folder / name
     shutil.copytree(ground.folder / "template", folder)
-    database = embedded.create_database(ground.server, name, TEMPLATE)
+    database = embedded.create_database(ground.server, name, ground.template)
     _durable(ground.server, name)
     stripe_port = free_pair()
     place = Place(ground.server, ground.nursery, ground.here, database, folder, stripe_port, stripe_port + 1)
@@ -102,6 +111,11 @@ def a_place(ground: Ground) -> Iterator[Place]:
         place.await_database()
         embedded.drop_database(ground.server, name)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _template(folder: Path) -> str:
+    """Of a name that no other driver on the same server has."""
+    return f"faults_{folder.name[-8:]}"
 
 
 def _forget_reserved_numbers(template: Server) -> None:

@@ -40,6 +40,7 @@ class Place:
     folder: Path
     stripe_port: int
     site_port: int
+    healthy: bool = True
     _stripe: int = 0
     _site: tuple[int, list[Any]] | None = None
 

@@ -159,8 +159,11 @@ class Run:
         return self._process("click", act, *self._arguments(step))
 
     def _process(self, what: str, *arguments: Any) -> str:
-        """Undisturbed, it needs no process of its own; how it ended."""
-        return str(acts.PROCESSES[what](self.place.database.app_url, self.place.stripe_url, *arguments))
+        """Undisturbed, it needs no process of its own, unless the product is broken there; how it ended."""
+        url, stripe = self.place.database.app_url, self.place.stripe_url
+        if self.place.healthy:
+            return str(acts.PROCESSES[what](url, stripe, *arguments))
+        return self.place.nursery.wait(self.place.nursery.start(what, url, stripe, *arguments))
 
     def _work(self, names: list[str]) -> None:
         if (how := self._process("work", names)) != "0":

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, jobs, settings
 from marketplace.actor import Actor
 from marketplace.contracts.approvals import approve_timesheet
+from marketplace.demo.stripe_server import hands
 from marketplace.payments import connected_accounts
 from marketplace.payments.gateway import connect
 from marketplace.payments.models import ConnectedAccount
@@ -19,7 +20,7 @@ from tests.cast import Cast
 from tests.demo.stripe_server.harness import Handle
 from tests.factories.contracts import an_offer, sign
 from tests.factories.gigs import a_gig, a_project, an_expert
-from tests.factories.payments import fund_by_card
+from tests.factories.payments import SITE, fund_by_card
 from tests.stories import acts
 from tests.stories.house import House, next_monday
 
@@ -40,15 +41,15 @@ class World:
     project: str
 
 
-def build(session: Session, stripe: Handle, experts: int = len(NAMES), owed: int = OWED) -> World:
+def build(session: Session, stripe: Handle) -> World:
     """Everything up to the Friday on which the first hours are to be paid."""
     house = House(session, connect(settings.current()), stripe, Cast(session), next_monday())
     clock.advance(house.at(0, 12) - clock.now())
     project = a_project(session, house.carla, house.cast.lumen.public_id)
     fund_by_card(session, house.gateway, house.carla, project, FUNDS)
-    gig = a_gig(session, house.carla, project, headcount=experts)
+    gig = a_gig(session, house.carla, project, headcount=len(NAMES))
     hired = []
-    for name in NAMES[:experts]:
+    for name in NAMES:
         expert = an_expert(session, name)
         hired.append((expert, sign(session, expert, an_offer(session, house.carla, expert, gig))))
         _set_up(house, expert)
@@ -56,7 +57,7 @@ def build(session: Session, stripe: Handle, experts: int = len(NAMES), owed: int
     for stripe_id in session.scalars(sa.select(ConnectedAccount.stripe_id)).all():
         connected_accounts.refresh_account(session, house.gateway, stripe_id or "")
     sheets = [acts.submitted(house, who, acts.worked_an_hour(house, who, on)) for who, on in hired]
-    for sheet in sheets[:owed]:
+    for sheet in sheets[:OWED]:
         approve_timesheet(session, house.dev, sheet.public_id, sheet.version)
     _later(house, 2)
     jobs.wake(session)
@@ -71,9 +72,6 @@ def _later(house: House, days: int) -> None:
 
 
 def _set_up(house: House, expert: Actor) -> None:
-    from marketplace.demo.stripe_server import hands
-    from tests.factories.payments import SITE
-
     url = connected_accounts.set_up_payouts(
         house.session, house.gateway, expert, return_url=SITE, refresh_url=SITE
     )

@@ -45,5 +45,13 @@ def extend(seq: int, previous: bytes, rows: Iterable[tuple[int, dict[str, Any]]]
 
 def only_sealer(session: Session, name: str) -> bool:
     """Take the lock that one sealer holds until its transaction ends; False when another has it."""
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    return bool(session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))))
+    return bool(session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_key(name)))))
+
+
+def wait_for_sealer(session: Session, name: str) -> None:
+    """Let the sealer that is at work finish, and no other begin until this transaction ends."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key(name))))
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

@@ -132,7 +132,8 @@ class Posting(Base):
 
 
 class JournalSeal(Base):
-    """The place of a committed entry in the chain: `hash` covers the entry and the hash before it."""
+    """The place of a committed entry in the chain: `hash` covers the entry and the hash before it. The books
+    know the entry since `sealed_at` (UTC), which never falls along the chain."""
 
     __tablename__ = "journal_seals"
 
@@ -140,3 +141,4 @@ class JournalSeal(Base):
     entry_id: Mapped[int] = mapped_column(sa.ForeignKey("journal_entries.id"), unique=True)
     hash: Mapped[bytes]
     previous_hash: Mapped[bytes]
+    sealed_at: Mapped[datetime]

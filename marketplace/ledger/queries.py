@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
 from marketplace.errors import NotFound
 from marketplace.i18n import gettext as _
+from marketplace.ledger import knowledge
 from marketplace.ledger.chart import name_of
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
 from marketplace.money import Money
@@ -62,12 +63,16 @@ class AccountLine:
     balance: int
 
 
-def trial_balance(session: Session, currency: str, at: date | None = None) -> list[TrialLine]:
-    """The balance of every code at the end of day `at` of the books, or now.
+def trial_balance(
+    session: Session, currency: str, at: date | None = None, known: datetime | None = None
+) -> list[TrialLine]:
+    """The balance of every code at the end of day `at` of the books, or now; as it was `known` at a moment.
 
     Debits and credits are equal, of the memo accounts by themselves too. Walks back from the kept balances,
     so that a recent day costs what has happened since.
     """
+    if known is not None:
+        return _known_trial_balance(session, currency, at, known)
     total = sa.func.sum(LedgerBalance.amount)
     rows = session.execute(
         sa.select(LedgerAccount.code, total, sa.func.count(LedgerAccount.id.distinct()))
@@ -83,6 +88,16 @@ def trial_balance(session: Session, currency: str, at: date | None = None) -> li
     ]
 
 
+def _known_trial_balance(
+    session: Session, currency: str, at: date | None, known: datetime
+) -> list[TrialLine]:
+    knowledge.wait(session)
+    by_code: dict[str, list[int]] = {}
+    for _id, code, amount in knowledge.sums(session, known, at, LedgerAccount.currency == currency):
+        by_code.setdefault(code, []).append(amount)
+    return [TrialLine(code, currency, sum(each), len(each)) for code, each in by_code.items()]
+
+
 def currencies(session: Session) -> list[str]:
     """The currencies of the books."""
     return list(
@@ -91,7 +106,12 @@ def currencies(session: Session) -> list[str]:
 
 
 def journal(
-    *, code: str = "", text: str = "", since: date | None = None, until: date | None = None
+    *,
+    code: str = "",
+    text: str = "",
+    since: date | None = None,
+    until: date | None = None,
+    known: datetime | None = None,
 ) -> sa.Select[JournalEntry]:
     """Entries with their postings: those that touch `code`, whose source begins with `text`.
 
@@ -100,7 +120,7 @@ def journal(
     query = sa.select(JournalEntry).options(
         selectinload(JournalEntry.postings).joinedload(Posting.account, innerjoin=True)
     )
-    query = query.where(*_within(since, until))
+    query = query.where(*_within(since, until, known))
     if text:
         query = query.where(JournalEntry.source.startswith(text, autoescape=True))
     if code:
@@ -137,9 +157,15 @@ def taken_back_by(session: Session, entry: JournalEntry) -> JournalEntry | None:
     return session.get(JournalEntry, entry.reverses_id) if entry.reverses_id else None
 
 
-def accounts_of(code: str, currency: str, *, empty: bool = True) -> sa.Select[LedgerAccount]:
-    """The accounts of a code, for paging; without `empty` only those that hold something now."""
+def accounts_of(
+    code: str, currency: str, *, empty: bool = True, known: datetime | None = None
+) -> sa.Select[LedgerAccount]:
+    """The accounts of a code, for paging; without `empty` only those that hold something now; those that had
+    postings which were `known` at a moment."""
     query = sa.select(LedgerAccount).where(LedgerAccount.code == code, LedgerAccount.currency == currency)
+    if known is not None:
+        had = sa.select(Posting.account_id).join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        return query.where(LedgerAccount.id.in_(had.where(knowledge.was_known(known))))
     if empty:
         return query
     held = (
@@ -151,10 +177,18 @@ def accounts_of(code: str, currency: str, *, empty: bool = True) -> sa.Select[Le
 
 
 def balances_of(
-    session: Session, accounts: Sequence[LedgerAccount], at: date | None = None
+    session: Session,
+    accounts: Sequence[LedgerAccount],
+    at: date | None = None,
+    known: datetime | None = None,
 ) -> dict[int, int]:
-    """Balances by internal id at the end of day `at` of the books, or now; debit positive."""
+    """Balances by internal id at the end of day `at` of the books, or now; debit positive. As it was `known`
+    at a moment, if one is given."""
     ids = [account.id for account in accounts]
+    if known is not None:
+        knowledge.wait(session)
+        found = knowledge.sums(session, known, at, LedgerAccount.id.in_(ids))
+        return dict.fromkeys(ids, 0) | {account_id: amount for account_id, _code, amount in found}
     rows = session.execute(
         sa.select(LedgerBalance.account_id, sa.func.sum(LedgerBalance.amount))
         .where(LedgerBalance.account_id.in_(ids))
@@ -164,27 +198,39 @@ def balances_of(
     return {account_id: int(amount) - since.get(account_id, 0) for account_id, amount in rows}
 
 
-def balance_of_code(session: Session, code: str, currency: str, at: date | None = None) -> int:
+def balance_of_code(
+    session: Session, code: str, currency: str, at: date | None = None, known: datetime | None = None
+) -> int:
     """The balance of all accounts of a code together, as `balances_of`."""
-    lines = trial_balance(session, currency, at)
+    lines = trial_balance(session, currency, at, known)
     return next((line.amount for line in lines if line.code == code), 0)
 
 
 def postings_of(
-    account: LedgerAccount, until: date | None = None, since: date | None = None
+    account: LedgerAccount,
+    until: date | None = None,
+    since: date | None = None,
+    known: datetime | None = None,
 ) -> sa.Select[Posting]:
-    """The account's postings within days of the books, or all, with their entries, to be paged `IN_TURN`."""
+    """The account's postings within days of the books, or all, with their entries, to be paged `IN_TURN`; of
+    those that were `known` at a moment."""
     return (
         sa.select(Posting)
         .join(Posting.entry)
-        .where(Posting.account_id == account.id, *_within(since, until))
+        .where(Posting.account_id == account.id, *_within(since, until, known))
         .options(contains_eager(Posting.entry))
     )
 
 
-def moved(session: Session, account: LedgerAccount, since: date | None, until: date | None) -> Turnover:
-    """What was debited and credited within days of the books."""
-    amounts = postings_of(account, until, since).with_only_columns(Posting.amount).subquery()
+def moved(
+    session: Session,
+    account: LedgerAccount,
+    since: date | None,
+    until: date | None,
+    known: datetime | None = None,
+) -> Turnover:
+    """What was debited and credited within days of the books, as `known` then."""
+    amounts = postings_of(account, until, since, known).with_only_columns(Posting.amount).subquery()
     debit, credit = session.execute(
         sa.select(
             sa.func.coalesce(sa.func.sum(amounts.c.amount).filter(amounts.c.amount > 0), 0),
@@ -195,7 +241,11 @@ def moved(session: Session, account: LedgerAccount, since: date | None, until: d
 
 
 def running(
-    session: Session, account: LedgerAccount, postings: Sequence[Posting], until: date | None = None
+    session: Session,
+    account: LedgerAccount,
+    postings: Sequence[Posting],
+    until: date | None = None,
+    known: datetime | None = None,
 ) -> list[AccountLine]:
     """The postings, the last of the books first, each with the balance after it; no later ones than `until`.
 
@@ -205,13 +255,13 @@ def running(
         return []
     first = sa.tuple_(sa.literal(postings[0].booked_on), sa.literal(postings[0].id))
     later = (
-        postings_of(account, until)
+        postings_of(account, until, known=known)
         .where(sa.tuple_(*IN_TURN) > first)
         .with_only_columns(Posting.amount)
         .subquery()
     )
     newer = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(later.c.amount), 0)))
-    balance = balances_of(session, [account], until)[account.id] - int(newer or 0)
+    balance = balances_of(session, [account], until, known)[account.id] - int(newer or 0)
     lines = []
     for posting in postings:
         lines.append(AccountLine(posting, balance))
@@ -219,8 +269,10 @@ def running(
     return lines
 
 
-def _within(since: date | None, until: date | None) -> list[sa.ColumnElement[bool]]:
-    bounds = []
+def _within(
+    since: date | None, until: date | None, known: datetime | None = None
+) -> list[sa.ColumnElement[bool]]:
+    bounds = [knowledge.was_known(known)] if known else []
     if since:
         bounds.append(JournalEntry.booked_on >= since)
     if until:

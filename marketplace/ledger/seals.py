@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import LoaderOption
 
+from marketplace import clock
 from marketplace.audit import chain
 from marketplace.db import use_case
 from marketplace.ledger.models import JournalEntry, JournalSeal, Posting
@@ -32,8 +33,10 @@ def seal(session: Session, limit: int = 5_000) -> int:
     links = chain.extend(
         last.seq if last else 0, last.hash if last else chain.START, ((e.id, _row(e)) for e in waiting)
     )
+    now = max(clock.now(), last.sealed_at) if last else clock.now()
     session.add_all(
-        JournalSeal(seq=k.seq, entry_id=k.row_id, hash=k.hash, previous_hash=k.previous_hash) for k in links
+        JournalSeal(seq=k.seq, entry_id=k.row_id, hash=k.hash, previous_hash=k.previous_hash, sealed_at=now)
+        for k in links
     )
     return len(waiting)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -13,9 +13,9 @@ from flask.typing import ResponseReturnValue
 from marketplace.actor import FINANCE, Role
 from marketplace.errors import Invalid, NotFound
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart, export, periods, queries
+from marketplace.ledger import chart, export, knowledge, periods, queries
 from marketplace.ledger.explained import explained
-from marketplace.ledger.forms import AsOfForm, JournalForm, RangeForm
+from marketplace.ledger.forms import AsOfForm, JournalForm, KnownForm, RangeForm
 from marketplace.ledger.models import JournalEntry, LedgerAccount
 from marketplace.ledger.sources import link_for, owner_of
 from marketplace.ledger.states import Step
@@ -50,11 +50,19 @@ def _from_elsewhere() -> dict[str, object]:
 def trial_balance() -> ResponseReturnValue:
     """Every code of the chart with its balance, now or at the end of a day."""
     form, day = AsOfForm(request.args), _day()
+    known = _known(form)
     found = queries.currencies(db_session()) or [current().books_currency]
     currency = request.args.get("currency", found[0])
-    lines = queries.trial_balance(db_session(), currency, day)
+    lines = queries.trial_balance(db_session(), currency, day, known)
     return page(
-        "ledger/trial_balance.html", form=form, lines=lines, currency=currency, currencies=found, day=day
+        "ledger/trial_balance.html",
+        form=form,
+        lines=lines,
+        currency=currency,
+        currencies=found,
+        day=day,
+        known=known,
+        asked=_asked_at(known),
     )
 
 
@@ -63,8 +71,9 @@ def trial_balance() -> ResponseReturnValue:
 def code(code: str, currency: str) -> ResponseReturnValue:
     """The accounts of one code with their balances, now or at the end of a day."""
     day, everything = _day(), bool(request.args.get("all"))
+    known = _known(AsOfForm(request.args))
     # What an account held on an earlier day is not known by what it holds now.
-    query = queries.accounts_of(code, currency, empty=everything or day is not None)
+    query = queries.accounts_of(code, currency, empty=everything or day is not None, known=known)
     accounts = paged(db_session(), query, by=LedgerAccount.id, size=50)
     named = accounts.rows or db_session().scalars(queries.accounts_of(code, currency).limit(1)).all()
     if not named:
@@ -75,9 +84,11 @@ def code(code: str, currency: str) -> ResponseReturnValue:
         currency=currency,
         name=chart.name_of(code),
         accounts=accounts,
-        balances=queries.balances_of(db_session(), accounts.rows, day),
-        total=named[0].usual(queries.balance_of_code(db_session(), code, currency, day)),
+        balances=queries.balances_of(db_session(), accounts.rows, day, known),
+        total=named[0].usual(queries.balance_of_code(db_session(), code, currency, day, known)),
         day=day,
+        known=known,
+        asked=_asked_at(known),
         everything=everything,
     )
 
@@ -88,18 +99,21 @@ def account(key: str, currency: str) -> ResponseReturnValue:
     """One account: its postings, the last first, with the balance after each; all, or between two days."""
     found, form = queries.find_account(db_session(), key, currency), RangeForm(request.args)
     since, day = form.days
-    postings = paged(db_session(), queries.postings_of(found, day, since), by=queries.IN_TURN, size=50)
+    known = _known(form)
+    postings = paged(db_session(), queries.postings_of(found, day, since, known), by=queries.IN_TURN, size=50)
     return page(
         "ledger/account.html",
         form=form,
         account=found,
-        lines=queries.running(db_session(), found, postings.rows, day),
-        balance=_balance(found, day),
-        before=_balance(found, since - timedelta(days=1)) if since else None,
-        moved=queries.moved(db_session(), found, since, day) if since or day else None,
+        lines=queries.running(db_session(), found, postings.rows, day, known),
+        balance=_balance(found, day, known),
+        before=_balance(found, since - timedelta(days=1), known) if since else None,
+        moved=queries.moved(db_session(), found, since, day, known) if since or day else None,
         postings=postings,
         since=since,
         day=day,
+        known=known,
+        asked=_asked_at(known),
     )
 
 
@@ -108,8 +122,10 @@ def account(key: str, currency: str) -> ResponseReturnValue:
 def account_export(key: str, currency: str) -> ResponseReturnValue:
     """The postings of an account as a file."""
     found = queries.find_account(db_session(), key, currency)
-    since, day = _sensible(RangeForm(request.args)).days
-    rows = export.rows(db_session(), queries.journal(since=since, until=day), found)
+    form = _sensible(RangeForm(request.args))
+    since, day = form.days
+    asked = queries.journal(since=since, until=day, known=_known(form))
+    rows = export.rows(db_session(), asked, found)
     return table_response(export.file_name(found), export.header(), rows)
 
 
@@ -190,11 +206,29 @@ def _sensible(form: F) -> F:
 
 def _asked(form: JournalForm) -> sa.Select[JournalEntry]:
     since, until = form.days
-    return queries.journal(code=form.code.data or "", text=form.source.data or "", since=since, until=until)
+    return queries.journal(
+        code=form.code.data or "",
+        text=form.source.data or "",
+        since=since,
+        until=until,
+        known=_known(form),
+    )
 
 
-def _balance(account: LedgerAccount, day: date | None) -> int:
-    return queries.balances_of(db_session(), [account], day)[account.id]
+def _balance(account: LedgerAccount, day: date | None, known: datetime | None) -> int:
+    return queries.balances_of(db_session(), [account], day, known)[account.id]
+
+
+def _known(form: KnownForm) -> datetime | None:
+    """The moment of whose knowledge the books are read; whatever was sealed by then is there."""
+    if form.moment is not None:
+        knowledge.wait(db_session())
+    return form.moment
+
+
+def _asked_at(known: datetime | None) -> str | None:
+    """The moment as an address carries it."""
+    return f"{known:%Y-%m-%dT%H:%M:%S}" if known else None
 
 
 def _day() -> date | None:

@@ -22,7 +22,7 @@ class Purse:
         return min(enough, key=lambda kind: enough[kind]) if enough else None
 
     def without(self, kind: str, amount: int) -> Purse:
-        """What is left after drawing `amount` on `kind`."""
+        """What is left after drawing `amount` on `kind`; below zero it is put back."""
         return Purse({**self.spendable, kind: self.spendable.get(kind, 0) - amount})
 
     def short_of(self, amount: int) -> int:

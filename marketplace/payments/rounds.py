@@ -42,6 +42,10 @@ class Round:
             yield thing
             self._gateway.breathe()
 
+    def answered(self) -> None:
+        """Stripe is there."""
+        self._silent = 0
+
     @contextmanager
     def one(self, subject: object) -> Iterator[None]:
         """What goes wrong within is logged, and concerns this one only."""

@@ -7,19 +7,21 @@ takes up after a while with the same idempotency key.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections.abc import Sequence
-from datetime import timedelta
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock
 from marketplace.db import use_case
-from marketplace.payments import batches
+from marketplace.payments import facts, flights, items, pace
+from marketplace.payments.claims import LEASE, claim, claim_many, group_of, start
 from marketplace.payments.connected_accounts import record_gone, refresh_account
+from marketplace.payments.flights import Flights
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
+from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.outcomes import (
     GatewayBusy,
     GatewayClosed,
@@ -30,25 +32,25 @@ from marketplace.payments.outcomes import (
 from marketplace.payments.purse import Purse
 from marketplace.payments.rounds import Round
 from marketplace.payments.runs import pausing
-from marketplace.payments.setup import stops
-from marketplace.payments.states import BatchState, Blocker, ItemState, TransferState, move
+from marketplace.payments.states import BatchState, ItemState, move
 from marketplace.payments.transfers import (
     NO_MONEY,
     Order,
-    become,
     give_back,
     order_of,
-    owe_again,
+    record_all_sent,
     record_refused,
     record_sent,
     record_unknown,
-    wait_for_money,
 )
 
-# A call gives up after twenty seconds; whoever holds a claim longer than this is gone.
-LEASE = timedelta(minutes=2)
+__all__ = ["LEASE", "Order", "claim", "finish_batch", "group_of", "order_of", "send", "send_batch", "start"]
+
 # Stripe's words for an account that is not there.
 GONE = frozenset({"resource_missing", "account_closed"})
+# So many times in a row Stripe is waited for when it says that there are too many calls.
+ENOUGH_BUSY = 4
+FIRST_WAIT = 1.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +65,7 @@ def send_batch(session: Session, gateway: Gateway, public_id: uuid.UUID) -> int:
     if currency is None:
         return 0
     purse = Purse(gateway.balance().spendable(currency))
-    calls, turn = 0, Round(session, gateway)
-    for item in turn.over(_released(session, public_id)):
-        if pausing.stands_still(session, public_id):
-            break
-        with turn.one(item):
-            order, purse = claim(session, item, purse)
-            if order is not None:
-                calls += 1
-                send(session, gateway, order)
+    calls = _Run(session, gateway, public_id, purse).go(_released(session, public_id))
     finish_batch(session, public_id)
     return calls
 
@@ -83,56 +77,123 @@ def send(session: Session, gateway: Gateway, order: Order) -> None:
     given back.
     """
     try:
-        sent = gateway.send_transfer(
-            order.key,
-            amount=order.amount,
-            currency=order.currency,
-            destination=order.destination,
-            group=order.group,
-            source_type=order.source_type,
-            metadata={"payout_item": str(order.item), "transfer": str(order.public_id)},
-        )
-    except GatewayUnknown as error:
-        record_unknown(session, order.transfer_id, error)
-        raise
-    except GatewayRefused as error:
-        record_refused(session, order.transfer_id, error.code)
-        _look_again(session, gateway, order, error.code)
-    except (GatewayBusy, GatewayClosed):
-        give_back(session, order.transfer_id)
-        raise
+        sent = flights.call(gateway, order)
+    except GatewayError as error:
+        _note(session, gateway, order, error)
     else:
         record_sent(session, order.transfer_id, sent)
 
 
-@use_case
-def claim(session: Session, item_id: int, purse: Purse) -> tuple[Order | None, Purse]:
-    """Commit that the item's transfer is being sent, when the purse covers it; with what is left in it.
+class _Run:
+    """One pass over the items of a batch that wait, with several calls in the air."""
 
-    An item that waits for money names the shortfall. One that another worker holds is left to it.
-    """
-    item = _free(session, item_id)
-    if item is None:
-        return None, purse
-    if not batches.is_unchanged(item):
-        _refuse_changed(session, item)
-        return None, purse
-    if (found := stops.stop_of(session, item)) is not None:
-        _stop(session, item, found)
-        return None, purse
-    kind = purse.choose(item.amount)
-    if kind is None:
-        wait_for_money(item, purse.short_of(item.amount))
-        return None, purse
-    order = order_of(_start(session, item, kind))
-    return order, purse.without(order.source_type, order.amount)
+    def __init__(self, session: Session, gateway: Gateway, batch: uuid.UUID, purse: Purse) -> None:
+        self._session, self._gateway, self._batch, self._purse = session, gateway, batch, purse
+        self._turn, self._air = Round(session, gateway), Flights(gateway)
+        self._waiting: deque[int] = deque()
+        self._busy, self._quiet_until = 0, 0.0
+
+    def go(self, waiting: Iterable[int]) -> int:
+        """Send the waiting items (internal ids); how many calls were made."""
+        self._waiting.extend(waiting)
+        with self._air:
+            while self._may_go_on() or self._air.flying:
+                if self._air.room and self._may_go_on():
+                    self._begin(self._claim(self._air.room))
+                if self._air.flying:
+                    self._land()
+        return self._air.begun
+
+    def _may_go_on(self) -> bool:
+        going = bool(self._waiting) and not self._turn.away
+        return going and not pausing.stands_still(self._session, self._batch)
+
+    def _claim(self, many: int) -> list[Order]:
+        """Together; one by one when the database refuses that, as one of them may be to blame."""
+        some = [self._waiting.popleft() for _n in range(min(many, len(self._waiting)))]
+        if len(some) > 1:
+            try:
+                return self._claim_now(some)
+            except Exception:
+                self._session.rollback()
+                log.warning("Payments are claimed one by one", exc_info=True)
+        orders = []
+        for item in some:
+            with self._turn.one(item):
+                orders += self._claim_now([item])
+        return orders
+
+    def _claim_now(self, some: Sequence[int]) -> list[Order]:
+        orders, self._purse = claim_many(self._session, some, self._purse)
+        return orders
+
+    def _begin(self, orders: Sequence[Order]) -> None:
+        wait, spacing = 0.0, self._gateway.spacing
+        if orders and (spacing or self._busy):
+            wait = pace.take(self._session, pace.TRANSFERS, len(orders), spacing)
+        for nth, order in enumerate(orders):
+            self._air.begin(order, wait + nth * spacing)
+
+    def _land(self) -> None:
+        """Record the answers that have come: what was sent together, what was not one by one."""
+        sent, failed = self._air.landed()
+        if sent:
+            self._busy = 0
+            self._turn.answered()
+            self._record(sent)
+        for order, error in failed:
+            if isinstance(error, GatewayBusy) and self._may_wait():
+                give_back(self._session, order.transfer_id)
+                self._purse = self._purse.without(order.source_type, -order.amount)
+                self._waiting.append(order.item_id)
+            else:
+                with self._turn.one(order.item):
+                    _note(self._session, self._gateway, order, error)
+
+    def _record(self, sent: Sequence[tuple[Order, facts.SentTransfer]]) -> None:
+        if len(sent) > 1:
+            try:
+                record_all_sent(self._session, {order.transfer_id: answer for order, answer in sent})
+                return
+            except Exception:
+                self._session.rollback()
+                log.warning("Answers are recorded one by one", exc_info=True)
+        for order, answer in sent:
+            with self._turn.one(order.item):
+                record_sent(self._session, order.transfer_id, answer)
+
+    def _may_wait(self) -> bool:
+        """Stripe says 429, and not when to come back: longer each time, and not for ever. A Stripe that has
+        answered nothing yet is left alone."""
+        if time.monotonic() >= self._quiet_until:
+            self._busy += 1
+            seconds = FIRST_WAIT * 2 ** (self._busy - 1)
+            self._quiet_until = time.monotonic() + seconds
+            if self._air.answered and self._busy < ENOUGH_BUSY:
+                pace.hold(self._session, pace.TRANSFERS, seconds)
+        return self._air.answered and self._busy < ENOUGH_BUSY
+
+
+def _note(session: Session, gateway: Gateway, order: Order, error: Exception) -> None:
+    """Record what went wrong with a call, and raise it unless it was a definite no."""
+    if isinstance(error, GatewayRefused):
+        record_refused(session, order.transfer_id, error.code)
+        _look_again(session, gateway, order, error.code)
+        return
+    if isinstance(error, GatewayUnknown):
+        record_unknown(session, order.transfer_id, error)
+    elif isinstance(error, (GatewayBusy, GatewayClosed)):
+        give_back(session, order.transfer_id)
+    raise error
 
 
 @use_case
 def finish_batch(session: Session, public_id: uuid.UUID) -> PayoutBatch:
     """Bring the batch's state to what its items say."""
-    batch = batches.locked(session, public_id)
-    states = {item.state for item in batches.going(batch)}
+    batch = items.hold(session, public_id)
+    listed = (ItemState.BLOCKED, ItemState.CANCELLED)
+    query = sa.select(PayoutItem.state).filter_by(batch_id=batch.id).distinct()
+    states = set(session.scalars(query.where(PayoutItem.state.not_in(listed))))
     moving = {ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN}
     ended = {ItemState.SETTLED, ItemState.FAILED}
     if batch.state == BatchState.SENDING and not states & moving:
@@ -171,59 +232,6 @@ def _released(session: Session, batch: uuid.UUID) -> Sequence[int]:
     return ids
 
 
-def _free(session: Session, item_id: int) -> PayoutItem | None:
-    """The item, locked, while it still waits and no other worker holds it."""
-    return session.scalars(
-        sa.select(PayoutItem)
-        .where(PayoutItem.id == item_id, PayoutItem.state == ItemState.RELEASED)
-        .with_for_update(of=PayoutItem, skip_locked=True)
-    ).one_or_none()
-
-
-def _start(session: Session, item: PayoutItem, kind: str) -> Transfer:
-    transfer = next((each for each in item.transfers if each.state == TransferState.INTENDED), None)
-    transfer = transfer or _new_transfer(session, item, kind)
-    move(transfer, TransferState.SENDING)
-    transfer.last_tried_at = clock.now()
-    transfer.first_tried_at = transfer.first_tried_at or transfer.last_tried_at
-    transfer.tries += 1
-    transfer.retry_at = clock.now() + LEASE
-    item.blocker = item.shortfall = None
-    become(item, ItemState.SENDING)
-    session.flush()
-    return transfer
-
-
-def _new_transfer(session: Session, item: PayoutItem, kind: str) -> Transfer:
-    assert item.account is not None
-    assert item.account.stripe_id is not None
-    attempt = len(item.transfers) + 1
-    transfer = Transfer(
-        item=item,
-        attempt=attempt,
-        amount=item.amount,
-        currency=item.batch.currency,
-        destination=item.account.stripe_id,
-        source_type=kind,
-        transfer_group=f"item_{item.public_id}_{attempt}",
-        idempotency_key=f"transfer:{item.public_id}:{attempt}",
-        state=TransferState.INTENDED,
-        tries=0,
-    )
-    session.add(transfer)
-    return transfer
-
-
-def _stop(session: Session, item: PayoutItem, found: Blocker) -> None:
-    """Something came between the release and this moment: what will pass is waited for, else the pay is owed
-    again, and the next batch decides anew."""
-    if found in stops.WAITS:
-        item.blocker, item.shortfall = found, None
-        return
-    become(item, ItemState.SENDING)
-    owe_again(session, item, stops.code_of(item, found))
-
-
 def _look_again(session: Session, gateway: Gateway, order: Order, code: str) -> None:
     """A refusal for want of money says nothing about the account; after another, ours is out of date."""
     if code == NO_MONEY:
@@ -236,9 +244,3 @@ def _look_again(session: Session, gateway: Gateway, order: Order, code: str) -> 
             record_gone(session, order.destination)
     except GatewayError:
         log.warning("An account could not be looked at", extra={"account": order.destination})
-
-
-def _refuse_changed(session: Session, item: PayoutItem) -> None:
-    log.error("An item no longer pays what was released", extra={"item": str(item.public_id)})
-    become(item, ItemState.SENDING)
-    owe_again(session, item, "changed_after_release")

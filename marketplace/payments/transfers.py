@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from marketplace import audit, clock, ledger
 from marketplace.actor import SITE, Actor
 from marketplace.db import use_case
 from marketplace.i18n import gettext as _
-from marketplace.ledger import chart
+from marketplace.ledger import NewEntry, chart
 from marketplace.notifications import notify
 from marketplace.payments import batches, facts
 from marketplace.payments.connected_accounts import SETUP_PATH
 from marketplace.payments.models import PayoutItem, Transfer, item_key
 from marketplace.payments.outcomes import GatewayError
+from marketplace.payments.payees import any_of
 from marketplace.payments.states import Blocker, ItemState, TransferState, move
 
 NO_MONEY = "balance_insufficient"
@@ -39,6 +41,7 @@ class Order:
     group: str
     key: str
     source_type: str
+    item_id: int
 
 
 def order_of(transfer: Transfer) -> Order:
@@ -53,6 +56,7 @@ def order_of(transfer: Transfer) -> Order:
         transfer.transfer_group,
         transfer.idempotency_key,
         transfer.source_type,
+        transfer.item.id,
     )
 
 
@@ -65,21 +69,34 @@ def still_ours(order: Order, found: facts.SentTransfer) -> bool:
     )
 
 
-@use_case
 def record_sent(session: Session, transfer_id: int, sent: facts.SentTransfer) -> None:
     """Stripe made the transfer: in flight becomes sent, and the memo says that Stripe holds it. Once."""
-    transfer, item = _held(session, transfer_id)
-    if transfer.state == TransferState.SENT:
-        return
-    move(transfer, TransferState.SENT)
-    transfer.stripe_id, transfer.destination_payment = sent.id, sent.destination_payment
-    transfer.balance_transaction = sent.balance_transaction
-    transfer.sent_at, transfer.retry_at, transfer.failure = clock.now(), None, None
-    become(item, ItemState.SENT)
+    record_all_sent(session, {transfer_id: sent})
+
+
+@use_case
+def record_all_sent(session: Session, answers: Mapping[int, facts.SentTransfer]) -> None:
+    """The same for many, by the internal ids of their transfers."""
+    rows = [row for row in _held_many(session, answers) if row[0].state != TransferState.SENT]
+    for transfer, item in rows:
+        sent = answers[transfer.id]
+        move(transfer, TransferState.SENT)
+        transfer.stripe_id, transfer.destination_payment = sent.id, sent.destination_payment
+        transfer.balance_transaction = sent.balance_transaction
+        transfer.sent_at, transfer.retry_at, transfer.failure = clock.now(), None, None
+        become(item, ItemState.SENT)
+    if rows:
+        ledger.post_many(session, SITE, [_sent(transfer, item) for transfer, item in rows])
+    for transfer, item in rows:
+        audit.record(
+            session, SITE, "send", "payout_item", item.public_id,
+            transfer=transfer.stripe_id, amount=item.amount,
+        )  # fmt: skip
+
+
+def _sent(transfer: Transfer, item: PayoutItem) -> NewEntry:
     person = item.person.public_id
-    ledger.post(
-        session,
-        SITE,
+    return NewEntry(
         source=item_key(item.public_id),
         event="sent",
         currency=transfer.currency,
@@ -89,10 +106,9 @@ def record_sent(session: Session, transfer_id: int, sent: facts.SentTransfer) ->
             (chart.expert_held(person), item.amount),
             (chart.held_contra(), -item.amount),
         ],
-        occurred_at=transfer.sent_at,
+        occurred_at=transfer.sent_at or clock.now(),
         memo=_("Transfer to the expert's Stripe account"),
     )
-    audit.record(session, SITE, "send", "payout_item", item.public_id, transfer=sent.id, amount=item.amount)
 
 
 @use_case
@@ -187,17 +203,25 @@ def _tell(session: Session, item: PayoutItem, called_off: bool) -> None:
 
 def _held(session: Session, transfer_id: int) -> tuple[Transfer, PayoutItem]:
     """The transfer and its item, locked, the item first as everywhere."""
-    item_id = session.scalar(sa.select(Transfer.payout_item_id).filter_by(id=transfer_id))
-    item = session.scalars(
+    return _held_many(session, [transfer_id])[0]
+
+
+def _held_many(session: Session, transfers: Collection[int]) -> list[tuple[Transfer, PayoutItem]]:
+    """The same for many, in order of their items."""
+    ids = sa.select(Transfer.payout_item_id).where(Transfer.id == any_of(transfers))
+    items = session.scalars(
         sa.select(PayoutItem)
-        .filter_by(id=item_id)
-        .with_for_update()
+        .where(PayoutItem.id.in_(ids))
+        .order_by(PayoutItem.id)
+        .options(joinedload(PayoutItem.person), joinedload(PayoutItem.batch))
+        .with_for_update(of=PayoutItem)
         .execution_options(populate_existing=True)
-    ).one()
-    transfer = session.scalars(
+    ).all()
+    found = session.scalars(
         sa.select(Transfer)
-        .filter_by(id=transfer_id)
+        .where(Transfer.id == any_of(transfers))
         .with_for_update()
         .execution_options(populate_existing=True)
-    ).one()
-    return transfer, item
+    )
+    by_item = {transfer.payout_item_id: transfer for transfer in found}
+    return [(by_item[item.id], item) for item in items]

@@ -3,6 +3,7 @@ is sent: an account may be closed, changed or below zero meanwhile (F21, F22, F6
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from marketplace import alarms
 from marketplace.accounts.models import Person
 from marketplace.payments.models import ConnectedAccount, PayoutItem
+from marketplace.payments.payees import any_of
 from marketplace.payments.setup import holding
 from marketplace.payments.states import Blocker
 
@@ -53,19 +55,31 @@ def stop(person: Somebody, account: Account | None, *, held: bool) -> Blocker | 
 def stop_of(session: Session, item: PayoutItem) -> Blocker | None:
     """The same for an item about to be sent; no change of a bank account of the person is noted, or denied,
     meanwhile."""
+    return stops_of(session, [item]).get(item.id)
+
+
+def stops_of(session: Session, items: Sequence[PayoutItem]) -> dict[int, Blocker]:
+    """What stops each of these items, by internal id, under the same lock; nothing for those that go."""
+    ids = [item.person_id for item in items]
     accounts = session.scalars(
         sa.select(ConnectedAccount)
-        .filter_by(person_id=item.person_id)
+        .where(ConnectedAccount.person_id == any_of(ids))
         .order_by(ConnectedAccount.id)
         .with_for_update(read=True)
         .execution_options(populate_existing=True)
     ).all()
-    account = next((each for each in accounts if each.id == item.connected_account_id), None)
-    person = session.get_one(Person, item.person_id, populate_existing=True)
-    held = account is not None and holding.hold_of(session, account.id) is not None
-    found = stop(person, account, held=held)
-    if found is None and account is not None and account.stripe_id in alarms.accounts(session):
-        return Blocker.ACCOUNT_DIFFERS
+    by_id = {account.id: account for account in accounts}
+    query = sa.select(Person).where(Person.id == any_of(ids)).execution_options(populate_existing=True)
+    people = {person.id: person for person in session.scalars(query)}
+    held, differ = holding.holding(session), alarms.accounts(session)
+    found = {}
+    for item in items:
+        account = by_id.get(item.connected_account_id or 0)
+        why = stop(people[item.person_id], account, held=account is not None and account.id in held)
+        if why is None and account is not None and account.stripe_id in differ:
+            why = Blocker.ACCOUNT_DIFFERS
+        if why is not None:
+            found[item.id] = why
     return found
 
 

@@ -113,6 +113,13 @@ def rails(currency: str, on: date) -> list[Rail]:
     ]
 
 
+def costs(currency: str, on: date) -> dict[str, str]:
+    """What each way of paying costs, in words, by its own word."""
+    ours = _("Stripe takes no part in it, so we add nothing; your own bank may. Arrives in one to five days.")
+    at_stripe = {rail.value: price(rail, currency, on).words for rail in rails(currency, on)}
+    return {**at_stripe, Rail.WIRE.value: ours}
+
+
 def quote(amount: int, currency: str, rail: Rail, on: date) -> Quote:
     """The smallest charge of which at least `amount` is left. Raises Invalid if it is too small or large."""
     if currency not in SMALLEST_FUNDING:

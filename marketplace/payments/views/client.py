@@ -55,10 +55,7 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
         lots=lots,
         burn=burn,
         on_tests=spending(db_session(), project, burn.spent).tests,
-        notes={
-            rail.value: fees.price(rail, project.currency, today).words
-            for rail in fees.rails(project.currency, today)
-        },
+        costs=fees.costs(project.currency, today),
         may_fund=may_fund,
     )
 

@@ -19,7 +19,7 @@ from marketplace.accounts.models import Person
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.contracts.states import OfferState
-from marketplace.home.finance.flows import IN_FLIGHT
+from marketplace.home.finance.rows import IN_FLIGHT
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
 from marketplace.home.finance import business_days
-from marketplace.home.finance.flows import TOP_UP_DAYS, flows
+from marketplace.home.finance.flows import flows
 from marketplace.home.finance.forecast import DAYS, Flow, Forecast, TopUpNeeded, lay_out
+from marketplace.home.finance.rows import TOP_UP_DAYS
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.payments.models import Funding, TopUp

@@ -22,7 +22,7 @@ def flow(each: Flow) -> str:
         Why.SENT_SINCE: ngettext("sent since Stripe’s figures", "%(n)s sent since Stripe’s figures", n),
         Why.RELEASED: ngettext("a payment that is released", "%(n)s payments that are released", n),
         Why.PREPARED: ngettext("a payment in a prepared batch", "%(n)s payments in prepared batches", n),
-        Why.PAYABLE: ngettext("an expert by the next pay run", "%(n)s experts by the next pay run", n),
+        Why.PAYABLE: _("approved, for the next pay run"),
         Why.DEADLINE: ngettext(
             "a week that counts as approved by then", "%(n)s weeks that count as approved by then", n
         ),

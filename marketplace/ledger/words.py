@@ -37,6 +37,7 @@ def _known() -> dict[str, str]:
         "reserved": _("Reserved for a week's work"),
         "returned": _("Not used, and returned to the project"),
         "refused_debit": _("Refused by the client’s bank"),
+        "reversed": _("Taken back out of the expert’s Stripe account, and owed again"),
         "sent": _("Sent by Stripe"),
         "settled": _("Paid what was owed"),
         "set_aside": _("Set aside while it is contested"),

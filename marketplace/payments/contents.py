@@ -13,7 +13,12 @@ from sqlalchemy.orm import Session
 
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval
-from marketplace.payments.models import PayoutItemAdjustment, PayoutItemApproval
+from marketplace.payments.models import (
+    PayoutItemAdjustment,
+    PayoutItemApproval,
+    PayoutItemReversal,
+    TransferReversal,
+)
 from marketplace.payments.payees import any_of
 
 
@@ -36,16 +41,27 @@ class More(NamedTuple):
     amount: int
 
 
+class Again(NamedTuple):
+    """What came back of a transfer, by internal id, and is paid to the `owner` once more."""
+
+    owner: int
+    id: int
+    public_id: uuid.UUID
+    amount: int
+
+
 @dataclass(slots=True)
 class Contents:
     """All that is paid at once, in minor units together."""
 
     hours: list[Hours] = field(default_factory=list)
     more: list[More] = field(default_factory=list)
+    again: list[Again] = field(default_factory=list)
 
     @property
     def amount(self) -> int:
-        return sum(each.expert_amount for each in self.hours) + sum(each.amount for each in self.more)
+        besides = sum(each.amount for each in self.more) + sum(each.amount for each in self.again)
+        return sum(each.expert_amount for each in self.hours) + besides
 
 
 def contents(session: Session, items: Sequence[int]) -> Mapping[int, Contents]:
@@ -69,4 +85,15 @@ def contents(session: Session, items: Sequence[int]) -> Mapping[int, Contents]:
         .where(PayoutItemAdjustment.payout_item_id == any_of(items))
     ):
         found[more[0]].more.append(More._make(more))
+    for again in session.execute(
+        sa.select(
+            PayoutItemReversal.payout_item_id,
+            TransferReversal.id,
+            TransferReversal.public_id,
+            TransferReversal.amount,
+        )
+        .join(PayoutItemReversal.reversal)
+        .where(PayoutItemReversal.payout_item_id == any_of(items))
+    ):
+        found[again[0]].again.append(Again._make(again))
     return found

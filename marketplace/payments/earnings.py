@@ -23,7 +23,7 @@ from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.contracts.states import DisputeState, TimeKind, TimesheetState
 from marketplace.gigs.find import there
 from marketplace.money import Money
-from marketplace.payments import adjusted, batches, promises, words
+from marketplace.payments import adjusted, batches, promises, unpaid, words
 from marketplace.payments.models import (
     ConnectedAccount,
     ConnectedPayout,
@@ -34,7 +34,10 @@ from marketplace.payments.models import (
     Transfer,
 )
 from marketplace.payments.queries import IN_A_RUN, carrying
-from marketplace.payments.states import ItemState
+from marketplace.payments.states import CAME_BACK, ItemState
+
+# What is left of these lies in the expert's Stripe account, or between it and the bank.
+ON_THE_WAY = (ItemState.SENT, ItemState.RETURNED, ItemState.REVERSED_IN_PART)
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,9 @@ def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
     submitted = session.scalars(weeks_of(actor).where(Timesheet.state == TimesheetState.SUBMITTED)).unique()
     approved = session.execute(batches.unpaid(currency).where(Contract.person_id == actor.id))
     besides = session.scalars(adjusted.waiting(currency).where(Contract.person_id == actor.id))
+    again = session.scalars(unpaid.reopened(currency).where(PayoutItem.person_id == actor.id))
     rows = session.execute(
-        sa.select(PayoutItem.state, sa.func.sum(PayoutItem.amount))
+        sa.select(PayoutItem.state, sa.func.sum(PayoutItem.amount - PayoutItem.amount_reversed))
         .where(PayoutItem.person_id == actor.id)
         .group_by(PayoutItem.state)
     )
@@ -168,9 +172,9 @@ def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
         "submitted": sum(work.amounts(sheet)[0].amount for sheet in submitted),
         "disputed": disputes.apart_from(session, actor, currency),
         "approved": sum(approval.expert_amount for approval, _person in approved)
-        + sum(each.amount for each in besides),
+        + sum(each.amount for each in (*besides, *again)),
         "run": sum(by_state.get(state, 0) for state in IN_A_RUN),
-        "way": by_state.get(ItemState.SENT, 0) + by_state.get(ItemState.RETURNED, 0),
+        "way": sum(by_state.get(state, 0) for state in ON_THE_WAY),
         "paid": by_state.get(ItemState.PAID, 0) + by_state.get(ItemState.SETTLED, 0),
     }
     return {name: Money(int(amount), currency) for name, amount in amounts.items()}
@@ -280,7 +284,7 @@ def _before_approval(sheet: Timesheet) -> tuple[str, date | None]:
 
 
 def _expected(item: PayoutItem, payout: ConnectedPayout | None) -> date | None:
-    if item.state == ItemState.RETURNED:
+    if item.state in (ItemState.RETURNED, *CAME_BACK):
         return None
     if payout is not None:
         return payout.arrival_date

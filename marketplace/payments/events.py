@@ -21,6 +21,7 @@ from marketplace.payments.models import WebhookEvent
 from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
 from marketplace.payments.refunds import sending as refunding
 from marketplace.payments.rounds import Round
+from marketplace.payments.runs import reversing
 
 AT_ONCE = 1_000
 # An event that comes before our own commit finds its row a moment later; one that is not ours never does.
@@ -171,6 +172,10 @@ def _payout(session: Session, gateway: Gateway, hint: Hint) -> None:
         payouts.track_payout(session, gateway, hint.account, hint.object_id)
 
 
+def _transfer(session: Session, gateway: Gateway, hint: Hint) -> None:
+    reversing.track_transfer(session, gateway, hint.object_id)
+
+
 def _top_up(session: Session, gateway: Gateway, hint: Hint) -> None:
     topups.track_top_up(session, gateway, hint.object_id)
 
@@ -200,6 +205,8 @@ APPLIERS: Mapping[str, Apply] = {
     "checkout.session.": _checkout,
     "payout.": _payout,
     "refund.": _refund,
+    "transfer.reversed": _transfer,
+    "transfer.updated": _transfer,
     "charge.dispute.": _dispute,
     "charge.failed": _failed_charge,
     "topup.": _top_up,

@@ -113,6 +113,19 @@ class SentTransfer:
 
 
 @dataclass(frozen=True)
+class Reversal:
+    """Part of a transfer that came back; `destination_refund` is what left the connected account for it."""
+
+    id: str
+    amount: int
+    currency: str
+    transfer: str
+    balance_transaction: str
+    destination_refund: str | None
+    made_at: datetime
+
+
+@dataclass(frozen=True)
 class Payout:
     """Stripe's payout to a bank. `paid` is not final: within five business days it may become failed."""
 
@@ -334,6 +347,19 @@ def of_transfer(answer: Answer) -> SentTransfer:
         transfer_group=answer["transfer_group"],
         destination_payment=_id(answer["destination_payment"]) if answer.get("destination_payment") else None,
         balance_transaction=_id(answer["balance_transaction"]),
+    )
+
+
+def of_reversal(answer: Answer) -> Reversal:
+    taken = answer.get("destination_payment_refund")
+    return Reversal(
+        id=answer["id"],
+        amount=int(answer["amount"]),
+        currency=answer["currency"].upper(),
+        transfer=_id(answer["transfer"]),
+        balance_transaction=_id(answer["balance_transaction"]),
+        destination_refund=_id(taken) if taken else None,
+        made_at=_moment(answer["created"]),
     )
 
 

@@ -271,6 +271,25 @@ class Gateway:
             )
         return transfers[0] if transfers else None
 
+    def reversals(self, transfer: str) -> list[facts.Reversal]:
+        """What came back of a transfer, the newest first."""
+        return _every(
+            lambda: self._stripe.v1.transfers.reversals.list(transfer, {"limit": 100}), facts.of_reversal
+        )
+
+    def reversals_since(self, since: datetime) -> list[facts.Reversal]:
+        """What came back of any transfer at or after `since`."""
+        asked: BalanceTransactionListParams = {
+            "created": {"gte": int(since.timestamp())},
+            "expand": ["data.source"],
+            "limit": 100,
+            "type": "transfer_refund",
+        }
+        return _every(
+            lambda: self._stripe.v1.balance_transactions.list(asked),
+            lambda answer: facts.of_reversal(answer["source"]),
+        )
+
     # Payouts to banks, and balances
 
     def send_payout(

@@ -16,6 +16,7 @@ from marketplace.payments.models import (
     PayoutItem,
     PayoutItemAdjustment,
     PayoutItemApproval,
+    PayoutItemReversal,
 )
 from marketplace.payments.payees import any_of
 from marketplace.payments.setup import wishes
@@ -82,7 +83,7 @@ def let_prepared_go(
 
 def _end(session: Session, items: Sequence[int]) -> None:
     wishes.give_back(session, items)
-    for table in (PayoutItemApproval, PayoutItemAdjustment):
+    for table in (PayoutItemApproval, PayoutItemAdjustment, PayoutItemReversal):
         session.execute(
             sa.update(table)
             .where(table.payout_item_id == any_of(items), table.ended_at.is_(None))

@@ -148,7 +148,8 @@ class PayoutBatch(Public, Base):
 
 
 class PayoutItem(Public, Base):
-    """One person's pay in a batch. `frozen_sha256` covers what it pays; sending compares it again."""
+    """One person's pay in a batch. `frozen_sha256` covers what it pays; sending compares it again. Of what
+    was sent, `amount_reversed` came back out of the expert's Stripe account."""
 
     __tablename__ = "payout_items"
     __table_args__ = (sa.UniqueConstraint("batch_id", "person_id"),)
@@ -162,6 +163,7 @@ class PayoutItem(Public, Base):
     blocker: Mapped[Blocker | None] = mapped_column(Word(Blocker))
     shortfall: Mapped[int | None]
     failure: Mapped[str | None]
+    amount_reversed: Mapped[int] = mapped_column(default=0)
     frozen_sha256: Mapped[bytes]
     changed_at: Mapped[datetime]
 
@@ -173,6 +175,9 @@ class PayoutItem(Public, Base):
     )
     adjustments: Mapped[list[PayoutItemAdjustment]] = relationship(
         back_populates="item", order_by="PayoutItemAdjustment.adjustment_id"
+    )
+    reversals: Mapped[list[PayoutItemReversal]] = relationship(
+        back_populates="item", order_by="PayoutItemReversal.reversal_id"
     )
     transfers: Mapped[list[Transfer]] = relationship(back_populates="item", order_by="Transfer.attempt")
 
@@ -235,6 +240,40 @@ class Transfer(Public, Base):
     failure: Mapped[str | None]
 
     item: Mapped[PayoutItem] = relationship(back_populates="transfers")
+
+
+class TransferReversal(Public, Base):
+    """Money of a transfer that Stripe took back out of the expert's account; then it is owed again.
+
+    `balance_transaction` is what it brought our balance, `destination_refund` what it took from theirs.
+    """
+
+    __tablename__ = "transfer_reversals"
+
+    id: Mapped[Key]
+    transfer_id: Mapped[int] = mapped_column(sa.ForeignKey("transfers.id"), index=True)
+    stripe_id: Mapped[str] = mapped_column(unique=True)
+    amount: Mapped[int]
+    balance_transaction: Mapped[str] = mapped_column(unique=True)
+    destination_refund: Mapped[str | None] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+    transfer: Mapped[Transfer] = relationship()
+
+
+class PayoutItemReversal(Base):
+    """What came back and an item pays once more; in at most one live item, as approvals are."""
+
+    __tablename__ = "payout_item_reversals"
+
+    payout_item_id: Mapped[int] = mapped_column(sa.ForeignKey("payout_items.id"), primary_key=True)
+    reversal_id: Mapped[int] = mapped_column(sa.ForeignKey("transfer_reversals.id"), primary_key=True)
+    amount: Mapped[int]
+    ended_at: Mapped[datetime | None]
+
+    item: Mapped[PayoutItem] = relationship(back_populates="reversals")
+    reversal: Mapped[TransferReversal] = relationship()
 
 
 class ConnectedPayout(Public, Base):

@@ -170,7 +170,7 @@ def _accounts_in_play(session: Session, limit: int) -> list[tuple[str, datetime]
         .join(Transfer.item)
         .join(PayoutItem.account)
         .where(
-            PayoutItem.state.in_((ItemState.SENT, ItemState.RETURNED)),
+            PayoutItem.state.in_((ItemState.SENT, ItemState.RETURNED, ItemState.REVERSED_IN_PART)),
             Transfer.state == TransferState.SENT,
         )
         .group_by(Transfer.destination, ConnectedAccount.payouts_seen_at)
@@ -334,7 +334,14 @@ def _due_to_settle(session: Session, limit: int) -> list[tuple[str, str]]:
         .where(
             ConnectedPayout.status == "paid",
             ConnectedPayout.arrival_date <= early,
-            PayoutItem.state == ItemState.PAID,
+            sa.or_(
+                PayoutItem.state == ItemState.PAID,
+                # What came back is looked at for as long.
+                sa.and_(
+                    PayoutItem.state == ItemState.REVERSED_IN_PART,
+                    PayoutItem.changed_at <= clock.now() - timedelta(days=7),
+                ),
+            ),
         )
         .options(joinedload(ConnectedPayout.account))
         # In no order: else some that fail each time could take up every round.
@@ -345,12 +352,17 @@ def _due_to_settle(session: Session, limit: int) -> list[tuple[str, str]]:
     return [(row.account.stripe_id or "", row.stripe_id) for row in rows if settles_on(row) <= today]
 
 
+def _may_settle(item: PayoutItem) -> bool:
+    long_ago = clock.add_business_days(item.changed_at.date(), SETTLES_AFTER) <= clock.now().date()
+    return item.state == ItemState.PAID or (item.state == ItemState.REVERSED_IN_PART and long_ago)
+
+
 @use_case
 def _settle(session: Session, payout_id: str) -> None:
     row = session.scalars(sa.select(ConnectedPayout).filter_by(stripe_id=payout_id)).one()
     batches: set[uuid.UUID] = set()
     for item in _items_in(session, row):
-        if row.status == "paid" and item.state == ItemState.PAID and latest_payout(session, item) is row:
+        if row.status == "paid" and _may_settle(item) and latest_payout(session, item) is row:
             move(item, ItemState.SETTLED)
             item.changed_at = clock.now()
             audit.record(session, SITE, "settle", "payout_item", item.public_id, payout=row.stripe_id)

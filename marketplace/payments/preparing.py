@@ -46,6 +46,12 @@ WRITE = sa.text("""
         FROM unnest(
             CAST(:hours_of AS bigint[]), CAST(:approvals AS bigint[]), CAST(:pay AS bigint[])
         ) AS t (person_id, approval_id, amount) JOIN item USING (person_id)
+    ), again AS (
+        INSERT INTO payout_item_reversals (payout_item_id, reversal_id, amount, ended_at)
+        SELECT item.id, reversal_id, amount, ended_at
+        FROM unnest(
+            CAST(:again_of AS bigint[]), CAST(:reversals AS bigint[]), CAST(:again AS bigint[])
+        ) AS t (person_id, reversal_id, amount) JOIN item USING (person_id)
     )
     INSERT INTO payout_item_adjustments (payout_item_id, adjustment_id, amount, ended_at)
     SELECT item.id, adjustment_id, amount, ended_at
@@ -131,6 +137,7 @@ def _least(session: Session, currency: str) -> dict[int, int]:
 def _write(session: Session, batch: PayoutBatch, some: Sequence[_Pay]) -> None:
     hours = [each for pay in some for each in pay.contents.hours]
     more = [each for pay in some for each in pay.contents.more]
+    again = [each for pay in some for each in pay.contents.again]
     columns: dict[str, Iterable[object]] = {
         "people": (each.person.id for each in some),
         "accounts": (each.account.id if each.account else None for each in some),
@@ -143,11 +150,14 @@ def _write(session: Session, batch: PayoutBatch, some: Sequence[_Pay]) -> None:
         "more_of": (each.owner for each in more),
         "adjustments": (each.id for each in more),
         "more": (each.amount for each in more),
+        "again_of": (each.owner for each in again),
+        "reversals": (each.id for each in again),
+        "again": (each.amount for each in again),
     }
     arrays = {name: array(values) for name, values in columns.items()}
     session.execute(WRITE, {"batch": batch.id, "now": clock.now(), **arrays})
 
 
 def _frozen(pay: _Pay) -> str:
-    destination = pay.account.stripe_id if pay.account else None
-    return fingerprint(pay.person.public_id, destination or "", pay.contents.hours, pay.contents.more).hex()
+    destination, pays = (pay.account.stripe_id if pay.account else None) or "", pay.contents
+    return fingerprint(pay.person.public_id, destination, pays.hours, pays.more, pays.again).hex()

@@ -21,10 +21,12 @@ from marketplace.payments.models import (
     PayoutItem,
     PayoutItemAdjustment,
     PayoutItemApproval,
+    PayoutItemReversal,
     Sweep,
     SweepPosting,
     TopUp,
     Transfer,
+    TransferReversal,
 )
 from marketplace.payments.refunds.models import IN_FLIGHT as REFUND_IN_FLIGHT
 from marketplace.payments.refunds.models import NOT_BOOKED, Refund
@@ -177,6 +179,7 @@ def what_was_paid_was_approved(session: Session) -> Iterator[Drift]:
             joinedload(PayoutItem.account),
             selectinload(PayoutItem.approvals).joinedload(PayoutItemApproval.approval),
             selectinload(PayoutItem.adjustments).joinedload(PayoutItemAdjustment.adjustment),
+            selectinload(PayoutItem.reversals).joinedload(PayoutItemReversal.reversal),
         )
         .execution_options(yield_per=AT_ONCE)
     )
@@ -213,6 +216,29 @@ def adjustments_are_paid_once(session: Session) -> Iterator[Drift]:
     )
     for adjustment, count in rows:
         yield Drift(f"adjustment {adjustment}", "paid once", f"in {count} payments")
+
+
+def reversals_are_booked(session: Session) -> Iterator[Drift]:
+    """I9: each transfer that came back is booked once, and its payment says how much."""
+    came = sa.select(
+        source_of("transfer_reversal:", TransferReversal.public_id).label("source"),
+        TransferReversal.amount.label("amount"),
+    ).subquery()
+    yield from compared(session, came, moved_on("transfer_reversal:", "1100"))
+    sums = (
+        sa.select(Transfer.payout_item_id, sa.func.sum(TransferReversal.amount).label("amount"))
+        .join(TransferReversal.transfer)
+        .group_by(Transfer.payout_item_id)
+        .subquery()
+    )
+    back = sa.func.coalesce(sums.c.amount, 0)
+    rows = session.execute(
+        sa.select(PayoutItem.public_id, PayoutItem.amount_reversed, back)
+        .outerjoin(sums, sums.c.payout_item_id == PayoutItem.id)
+        .where(PayoutItem.amount_reversed != back)
+    )
+    for item, said, found in rows:
+        yield Drift(f"payout item {item}", f"{said} taken back", f"{found} in its transfers")
 
 
 def top_ups_are_in_transit(session: Session) -> Iterator[Drift]:
@@ -292,6 +318,7 @@ PROOFS = [
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),
     Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
     Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),
+    Proof("I9", "What was taken back is booked, and its payment says so", reversals_are_booked),
     Proof("R1", "Each refund is booked once, whole", refunds_are_booked),
     Proof("R2", "Refunds in flight are those without an outcome", refunds_in_flight_are_those_that_fly),
     Proof("R3", "Refunds payable are those to be paid by hand", refunds_payable_are_owed),

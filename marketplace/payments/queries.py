@@ -29,11 +29,11 @@ from marketplace.payments.models import (
     Transfer,
 )
 from marketplace.payments.outcomes import GatewayError
-from marketplace.payments.states import ItemState
+from marketplace.payments.states import CAME_BACK, ItemState
 
 IN_A_RUN = (ItemState.PREPARED, ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN)
 LEFT_OUT = (ItemState.BLOCKED, ItemState.CANCELLED)
-TROUBLE = (ItemState.UNKNOWN, ItemState.FAILED, ItemState.RETURNED)
+TROUBLE = (ItemState.UNKNOWN, ItemState.FAILED, ItemState.RETURNED, *CAME_BACK)
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,7 @@ def item(session: Session, actor: Actor, public_id: uuid.UUID) -> PayoutItem:
                 .joinedload(PayoutItemApproval.approval)
                 .joinedload(Approval.timesheet),
                 selectinload(PayoutItem.adjustments),
+                selectinload(PayoutItem.reversals),
             )
         ).one_or_none()
     )

@@ -143,7 +143,7 @@ def _prepared(session: Session, batch: PayoutBatch) -> Iterator[tuple[_Item, Pay
 
 def _is_unchanged(item: _Item, person: Payee, account: Door | None, pays: Contents) -> bool:
     destination = account.stripe_id if account else None
-    frozen = fingerprint(person.public_id, destination or "", pays.hours, pays.more)
+    frozen = fingerprint(person.public_id, destination or "", pays.hours, pays.more, pays.again)
     return pays.amount == item.amount and frozen == item.frozen
 
 

@@ -195,7 +195,7 @@ def finish_batch(session: Session, public_id: uuid.UUID) -> PayoutBatch:
     query = sa.select(PayoutItem.state).filter_by(batch_id=batch.id).distinct()
     states = set(session.scalars(query.where(PayoutItem.state.not_in(listed))))
     moving = {ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN}
-    ended = {ItemState.SETTLED, ItemState.FAILED}
+    ended = {ItemState.SETTLED, ItemState.FAILED, ItemState.REVERSED}
     if batch.state == BatchState.SENDING and not states & moving:
         move(batch, BatchState.SENT)
     if batch.state == BatchState.SENT and states <= ended:

@@ -63,6 +63,8 @@ class ItemState(StrEnum):
     PAID = "paid"
     SETTLED = "settled"
     RETURNED = "returned"
+    REVERSED_IN_PART = "reversed_in_part"
+    REVERSED = "reversed"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -185,16 +187,21 @@ BATCH: Mapping[BatchState, frozenset[BatchState]] = {
     BatchState.CANCELLED: frozenset(),
 }
 
+# Stripe took a transfer back out of the expert's account, in part or whole.
+CAME_BACK = (ItemState.REVERSED_IN_PART, ItemState.REVERSED)
 ITEM: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.PREPARED: frozenset({ItemState.RELEASED, ItemState.BLOCKED, ItemState.CANCELLED}),
     ItemState.BLOCKED: frozenset(),
     ItemState.RELEASED: frozenset({ItemState.SENDING, ItemState.FAILED}),
     ItemState.SENDING: frozenset({ItemState.SENT, ItemState.UNKNOWN, ItemState.FAILED, ItemState.RELEASED}),
     ItemState.UNKNOWN: frozenset({ItemState.SENT, ItemState.FAILED, ItemState.RELEASED}),
-    ItemState.SENT: frozenset({ItemState.PAID, ItemState.RETURNED}),
-    ItemState.PAID: frozenset({ItemState.SETTLED, ItemState.RETURNED}),
-    ItemState.RETURNED: frozenset({ItemState.SENT, ItemState.PAID}),
-    ItemState.SETTLED: frozenset({ItemState.RETURNED}),
+    ItemState.SENT: frozenset({ItemState.PAID, ItemState.RETURNED, *CAME_BACK}),
+    ItemState.PAID: frozenset({ItemState.SETTLED, ItemState.RETURNED, *CAME_BACK}),
+    ItemState.RETURNED: frozenset({ItemState.SENT, ItemState.PAID, *CAME_BACK}),
+    ItemState.SETTLED: frozenset({ItemState.RETURNED, *CAME_BACK}),
+    # What is left of it goes on to the bank; it is settled when that is, or the bank sends it back too.
+    ItemState.REVERSED_IN_PART: frozenset({ItemState.SETTLED, ItemState.RETURNED, ItemState.REVERSED}),
+    ItemState.REVERSED: frozenset(),
     ItemState.FAILED: frozenset(),
     ItemState.CANCELLED: frozenset(),
 }

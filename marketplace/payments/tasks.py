@@ -27,6 +27,7 @@ from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, 
 from marketplace.payments.refunds import planning
 from marketplace.payments.refunds import sending as refunding
 from marketplace.payments.rounds import Round
+from marketplace.payments.runs import reversing
 from marketplace.payments.setup import payable, schedules
 from marketplace.payments.states import FundingState, ItemState, TransfersState
 from marketplace.settings import current
@@ -70,6 +71,12 @@ def resolve_unknown(session: Session) -> None:
 def track_payouts(session: Session) -> None:
     """Follow the payouts of accounts that have money on its way."""
     payouts.track_payouts(session, gateway())
+
+
+@jobs.task("payments.track_reversals")
+def track_reversals(session: Session) -> None:
+    """Find the transfers that came back of which nobody told us."""
+    reversing.track_reversals(session, gateway())
 
 
 @jobs.task("payments.settle_items")
@@ -204,6 +211,7 @@ jobs.periodic("15 */10 * * * *", "payments.prepare_refunds", by_the_clock=True)
 jobs.periodic("*/10 * * * *", "payments.send_evidence")
 jobs.periodic("5 */10 * * * *", "payments.track_chargebacks")
 jobs.periodic("*/15 * * * *", "payments.track_payouts")
+jobs.periodic("25 */10 * * * *", "payments.track_reversals")
 jobs.periodic("*/5 * * * *", "payments.keep_schedules")
 jobs.periodic("7 * * * *", "payments.settle_items")
 jobs.periodic("40 6 * * *", "payments.issue_invoices")

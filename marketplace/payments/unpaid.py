@@ -15,8 +15,14 @@ from marketplace.contracts.adjustments import hooks
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.payments import adjusted, covered
-from marketplace.payments.contents import Contents, Hours, More
-from marketplace.payments.models import PayoutItemApproval
+from marketplace.payments.contents import Again, Contents, Hours, More
+from marketplace.payments.models import (
+    PayoutItem,
+    PayoutItemApproval,
+    PayoutItemReversal,
+    Transfer,
+    TransferReversal,
+)
 from marketplace.payments.payees import any_of
 
 # Rows that are taken from the database in one go.
@@ -47,7 +53,8 @@ def owed_in_all(session: Session, currency: str) -> tuple[int, int]:
     """How many people are owed something that is in no live item, and how many minor units together."""
     hours = unpaid(currency).order_by(None).with_only_columns(Contract.person_id, Approval.expert_amount)
     more = adjusted.unpaid(currency).with_only_columns(Contract.person_id, Adjustment.amount)
-    both = sa.union_all(hours, more).subquery()
+    again = reopened(currency).with_only_columns(PayoutItem.person_id, TransferReversal.amount)
+    both = sa.union_all(hours, more, again).subquery()
     person, amount = both.c
     row = session.execute(
         sa.select(sa.func.count(person.distinct()), sa.func.coalesce(sa.func.sum(amount), 0))
@@ -71,16 +78,22 @@ def going_out(session: Session, currency: str, cut_off_at: datetime) -> Iterator
     )
     # A cursor would be planned for its first rows, and all are wanted.
     session.execute(sa.text("SET LOCAL cursor_tuple_fraction = 1"))
+    again = reopened(currency, cut_off_at).with_only_columns(
+        PayoutItem.person_id, TransferReversal.id, TransferReversal.public_id, TransferReversal.amount
+    )
     streams = (
+        map(Again._make, _stream(session, again)),
         map(Hours._make, _stream(session, hours.where(~_one_of(Contract.id, waits)))),
         map(More._make, _stream(session, more.where(~_one_of(Contract.id, waits)))),
     )
-    rows: Iterator[Hours | More] = heapq.merge(*streams, key=_owner)
+    rows: Iterator[Hours | More | Again] = heapq.merge(*streams, key=_owner)
     for person, theirs in groupby(rows, key=_owner):
         found = Contents()
         for row in theirs:
             if isinstance(row, Hours):
                 found.hours.append(row)
+            elif isinstance(row, Again):
+                found.again.append(row)
             else:
                 found.more.append(row)
         # What was corrected down to nothing waits for something to pay.
@@ -88,7 +101,21 @@ def going_out(session: Session, currency: str, cut_off_at: datetime) -> Iterator
             yield person, found
 
 
-def _owner(row: Hours | More) -> int:
+def reopened(currency: str, cut_off_at: datetime | None = None) -> sa.Select[TransferReversal]:
+    """What came back of transfers and no live item pays once more, joined to the items that paid it."""
+    paid = sa.exists().where(
+        PayoutItemReversal.reversal_id == TransferReversal.id, PayoutItemReversal.ended_at.is_(None)
+    )
+    by_then = sa.true() if cut_off_at is None else TransferReversal.made_at <= cut_off_at
+    return (
+        sa.select(TransferReversal)
+        .join(TransferReversal.transfer)
+        .join(Transfer.item)
+        .where(Transfer.currency == currency, ~paid, by_then)
+    )
+
+
+def _owner(row: Hours | More | Again) -> int:
     return row.owner
 
 

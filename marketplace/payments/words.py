@@ -194,6 +194,14 @@ def item(state: ItemState) -> str:
         ItemState.RETURNED: _(
             "The bank sent it back. It lies in the expert's Stripe account until the bank details are mended."
         ),
+        ItemState.REVERSED_IN_PART: _(
+            "Part of it was taken back out of the expert's Stripe account. That part is owed again and goes "
+            "into the next batch; the rest goes on to the bank."
+        ),
+        ItemState.REVERSED: _(
+            "All of it was taken back out of the expert's Stripe account. The pay is owed again and goes "
+            "into the next batch."
+        ),
         ItemState.FAILED: _("Stripe refused it. The pay is owed as before and goes into the next batch."),
         ItemState.CANCELLED: _("Cancelled before the release. It is offered again in the next batch."),
     }[state]
@@ -212,6 +220,14 @@ def hours(state: str) -> str:
         "sent": _("Sent, and on its way to your bank."),
         "paid": _("Your bank has it."),
         "settled": _("Your bank has it, for good."),
+        "reversed_in_part": _(
+            "Part of it was taken back out of your Stripe account. You are owed that part, and the next pay "
+            "run sends it again."
+        ),
+        "reversed": _(
+            "It was taken back out of your Stripe account. You are owed it, and the next pay run sends it "
+            "again."
+        ),
         "returned": _("Your bank sent it back. Check your bank details with Stripe, and it is paid again."),
     }[state]
 
@@ -229,6 +245,8 @@ def hours_label(state: str) -> str:
         "sent": _("On its way"),
         "paid": _("Paid"),
         "settled": _("Settled"),
+        "reversed_in_part": _("Taken back in part"),
+        "reversed": _("Taken back"),
         "returned": _("Came back"),
     }[state]
 

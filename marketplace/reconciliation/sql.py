@@ -48,6 +48,14 @@ NAMED = """
         FROM waiting t JOIN transfers r ON r.destination_payment = t.source AND r.destination = t.account
             JOIN payout_items i ON i.id = r.payout_item_id
         UNION ALL
+        SELECT t.id, 'transfer_reversal:' || r.public_id, 'reversed', '1100', 'balance_transaction'
+        FROM waiting t JOIN transfer_reversals r ON r.balance_transaction = t.stripe_id
+        WHERE t.account IS NULL
+        UNION ALL
+        SELECT t.id, 'transfer_reversal:' || r.public_id, 'reversed', '9110', 'source'
+        FROM waiting t JOIN transfer_reversals r ON r.destination_refund = t.source
+            JOIN transfers s ON s.id = r.transfer_id AND s.destination = t.account
+        UNION ALL
         SELECT t.id, 'sweep:' || s.public_id, CASE t.type WHEN 'payout' THEN 'sent' ELSE 'failed' END,
             '1100', 'source'
         FROM waiting t JOIN sweeps s ON s.stripe_id = t.source

@@ -20,7 +20,7 @@ from marketplace.payments import batches as use
 from marketplace.payments import calling_off, queries
 from marketplace.payments.forms import CallOffForm, CutOffForm, PauseForm
 from marketplace.payments.models import PayoutBatch, PayoutItem
-from marketplace.payments.runs import confirming, pausing
+from marketplace.payments.runs import confirming, pausing, reversing
 from marketplace.payments.setup import wishes
 from marketplace.payments.states import BatchState, ItemState
 from marketplace.payments.tasks import gateway
@@ -156,6 +156,7 @@ def _item(item_id: uuid.UUID, form: CallOffForm) -> ResponseReturnValue:
         [f"approval:{each.approval.public_id}" for each in found.approvals]
         + [f"adjustment:{each.public_id}" for each in besides]
         + [f"payout_item:{item_id}"]
+        + [f"transfer_reversal:{each.public_id}" for each in reversing.of_item(db_session(), found)]
         + [f"connected_payout:{each.stripe_id}" for each in payouts],
     )
     deposit = link_for(f"connected_payout:{payout.stripe_id}") if payout else None

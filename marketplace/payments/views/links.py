@@ -10,6 +10,7 @@ from flask import url_for
 from marketplace.accounts.models import Person
 from marketplace.i18n import gettext as _
 from marketplace.ledger.sources import Link, register
+from marketplace.payments.models import PayoutItem, Transfer, TransferReversal
 from marketplace.web import db_session
 
 
@@ -19,6 +20,18 @@ def _funding(rest: str) -> Link:
 
 def _item(rest: str) -> Link:
     return Link(_("Payment to an expert"), url_for("payments.item", item_id=rest))
+
+
+def _reversal(rest: str) -> Link:
+    """To the payment that came back."""
+    item = (
+        sa.select(PayoutItem.public_id)
+        .join(PayoutItem.transfers)
+        .join(TransferReversal, TransferReversal.transfer_id == Transfer.id)
+        .where(TransferReversal.public_id == uuid.UUID(rest))
+    )
+    found = db_session().scalars(item).one()
+    return Link(_("Payment that was taken back"), url_for("payments.item", item_id=found))
 
 
 def _refund(rest: str) -> Link:
@@ -54,6 +67,7 @@ def _expert(rest: str) -> Link:
 
 register("funding", _funding)
 register("payout_item", _item)
+register("transfer_reversal", _reversal)
 register("refund", _refund)
 register("chargeback", _chargeback)
 register("funding_failure", _funding_failure)

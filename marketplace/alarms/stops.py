@@ -25,16 +25,36 @@ class Stops(StrEnum):
 
 STOPS: Mapping[str, Stops] = {
     # Who is owed how much, and what was paid of it, is not certain.
-    **dict.fromkeys(("P1", "P4", "P5", "L1", "C3", "C20", "I4", "I5", "I6", "I7", "I8", "H1"), Stops.SENDING),
+    **dict.fromkeys(
+        ("P1", "P4", "P5", "L1", "C3", "C20", "I4", "I5", "I6", "I7", "I8", "I9", "FX1", "H1"), Stops.SENDING
+    ),
     # Of one connected account what lies there is not certain.
     "P6": Stops.ACCOUNT,
     # Whether what we call ours is ours is not certain.
-    **dict.fromkeys(("P2", "P8", "S1"), Stops.SWEEPS),
+    **dict.fromkeys(("P2", "P7", "P8", "S1", "C24"), Stops.SWEEPS),
     # What is on its way from the bank to Stripe is not certain.
     "T1": Stops.TOP_UPS,
     # What of a project's money is there and free is not certain.
     **dict.fromkeys(
-        ("C1", "C2", "C6", "I3", "BD1", "R1", "R2", "R3", "W1", "CB1", "CB2", "CB3", "CB4", "CB5", "CB6"),
+        (
+            "C1",
+            "C2",
+            "C6",
+            "I3",
+            "BD1",
+            "R1",
+            "R2",
+            "R3",
+            "W1",
+            "CB1",
+            "CB2",
+            "CB3",
+            "CB4",
+            "CB5",
+            "CB6",
+            "CD1",
+            "CD2",
+        ),
         Stops.REFUNDS,
     ),
 }

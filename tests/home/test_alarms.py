@@ -18,17 +18,22 @@ from marketplace.actor import SITE
 from marketplace.alarms import stops
 from marketplace.alarms.models import Alarm
 from marketplace.alarms.stops import Stops
+from marketplace.contracts.approvals import approve_timesheet
 from marketplace.errors import NotFound, Refused
 from marketplace.ledger import chart
 from marketplace.payments import tasks, topups
+from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem
+from marketplace.payments.preparing import prepare_batch
+from marketplace.payments.releasing import release_batch
 from marketplace.payments.runs import pausing
-from marketplace.payments.setup.stops import WAITS
-from marketplace.payments.states import Blocker
+from marketplace.payments.setup.stops import WAITS, stop_of
+from marketplace.payments.states import BatchState, Blocker, TransfersState
 from marketplace.proof import Drift, Proof
 from marketplace.proofs import watching
 from marketplace.proofs.tasks import watch_all
 from tests.cast import Cast
 from tests.factories.accounts import enter
+from tests.factories.contracts import MONDAY, a_deal, a_submitted_week
 from tests.factories.payments import Finance, finance
 from tests.visitor import Visitor, words
 
@@ -104,7 +109,49 @@ def test_an_alarm_of_the_books_stops_sending_between_two_payments(session: Sessi
 def test_one_account_that_differs_stops_that_account(session: Session) -> None:
     raised(session, "P6", "9110 acct_1 USD, as of Mon 2 Mar 2026 at 10:00")
     assert alarms.accounts(session) == {"acct_1"}
+
+
+@pytest.fixture
+def paying(session: Session) -> tuple[Finance, PayoutBatch]:
+    """Two people of finance, and a batch of one expert that is prepared."""
+    with clock.at(MONDAY):
+        deal = a_deal(session)
+    with clock.at(MONDAY + timedelta(days=7, hours=1)):
+        sheet = a_submitted_week(session, deal, MONDAY)
+        approve_timesheet(session, deal.approver, sheet.public_id, sheet.version)
+    session.add(
+        ConnectedAccount(
+            person_id=deal.expert.id, stripe_id="acct_1", country="US",
+            transfers=TransfersState.ACTIVE, requirements=[], owes={}, created_at=clock.now(),
+        )
+    )  # fmt: skip
+    session.commit()
+    desk = finance(session)
+    return desk, prepare_batch(session, desk.fin, clock.now())
+
+
+def test_a_batch_is_not_released_while_an_alarm_stops_sending(session: Session, paying) -> None:
+    desk, batch = paying
+    gil = replace(desk.gil, second_factor_at=clock.now())
+    raised(session, "I4", "payout_item x")
+    with pytest.raises(Refused, match="An alarm stops this"):
+        release_batch(session, gil, batch.public_id)
+    alarms.record(session, proof("I4"), [])
+    # What only sweeps wait for keeps nobody's pay back.
+    raised(session, "P2", "1100 USD")
+    assert release_batch(session, gil, batch.public_id).state is BatchState.RELEASED
+
+
+def test_pay_to_an_account_that_differs_waits_and_other_pay_does_not(session: Session, paying) -> None:
+    _desk, batch = paying
+    [item] = session.scalars(sa.select(PayoutItem).filter_by(batch_id=batch.id))
+    raised(session, "P6", "9110 acct_2 USD")
+    assert stop_of(session, item) is None
+    raised(session, "P6", "9110 acct_1 USD")
+    assert stop_of(session, item) is Blocker.ACCOUNT_DIFFERS
     assert Blocker.ACCOUNT_DIFFERS in WAITS
+    alarms.record(session, proof("P6"), [])
+    assert stop_of(session, item) is None
 
 
 def test_a_top_up_is_not_released_while_what_is_in_transit_is_not_certain(session: Session) -> None:

@@ -68,7 +68,7 @@ def click(url: str, stripe: str, act: str, *arguments: Any, patience: int = 20) 
         with new_session(URL) as session:
             CLICKS[act](session, *arguments)
     except DomainError as error:
-        print(f"{act}: {type(error).__name__}: {error.sentence}")
+        print(f"{act}: {type(error).__name__}: {error.sentence}", file=sys.stderr)
         return REFUSED
     except Exception as error:
         return LOST if _expected(error) else _surprised(act, error)

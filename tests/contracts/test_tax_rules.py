@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from marketplace import clock
+from marketplace.contracts.fees import offering
 from marketplace.contracts.states import OfferState
 from marketplace.contracts.taxes import queries, words
 from marketplace.contracts.taxes.deciding import Seller, decide, in_force
@@ -20,7 +21,7 @@ from marketplace.contracts.taxes.profiles import ProfileDraft, confirm_profile, 
 from marketplace.errors import Invalid, NotAllowed, NotFound
 from marketplace.notifications.models import Notification
 from tests.factories.accounts import enter
-from tests.factories.contracts import MONDAY, Deal, a_deal
+from tests.factories.contracts import FEE_BPS, MONDAY, Deal, a_deal
 from tests.factories.payments import Finance, finance
 from tests.factories.taxes import OUR_NUMBER, a_place, a_rate, registered
 from tests.visitor import Visitor
@@ -121,6 +122,8 @@ def test_a_number_frees_only_once_it_is_confirmed(session: Session, deal: Deal, 
         draft = ProfileDraft("FR", "", business=True, vat_id=FRENCH)
         said = say_where(session, deal.client, organization.public_id, draft)
         assert queries.rate_of(session, organization.id, FREE) == 1_900
+        offered = offering.said_of_project(session, deal.project, FEE_BPS)
+        assert "Tax on it: For work from Mon 15 Jun 2026 on: VAT 19 %" in offered
         with pytest.raises(Invalid, match="looked up"):
             confirm_profile(session, desk.fin, said.public_id, "ok")
         with pytest.raises(NotAllowed):

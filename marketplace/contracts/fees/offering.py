@@ -11,6 +11,8 @@ from marketplace.contracts.fees import queries
 from marketplace.contracts.fees.schedule import fee_on
 from marketplace.contracts.models import Contract, Offer
 from marketplace.contracts.states import OfferState
+from marketplace.contracts.taxes import queries as taxes
+from marketplace.contracts.taxes import words
 from marketplace.gigs.members import tell_client
 from marketplace.gigs.models import Project
 from marketplace.i18n import day
@@ -24,7 +26,7 @@ def said_of_project(session: Session, project: Project, agreed: int) -> str:
     today = clock.today("UTC")
     fee = queries.percent(fee_on(changes, today, agreed))
     sentence = _("Our fee is %(fee)s %% of the pay.", fee=fee)
-    return " ".join([sentence, *queries.to_come(changes, today, agreed)])
+    return " ".join([sentence, *queries.to_come(changes, today, agreed), *_taxed(session, project, today)])
 
 
 def said_of(session: Session, offer: Offer) -> str:
@@ -39,7 +41,7 @@ def said_of(session: Session, offer: Offer) -> str:
     if fee != offer.fee_bps:
         was = _("When the offer was made it was %(fee)s %%.", fee=queries.percent(offer.fee_bps))
         sentences.insert(1, was)
-    return " ".join(sentences)
+    return " ".join([*sentences, *_taxed(session, offer.project, on)])
 
 
 def first_day(starts_on: date, zone: str) -> date:
@@ -70,6 +72,12 @@ def tell_if_other(session: Session, contract: Contract) -> None:
             ),
         ),
     )
+
+
+def _taxed(session: Session, project: Project, on: date) -> list[str]:
+    """The tax on the fee, where any was ever decided."""
+    said = words.said(taxes.decided(session, project.organization_id), on)
+    return [_("Tax on it: %(said)s", said=said)] if said else []
 
 
 def _on_top(fee_bps: int) -> str:

@@ -6,6 +6,7 @@ on 2300, which proof C24 compares.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,7 +47,7 @@ def listed(
 ) -> list[Listed]:
     """What was booked in [start, end), or by these `entries` (internal ids), in order; nothing about which no
     tax was decided."""
-    found = _lines().union_all(_adjustments()).subquery()
+    found = _found(None if entries is None else _ids(session, entries))
     query = (
         sa.select(
             JournalEntry.id, found.c.source, JournalEntry.occurred_at, Organization.name, found.c.currency,
@@ -69,6 +70,13 @@ def listed(
     ]
 
 
+def totals(session: Session) -> dict[str, int]:
+    """The tax of all that is listed, by currency."""
+    found = _found(None)
+    rows = session.execute(sa.select(found.c.currency, sa.func.sum(found.c.tax)).group_by(found.c.currency))
+    return {currency: int(tax) for currency, tax in rows}
+
+
 def booked(session: Session) -> dict[str, int]:
     """What work, bonuses and corrections put on 2300, by currency."""
     kind = sa.func.split_part(JournalEntry.source, ":", 1)
@@ -80,6 +88,22 @@ def booked(session: Session) -> dict[str, int]:
         .group_by(LedgerAccount.currency)
     )
     return {currency: int(amount) for currency, amount in rows}
+
+
+def _ids(session: Session, entries: Sequence[int]) -> list[uuid.UUID]:
+    """The approvals and adjustments (public ids) of which these entries are the records."""
+    kind = sa.func.split_part(JournalEntry.source, ":", 1)
+    query = sa.select(JournalEntry.source).where(JournalEntry.id.in_(entries), kind.in_(OURS))
+    return [uuid.UUID(source.partition(":")[2]) for source in session.scalars(query)]
+
+
+def _found(ids: Sequence[uuid.UUID] | None) -> sa.Subquery:
+    """What is taxed: of all approvals and adjustments, or of those with these public ids."""
+    lines, besides = _lines(), _adjustments()
+    if ids is not None:
+        lines = lines.where(Approval.public_id.in_(ids))
+        besides = besides.where(Adjustment.public_id.in_(ids))
+    return lines.union_all(besides).subquery()
 
 
 def _lines() -> sa.Select[str, int, str, int | None, int, int]:

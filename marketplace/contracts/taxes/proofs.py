@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, ApprovedLine, Contract, TimeEntry, Timesheet
-from marketplace.contracts.taxes.listing import booked, listed
+from marketplace.contracts.taxes.listing import booked, totals
 from marketplace.contracts.taxes.models import TaxDecision
 from marketplace.proof import Drift, Proof
 
@@ -55,10 +55,7 @@ def adjustments_bear_theirs(session: Session) -> Iterator[Drift]:
 
 def the_listing_ties(session: Session) -> Iterator[Drift]:
     """What the listing of tax names is what work, bonuses and corrections put on 2300, by currency."""
-    sums: dict[str, int] = {}
-    for row in listed(session):
-        sums[row.currency] = sums.get(row.currency, 0) + row.tax
-    found = booked(session)
+    sums, found = totals(session), booked(session)
     for currency in sorted({*sums, *found}):
         expected, there = sums.get(currency, 0), found.get(currency, 0)
         if expected != there:

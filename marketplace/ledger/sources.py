@@ -16,6 +16,8 @@ class Link(NamedTuple):
 
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _finders: dict[str, Callable[[str], Link]] = {}
+# What else on this site an entry (by its internal id) is part of, such as an invoice.
+part_of: list[Callable[[int], list[Link]]] = []
 
 
 def register(kind: str, find: Callable[[str], Link]) -> None:
@@ -28,6 +30,11 @@ def link_for(source: str) -> Link:
     kind, _colon, rest = source.partition(":")
     find = _finders.get(kind)
     return find(rest) if find else Link(_shortened(source), None)
+
+
+def parts_of(entry_id: int) -> list[Link]:
+    """The pages of what the entry is part of."""
+    return [link for find in part_of for link in find(entry_id)]
 
 
 def owner_of(key: str) -> Link | None:

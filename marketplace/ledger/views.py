@@ -17,7 +17,7 @@ from marketplace.ledger import chart, export, knowledge, periods, queries
 from marketplace.ledger.explained import explained
 from marketplace.ledger.forms import AsOfForm, JournalForm, KnownForm, RangeForm
 from marketplace.ledger.models import JournalEntry, LedgerAccount
-from marketplace.ledger.sources import link_for, owner_of
+from marketplace.ledger.sources import link_for, owner_of, parts_of
 from marketplace.ledger.states import Step
 from marketplace.ledger.words import event_name
 from marketplace.settings import current
@@ -153,7 +153,13 @@ def entry(public_id: uuid.UUID) -> ResponseReturnValue:
     found = queries.find_entry(db_session(), public_id)
     reversal = queries.reversal_of(db_session(), found)
     taken_back = queries.taken_back_by(db_session(), found)
-    return page("ledger/entry.html", entry=found, reversal=reversal, taken_back=taken_back)
+    return page(
+        "ledger/entry.html",
+        entry=found,
+        reversal=reversal,
+        taken_back=taken_back,
+        parts=parts_of(found.id),
+    )
 
 
 @bp.get("/months")

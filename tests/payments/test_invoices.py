@@ -20,6 +20,7 @@ from marketplace.contracts import rolling
 from marketplace.contracts.disputes import turns
 from marketplace.errors import NotAllowed, NotFound, Refused
 from marketplace.ledger import chart
+from marketplace.ledger.models import JournalEntry
 from marketplace.money import Money
 from marketplace.payments.invoices import documents, proofs
 from marketplace.payments.invoices.issuing import issue_due, issue_invoice, open_months
@@ -27,7 +28,7 @@ from marketplace.payments.invoices.models import Invoice, InvoiceCharge, Invoice
 from tests.factories.accounts import enter
 from tests.factories.contracts import MONDAY, Deal, a_deal
 from tests.factories.disputes import WEDNESDAY, a_week_of_lines, questioned
-from tests.factories.payments import an_approved_week
+from tests.factories.payments import an_approved_week, finance
 from tests.visitor import Visitor, words
 
 JULY_2, AUGUST_2 = datetime(2026, 7, 2, tzinfo=UTC), datetime(2026, 8, 2, tzinfo=UTC)
@@ -245,6 +246,28 @@ def test_pages_and_files(session: Session, app: Flask, deal: Deal) -> None:
         ana = Visitor(enter(app.test_client(), session, deal.expert))
         assert ana.get(f"{path}/pdf").status_code == 404
         assert pdf.render(documents.document(invoice)) == pdf.render(documents.document(invoice))
+
+
+def test_finance_goes_from_an_invoice_to_its_entries_and_back(
+    session: Session, app: Flask, deal: Deal
+) -> None:
+    an_approved_week(session, deal, MONDAY)
+    known(session, deal)
+    with clock.at(JULY_2):
+        invoice = issue(session, deal)
+        gil = Visitor(enter(app.test_client(), session, finance(session).gil))
+        path = f"/invoices/{invoice.public_id}/entries"
+        assert path in gil.get("/invoices").text
+        seen = gil.get(path)
+        assert "$150.00" in words(seen)
+        [entry] = session.scalars(sa.select(JournalEntry).join(InvoiceCharge)).all()
+        assert f"/books/journal/{entry.public_id}" in seen.text
+        back = gil.get(f"/books/journal/{entry.public_id}").text
+        assert path in back
+        assert f"Invoice {invoice.name}" in back
+        carla = Visitor(enter(app.test_client(), session, deal.client))
+        assert carla.get(path).status_code == 404
+        assert path not in carla.get("/invoices").text
 
 
 def test_what_comes_to_be_known_after_an_invoice_stands_on_the_next(session: Session, deal: Deal) -> None:

@@ -159,6 +159,7 @@ OPEN = {
     "payments.fund": "carla dev fin gil opa",
     "payments.get_paid": "ana ben",
     "payments.holds": "fin gil",
+    "payments.invoice_entries": "fin gil",
     "payments.invoice_csv": "carla dev fin gil opa",
     "payments.invoice_pdf": "carla dev fin gil opa",
     "payments.invoices": "carla dev fin gil opa rival",

@@ -17,9 +17,12 @@ from marketplace.actor import CLIENT, FINANCE, Role
 from marketplace.contracts.periods import month_of
 from marketplace.gigs.find import visible
 from marketplace.i18n import gettext as _
+from marketplace.ledger.models import JournalEntry
+from marketplace.ledger.queries import journal
+from marketplace.ledger.sources import owner_of
 from marketplace.payments.invoices import documents
 from marketplace.payments.invoices.issuing import OpenMonth, issue_invoice, open_months
-from marketplace.payments.invoices.models import Invoice
+from marketplace.payments.invoices.models import Invoice, InvoiceCharge, InvoiceLine
 from marketplace.payments.views import bp
 from marketplace.settings import current
 from marketplace.web import (
@@ -90,6 +93,18 @@ def invoice_csv(invoice_id: uuid.UUID) -> ResponseReturnValue:
     query = sa.select(Invoice).filter_by(id=visible(db_session(), actor(), Invoice, invoice_id).id)
     found = db_session().scalars(query.options(selectinload(Invoice.lines))).one()
     return table_response(documents.file_name(found, "csv"), documents.header(), documents.rows(found))
+
+
+@bp.get("/invoices/<uuid:invoice_id>/entries")
+@guard(*FINANCE)
+def invoice_entries(invoice_id: uuid.UUID) -> ResponseReturnValue:
+    """The entries of the journal that an invoice charges, the last first."""
+    found = visible(db_session(), actor(), Invoice, invoice_id)
+    lines = sa.select(InvoiceLine.id).where(InvoiceLine.invoice_id == found.id)
+    charged = sa.select(InvoiceCharge.journal_entry_id).where(InvoiceCharge.line_id.in_(lines))
+    query = journal().where(JournalEntry.id.in_(charged))
+    entries = paged(db_session(), query, by=(JournalEntry.booked_on, JournalEntry.id), size=20)
+    return page("payments/invoice_entries.html", invoice=found, entries=entries, owner_of=owner_of)
 
 
 def _open(organization: Organization) -> list[OpenMonth]:

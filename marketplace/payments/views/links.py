@@ -9,8 +9,13 @@ from flask import url_for
 
 from marketplace.accounts.models import Person
 from marketplace.i18n import gettext as _
+<<<<<<< Updated upstream
 from marketplace.ledger.sources import Link, register
 from marketplace.payments.models import PayoutItem, Transfer, TransferReversal
+=======
+from marketplace.ledger.sources import Link, part_of, register
+from marketplace.payments.invoices.models import Invoice, InvoiceCharge, InvoiceLine
+>>>>>>> Stashed changes
 from marketplace.web import db_session
 
 
@@ -65,6 +70,19 @@ def _expert(rest: str) -> Link:
     return Link(db_session().scalars(query).one(), None)
 
 
+def _invoices(entry_id: int) -> list[Link]:
+    query = sa.select(Invoice).join(Invoice.lines).join(InvoiceLine.charges).distinct()
+    found = db_session().scalars(query.where(InvoiceCharge.journal_entry_id == entry_id))
+    return [
+        Link(
+            _("Invoice %(name)s", name=each.name),
+            url_for("payments.invoice_entries", invoice_id=each.public_id),
+        )
+        for each in found
+    ]
+
+
+part_of.append(_invoices)
 register("funding", _funding)
 register("payout_item", _item)
 register("transfer_reversal", _reversal)

@@ -95,7 +95,7 @@ def _is_unchanged(item: PayoutItem, pays: Contents) -> bool:
 
 
 def start(session: Session, item: PayoutItem, kind: str) -> Transfer:
-    """The item's transfer, as one that is being sent out of this part of the balance. Needs the item's lock."""
+    """The item's transfer, as one that is being sent out of this part of the balance. Needs its lock."""
     transfer = _start(session, item, kind)
     session.flush()
     return transfer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -24,6 +24,7 @@ from marketplace.payments.rounds import Round
 from marketplace.payments.runs import reversing
 
 AT_ONCE = 1_000
+NOTED_AT_ONCE = 100
 # An event that comes before our own commit finds its row a moment later; one that is not ours never does.
 GIVE_UP_AFTER = 12
 
@@ -48,38 +49,72 @@ class Hint:
 Apply = Callable[[Session, Gateway, Hint], None]
 
 
-@use_case
 def store_event(session: Session, source: Source, notice: facts.Notice) -> bool:
     """Keep the event and wake the worker; False when it was here before."""
-    new = session.scalar(
+    return store_events(session, source, [notice]) == 1
+
+
+@use_case
+def store_events(session: Session, source: Source, notices: Sequence[facts.Notice]) -> int:
+    """The same for many; how many were not here before."""
+    now = clock.now()
+    rows = [
+        {
+            "stripe_event_id": each.id,
+            "kind": each.kind,
+            "source": source.value,
+            "account": each.account,
+            "object_id": each.object_id,
+            "payload": each.payload,
+            "received_at": now,
+            "tries": 0,
+        }
+        for each in notices
+    ]
+    new = session.scalars(
         insert(WebhookEvent)
-        .values(
-            stripe_event_id=notice.id,
-            kind=notice.kind,
-            source=source.value,
-            account=notice.account,
-            object_id=notice.object_id,
-            payload=notice.payload,
-            received_at=clock.now(),
-            tries=0,
-        )
         .on_conflict_do_nothing(index_elements=["stripe_event_id"])
-        .returning(WebhookEvent.id)
-    )
-    if new is not None:
+        .returning(WebhookEvent.id),
+        rows,
+    ).all()
+    if new:
         jobs.defer(session, "payments.drain_webhooks", once="payments.drain_webhooks")
-    return new is not None
+    return len(new)
 
 
 def drain_webhooks(session: Session, gateway: Gateway) -> int:
-    """Apply what is waiting, each object once however many events named it; how many events were done."""
+    """Apply what is waiting, each object once however many events named it, until nothing is or Stripe is
+    away; how many events were done."""
     session.rollback()
-    done, turn = 0, Round(session, gateway)
-    for hint, events in turn.over(_waiting(session).items()):
+    done, turn, before = 0, Round(session, gateway), None
+    while not turn.away and (waiting := _waiting(session)) and waiting != before:
+        done, before = done + _drain(session, gateway, turn, waiting), waiting
+    return done
+
+
+def _drain(session: Session, gateway: Gateway, turn: Round, waiting: Mapping[Hint, list[int]]) -> int:
+    """What was applied is noted many at a time: whoever dies before that leaves it to be applied again, which
+    changes nothing."""
+    kept = [event for hint, events in waiting.items() if _applier(hint) is _keep for event in events]
+    if kept:
+        _applied(session, kept)
+    done, applied = len(kept), list[int]()
+    asked = [(hint, events) for hint, events in waiting.items() if _applier(hint) is not _keep]
+    for hint, events in turn.over(asked):
         with turn.one(f"{hint.kind} {hint.object_id}"):
             _apply(session, gateway, hint, events)
-            done += len(events)
-    return done
+            applied += events
+        if len(applied) >= NOTED_AT_ONCE:
+            done += _noted(session, applied)
+    return done + _noted(session, applied)
+
+
+def _noted(session: Session, applied: list[int]) -> int:
+    number = len(applied)
+    if applied:
+        _applied(session, applied)
+        applied.clear()
+    return number
 
 
 def _apply(session: Session, gateway: Gateway, hint: Hint, events: list[int]) -> None:
@@ -90,7 +125,6 @@ def _apply(session: Session, gateway: Gateway, hint: Hint, events: list[int]) ->
     except Exception as error:
         _put_off(session, events, error)
         raise
-    _applied(session, events)
 
 
 def _waiting(session: Session) -> Mapping[Hint, list[int]]:

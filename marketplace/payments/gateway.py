@@ -20,6 +20,7 @@ from stripe.params import (
     ChargeRetrieveParams,
     DisputeListParams,
     DisputeUpdateParams,
+    EventListParams,
     PayoutListParams,
     RefundCreateParams,
     RefundListParams,
@@ -356,6 +357,13 @@ class Gateway:
     def balance(self, account: str | None = None) -> facts.Balance:
         """Our balance, or a connected account's, as of now."""
         return _read(_ask(lambda: self._stripe.v1.balance.retrieve(None, _as(account))), facts.of_balance)
+
+    def events(self, since: datetime) -> Iterable[facts.Notice]:
+        """What Stripe told, or should have told, since then, newest first, a page at a time."""
+        asked: EventListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        rows = _ask(lambda: self._stripe.v1.events.list(asked).auto_paging_iter())
+        while (found := _ask(lambda: next(rows, None))) is not None:
+            yield _read(found, facts.of_event)
 
     def ask(
         self, method: str, path: str, *, key: str | None = None, account: str | None = None, **params: Any

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
 from marketplace.payments import (
+    backfilling,
     connected_accounts,
     events,
     fundings,
@@ -135,6 +136,12 @@ def drain_webhooks(session: Session) -> None:
     events.drain_webhooks(session, gateway())
 
 
+@jobs.task("payments.backfill_events")
+def backfill_events(session: Session) -> None:
+    """Store what Stripe told while nobody listened."""
+    backfilling.backfill(session, gateway())
+
+
 @jobs.task("payments.keep_schedules")
 def keep_schedules(session: Session) -> None:
     """Set the payouts of accounts that are held to manual, and back afterwards."""
@@ -203,6 +210,7 @@ def _unready_accounts(session: Session) -> list[str]:
 jobs.periodic("* * * * *", "payments.resolve_unknown")
 jobs.periodic("*/5 * * * *", "payments.send_waiting")
 jobs.periodic("* * * * *", "payments.drain_webhooks")
+jobs.periodic("3 */15 * * * *", "payments.backfill_events")
 jobs.periodic("*/10 * * * *", "payments.poll")
 jobs.periodic("*/10 * * * *", "payments.send_sweeps")
 jobs.periodic("*/10 * * * *", "payments.send_top_ups")

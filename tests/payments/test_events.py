@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -15,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger, settings
 from marketplace.demo.stripe_server import hands
-from marketplace.payments import events, fundings, sending, tasks, webhooks
+from marketplace.payments import backfilling, events, facts, fundings, sending, tasks, webhooks
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedPayout, Funding, WebhookEvent
+from marketplace.payments.outcomes import GatewayUnknown
 from marketplace.payments.states import FundingState, ItemState
 from tests.demo.stripe_server.harness import Handle
 from tests.factories.contracts import MONDAY
@@ -151,3 +153,42 @@ def test_a_payout_of_an_expert_is_followed_from_its_event(session, gateway, stri
     assert events.drain_webhooks(session, gateway) == 2
     assert batch.items[0].state == ItemState.PAID
     assert session.scalars(sa.select(ConnectedPayout.amount)).all() == [150_00]
+
+
+def test_what_nobody_told_us_is_found_in_the_list_once_and_applied(
+    session: Session, gateway: Gateway, paid: Funding
+) -> None:
+    new = backfilling.backfill(session, gateway)
+    assert new > 0
+    assert backfilling.backfill(session, gateway) == 0, "it is read on from there"
+    kinds = set(session.scalars(sa.select(WebhookEvent.kind)))
+    assert "checkout.session.completed" in kinds
+    assert events.drain_webhooks(session, gateway) == new
+    assert paid.state == FundingState.PAID
+
+
+def test_a_list_that_breaks_off_is_read_again_from_the_same_place(
+    session: Session, gateway: Gateway, paid: Funding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Gateway.events
+
+    def broken(self: Gateway, since: datetime) -> Iterator[facts.Notice]:
+        yield next(iter(whole(self, since)))
+        raise GatewayUnknown("no_answer", "")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Gateway, "events", broken)
+        with pytest.raises(GatewayUnknown):
+            backfilling.backfill(session, gateway)
+    assert backfilling.backfill(session, gateway) > 0
+
+
+def test_more_than_are_taken_at_once_are_all_drained(
+    session: Session, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "AT_ONCE", 2)
+    notices = [facts.Notice(f"evt_{n}", "plan.created", None, f"plan_{n}", {}) for n in range(5)]
+    assert events.store_events(session, events.Source.PLATFORM, notices) == 5
+    assert events.store_events(session, events.Source.PLATFORM, notices) == 0
+    assert events.drain_webhooks(session, gateway) == 5
+    assert events.drain_webhooks(session, gateway) == 0

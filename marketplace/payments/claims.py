@@ -90,7 +90,7 @@ def _kind(
 
 def _is_unchanged(item: PayoutItem, pays: Contents) -> bool:
     destination = item.account.stripe_id if item.account else None
-    frozen = fingerprint(item.person.public_id, destination or "", pays.hours, pays.more)
+    frozen = fingerprint(item.person.public_id, destination or "", pays.hours, pays.more, pays.again)
     return pays.amount == item.amount and frozen == item.frozen_sha256
 
 

@@ -9,13 +9,9 @@ from flask import url_for
 
 from marketplace.accounts.models import Person
 from marketplace.i18n import gettext as _
-<<<<<<< Updated upstream
-from marketplace.ledger.sources import Link, register
-from marketplace.payments.models import PayoutItem, Transfer, TransferReversal
-=======
 from marketplace.ledger.sources import Link, part_of, register
 from marketplace.payments.invoices.models import Invoice, InvoiceCharge, InvoiceLine
->>>>>>> Stashed changes
+from marketplace.payments.models import PayoutItem, Transfer, TransferReversal
 from marketplace.web import db_session
 
 

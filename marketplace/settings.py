@@ -22,6 +22,8 @@ from stdnum import iban
 PREFIX = "MARKETPLACE_"
 ENVIRONMENTS = ("development", "demo", "production", "test")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+TAX_MODES = ("external", "forms")
+US_FORMS = ("external", "nec", "k")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_NAMES = (
     "SECRET_KEY",
@@ -120,6 +122,11 @@ class Settings:
 
     refund_limit: int
     """What one person of finance may release of one project's refunds, in minor units; above it, two."""
+
+    tax_mode: str
+    """`external`: experts' tax forms are kept elsewhere, none is asked for; `forms`: they are kept here."""
+    us_form: str
+    """On which form their pay is reported in the US: `nec` (1099-NEC), `k` (1099-K), or `external`."""
 
     client_bank: ClientBank | None
     """The account for clients' money; None offers clients no wire."""
@@ -263,6 +270,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         payout_minimum=reader.integer("PAYOUT_MINIMUM", 100, 1, 10**9),
         payout_limit=reader.integer("PAYOUT_LIMIT", 5_000_000, 0, 10**12),
         refund_limit=reader.integer("REFUND_LIMIT", 1_000_000, 0, 10**12),
+        tax_mode=reader.choice("TAX_MODE", "external", TAX_MODES),
+        us_form=reader.choice("US_FORM", "external", US_FORMS),
         client_bank=_client_bank(reader),
         session_idle_hours=reader.integer("SESSION_IDLE_HOURS", 12, 1, 24 * 7),
         session_absolute_hours=reader.integer("SESSION_ABSOLUTE_HOURS", 24 * 7, 1, 24 * 90),
@@ -429,6 +438,8 @@ def _refuse_contradictions(reader: _Reader, settings: Settings) -> None:
         reader.refuse(f"{PREFIX}SESSION_IDLE_HOURS must not be more than {PREFIX}SESSION_ABSOLUTE_HOURS.")
     if settings.tax_country == "" and (settings.vat_id or settings.tax_region):
         reader.refuse(f"{PREFIX}VAT_ID or {PREFIX}TAX_REGION is set, but {PREFIX}TAX_COUNTRY is not.")
+    if settings.us_form != "external" and settings.tax_mode != "forms":
+        reader.refuse(f"{PREFIX}US_FORM is set, but without {PREFIX}TAX_MODE=forms no tax form is kept here.")
     if not settings.production and "_live_" in (settings.stripe_key or ""):
         reader.refuse(f"{PREFIX}STRIPE_KEY is a live key, which only {PREFIX}ENVIRONMENT=production may use.")
 

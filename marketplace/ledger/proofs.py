@@ -16,7 +16,7 @@ from marketplace.proof import Drift, Proof
 CLIENT_FUNDS = dict.fromkeys(("2010", "2015", "2020", "2040", "2120", "2500", "2510"), "project:")
 # What a slice above lets an account owe: minor units by its key and currency.
 may_owe: list[Callable[[Session], Mapping[tuple[str, str], int]]] = []
-OWED_TO_EXPERTS = {"2100": "expert:", "2110": "expert:"}
+OWED_TO_EXPERTS = {"2100": "expert:", "2110": "expert:", "2310": "expert:"}
 
 
 def entries_balance(session: Session) -> Iterator[Drift]:

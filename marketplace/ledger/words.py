@@ -25,6 +25,7 @@ def _known() -> dict[str, str]:
         "failed": _("Came back from the bank"),
         "failed_after_paid": _("Failed after it had been paid"),
         "lost": _("Lost to the client’s bank"),
+        "given_back": _("Given back to the expert, as nothing was sent"),
         "opened": _("Opening balance"),
         "owed": _("To be paid back by hand"),
         "paid": _("Paid by the client"),
@@ -34,6 +35,7 @@ def _known() -> dict[str, str]:
         "regained": _("Lost, and given back after all"),
         "reinstated": _("Given back by the client’s bank"),
         "released": _("Released to be sent"),
+        "remitted": _("Paid to the tax office"),
         "reserved": _("Reserved for a week's work"),
         "returned": _("Not used, and returned to the project"),
         "refused_debit": _("Refused by the client’s bank"),
@@ -46,4 +48,5 @@ def _known() -> dict[str, str]:
         "undone": _("Taken back"),
         "withdrawn": _("Taken back by the client’s bank"),
         "written_off": _("Written off"),
+        "withheld": _("Withheld for the tax office"),
     }

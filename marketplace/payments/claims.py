@@ -90,8 +90,9 @@ def _kind(
 
 def _is_unchanged(item: PayoutItem, pays: Contents) -> bool:
     destination = item.account.stripe_id if item.account else None
-    frozen = fingerprint(item.person.public_id, destination or "", pays.hours, pays.more, pays.again)
-    return pays.amount == item.amount and frozen == item.frozen_sha256
+    to = (item.person.public_id, destination or "")
+    frozen = fingerprint(*to, pays.hours, pays.more, pays.again, item.withheld)
+    return pays.amount == item.amount + item.withheld and frozen == item.frozen_sha256
 
 
 def start(session: Session, item: PayoutItem, kind: str) -> Transfer:

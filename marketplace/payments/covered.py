@@ -25,7 +25,7 @@ from marketplace.payments.states import ItemState, SweepState
 # What a client’s bank contests counts as there: whose it is shows later, and other proofs warn of it.
 THERE = ("1020", "1100", "1130", "1160", "1210")
 OF_PROJECTS = ("2010", "2015", "2020", "2120")
-OWED = ("2030", "2040", "2100", "2110", "2500", "2510")
+OWED = ("2030", "2040", "2100", "2110", "2310", "2500", "2510")
 # Sweeps that are decided, or on their way, and that the books do not know yet.
 LEAVING = (SweepState.PREPARED, SweepState.RELEASED, SweepState.SENDING, SweepState.UNKNOWN)
 TURNS = 0x7061796F7574

@@ -35,6 +35,7 @@ from marketplace.payments.models import (
 )
 from marketplace.payments.queries import IN_A_RUN, carrying
 from marketplace.payments.states import CAME_BACK, ItemState
+from marketplace.payments.tax.states import Why
 
 # What is left of these lies in the expert's Stripe account, or between it and the bank.
 ON_THE_WAY = (ItemState.SENT, ItemState.RETURNED, ItemState.REVERSED_IN_PART)
@@ -79,8 +80,8 @@ class EarnedBesides:
 
 @dataclass(frozen=True)
 class Deposit:
-    """One payout to an expert's bank, explained down to each line, and bonuses and corrections besides;
-    `rest` is what neither explains."""
+    """One payout to an expert's bank, explained down to each line, and bonuses and corrections besides, less
+    what was `withheld` for the tax office; `rest` is what none of them explains."""
 
     payout: ConnectedPayout
     lines: Sequence[work.PaidLine]
@@ -88,6 +89,7 @@ class Deposit:
     pay: Money
     fee: Money
     rest: Money
+    withheld: Sequence[tuple[Why, Money]] = ()
 
     @property
     def rounding(self) -> str:
@@ -200,9 +202,25 @@ def deposit(session: Session, actor: Actor, public_id: uuid.UUID) -> Deposit:
     ).all()
     lines, besides = work.lines_for_payable(session, paid), _besides(session, payout)
     pay, fee = sum(line.expert_amount for line in lines), sum(line.fee_amount for line in lines)
-    rest = payout.amount - pay - sum(each.amount for each in besides)
-    in_currency = [Money(amount, payout.currency) for amount in (pay, fee, rest)]
-    return Deposit(payout, lines, besides, *in_currency)
+    kept = _withheld(session, payout)
+    rest = (
+        payout.amount - pay - sum(each.amount for each in besides) + sum(each.amount for _why, each in kept)
+    )
+    money = [Money(amount, payout.currency) for amount in (pay, fee, rest)]
+    return Deposit(payout, lines, besides, money[0], money[1], money[2], kept)
+
+
+def _withheld(session: Session, payout: ConnectedPayout) -> list[tuple[Why, Money]]:
+    """Why tax was withheld of what a payout carries, and how much."""
+    rows = session.execute(
+        sa.select(PayoutItem.withheld_why, sa.func.sum(PayoutItem.withheld))
+        .join(Transfer, Transfer.payout_item_id == PayoutItem.id)
+        .join(ConnectedPayoutTransfer, ConnectedPayoutTransfer.transfer_id == Transfer.id)
+        .where(ConnectedPayoutTransfer.payout_id == payout.id, PayoutItem.withheld > 0)
+        .group_by(PayoutItem.withheld_why)
+        .order_by(PayoutItem.withheld_why)
+    )
+    return [(why, Money(int(amount), payout.currency)) for why, amount in rows if why]
 
 
 def _besides(session: Session, payout: ConnectedPayout) -> Sequence[Adjustment]:

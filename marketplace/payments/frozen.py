@@ -36,11 +36,13 @@ def fingerprint(
     approvals: Iterable[Hours],
     adjustments: Iterable[More] = (),
     reversals: Iterable[More] = (),
+    withheld: int = 0,
 ) -> bytes:
-    """The hash, 32 bytes; `destination` is empty for whoever has no account."""
+    """The hash, 32 bytes; `destination` is empty for whoever has no account, `withheld` in minor units."""
     lines = [f"{each.public_id}:{each.lines_sha256.hex()}:{each.expert_amount}" for each in approvals]
     lines += [f"adjustment:{each.public_id}:{each.amount}" for each in adjustments]
     lines += [f"reversal:{each.public_id}:{each.amount}" for each in reversals]
+    lines += [f"withheld:{withheld}"] if withheld else []
     return hashlib.sha256("\n".join([str(person), destination, *sorted(lines)]).encode()).digest()
 
 
@@ -50,8 +52,10 @@ def is_unchanged(item: PayoutItem) -> bool:
     adjustments = [each.adjustment for each in item.adjustments]
     reversals = [each.reversal for each in item.reversals]
     destination = item.account.stripe_id if item.account else None
-    frozen = fingerprint(item.person.public_id, destination or "", approvals, adjustments, reversals)
-    return paid_by(item) == item.amount and frozen == item.frozen_sha256
+    frozen = fingerprint(
+        item.person.public_id, destination or "", approvals, adjustments, reversals, item.withheld
+    )
+    return paid_by(item) == item.amount + item.withheld and frozen == item.frozen_sha256
 
 
 def paid_by(item: PayoutItem) -> int:

@@ -27,6 +27,7 @@ from marketplace.payments.states import (
     TransfersState,
     TransferState,
 )
+from marketplace.payments.tax.states import Why
 
 
 class StripeCustomer(Base):
@@ -149,7 +150,10 @@ class PayoutBatch(Public, Base):
 
 class PayoutItem(Public, Base):
     """One person's pay in a batch. `frozen_sha256` covers what it pays; sending compares it again. Of what
-    was sent, `amount_reversed` came back out of the expert's Stripe account."""
+    was sent, `amount_reversed` came back out of the expert's Stripe account.
+
+    `amount` is what is sent: the pay less the tax that is `withheld`, of `withheld_of` minor units of it.
+    """
 
     __tablename__ = "payout_items"
     __table_args__ = (sa.UniqueConstraint("batch_id", "person_id"),)
@@ -159,6 +163,9 @@ class PayoutItem(Public, Base):
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     connected_account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("connected_accounts.id"))
     amount: Mapped[int]
+    withheld: Mapped[int] = mapped_column(default=0, server_default="0")
+    withheld_why: Mapped[Why | None] = mapped_column(Word(Why))
+    withheld_of: Mapped[int | None]
     state: Mapped[ItemState] = mapped_column(Word(ItemState), default=ItemState.PREPARED)
     blocker: Mapped[Blocker | None] = mapped_column(Word(Blocker))
     shortfall: Mapped[int | None]

@@ -24,20 +24,24 @@ from marketplace.payments.payees import Door, Payee
 from marketplace.payments.setup import holding, wishes
 from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker
+from marketplace.payments.tax import taxing
+from marketplace.payments.tax.taxing import Tax
+from marketplace.payments.tax.withholding import Withheld
 from marketplace.settings import current
 
 AT_ONCE = 1_000
 # What a blocked item would pay is kept to be looked at, and ended at once: another may pay it.
 WRITE = sa.text("""
     WITH item AS (
-        INSERT INTO payout_items (public_id, batch_id, person_id, connected_account_id, amount, state,
-            blocker, frozen_sha256, changed_at)
-        SELECT uuidv7(), :batch, person_id, account_id, amount,
+        INSERT INTO payout_items (public_id, batch_id, person_id, connected_account_id, amount, withheld,
+            withheld_why, withheld_of, state, blocker, frozen_sha256, changed_at)
+        SELECT uuidv7(), :batch, person_id, account_id, amount, withheld, why, of,
             CASE WHEN blocker IS NULL THEN 'prepared' ELSE 'blocked' END, blocker, decode(frozen, 'hex'), :now
         FROM unnest(
             CAST(:people AS bigint[]), CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]),
+            CAST(:withheld AS bigint[]), CAST(:why AS text[]), CAST(:of AS bigint[]),
             CAST(:blockers AS text[]), CAST(:frozen AS text[])
-        ) WITH ORDINALITY AS t (person_id, account_id, amount, blocker, frozen, place)
+        ) WITH ORDINALITY AS t (person_id, account_id, amount, withheld, why, of, blocker, frozen, place)
         ORDER BY place
         RETURNING id, person_id, CASE WHEN blocker IS NOT NULL THEN changed_at END AS ended_at
     ), hours AS (
@@ -94,13 +98,18 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
 
 @dataclass(frozen=True, slots=True)
 class _Pay:
-    """One person, what they are paid for, where, and what stands in the way."""
+    """One person, what they are paid for, where, what is withheld of it, and what stands in the way."""
 
     person: Payee
     contents: Contents
     account: Door | None
-    amount: int
+    withheld: Withheld
     blocker: Blocker | None
+
+    @property
+    def amount(self) -> int:
+        """What is sent."""
+        return self.contents.amount - self.withheld.amount
 
 
 def _some_at_once(
@@ -109,23 +118,30 @@ def _some_at_once(
     held, least = holding.holding(session), _least(session, currency)
     while some := dict(islice(owed, AT_ONCE)):
         people, accounts = payees.people(session, list(some)), payees.doors_of(session, list(some))
+        tax = taxing.of(session, some)
         yield [
-            _pay(people[person], contents, accounts.get(person), held, least)
+            _pay(people[person], contents, accounts.get(person), held, least, tax[person])
             for person, contents in some.items()
         ]
 
 
 def _pay(
-    person: Payee, contents: Contents, account: Door | None, held: Iterable[int], least: Mapping[int, int]
+    person: Payee,
+    contents: Contents,
+    account: Door | None,
+    held: Iterable[int],
+    least: Mapping[int, int],
+    tax: Tax,
 ) -> _Pay:
-    amount = contents.amount
     if person.busy:
         blocker: Blocker | None = Blocker.IN_ANOTHER_BATCH
     else:
         blocker = stop(person, account, held=account is not None and account.id in held)
-    if blocker is None and amount < least.get(person.id, current().payout_minimum):
+    if blocker is None and tax.no_form:
+        blocker = Blocker.TAX_FORM
+    if blocker is None and contents.amount < least.get(person.id, current().payout_minimum):
         blocker = Blocker.BELOW_MINIMUM
-    return _Pay(person, contents, account, amount, blocker)
+    return _Pay(person, contents, account, tax.withheld, blocker)
 
 
 def _least(session: Session, currency: str) -> dict[int, int]:
@@ -142,6 +158,9 @@ def _write(session: Session, batch: PayoutBatch, some: Sequence[_Pay]) -> None:
         "people": (each.person.id for each in some),
         "accounts": (each.account.id if each.account else None for each in some),
         "amounts": (each.amount for each in some),
+        "withheld": (each.withheld.amount for each in some),
+        "why": (each.withheld.why for each in some),
+        "of": (each.withheld.of if each.withheld.why else None for each in some),
         "blockers": (each.blocker for each in some),
         "frozen": map(_frozen, some),
         "hours_of": (each.owner for each in hours),
@@ -160,4 +179,5 @@ def _write(session: Session, batch: PayoutBatch, some: Sequence[_Pay]) -> None:
 
 def _frozen(pay: _Pay) -> str:
     destination, pays = (pay.account.stripe_id if pay.account else None) or "", pay.contents
-    return fingerprint(pay.person.public_id, destination, pays.hours, pays.more, pays.again).hex()
+    withheld = pay.withheld.amount
+    return fingerprint(pay.person.public_id, destination, pays.hours, pays.more, pays.again, withheld).hex()

@@ -27,6 +27,8 @@ from marketplace.payments.runs import confirming
 from marketplace.payments.setup import holding
 from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker, ItemState, move
+from marketplace.payments.tax import books, taxing
+from marketplace.payments.tax.taxing import Tax
 
 # Drifts that stop sending: entries out of balance, a client's or an expert's account below zero.
 GUARDS = ("P1", "P4", "P5")
@@ -79,6 +81,7 @@ class _Item(NamedTuple):
     person_id: int
     account_id: int | None
     amount: int
+    withheld: int
     frozen: bytes
 
 
@@ -89,6 +92,7 @@ class _Going(NamedTuple):
     public_id: uuid.UUID
     person: uuid.UUID
     amount: int
+    withheld: int
 
 
 def _require_second_person(prepared_by: int, actor: Actor) -> None:
@@ -100,26 +104,30 @@ def _still_going(session: Session, batch: PayoutBatch) -> tuple[list[_Going], in
     """The items whose expert can still be paid; and how many are blocked, whose pay is offered again."""
     held, waiting = holding.holding(session), covered.waiting(session, batch.currency)
     going, blocked = [], defaultdict(list)
-    for item, person, account, pays in _prepared(session, batch):
+    for item, person, account, pays, tax in _prepared(session, batch):
         found = stop(person, account, held=item.account_id in held)
         if found is None and any(each.id in waiting for each in pays.hours):
             found = Blocker.CLIENT_OWES
+        if found is None and tax.no_form:
+            found = Blocker.TAX_FORM
         if found is not None:
             blocked[found].append(item.id)
-        elif not _is_unchanged(item, person, account, pays):
+        elif not _is_unchanged(item, person, account, pays) or tax.withheld.amount != item.withheld:
             raise Refused(
                 _("What %(name)s is to be paid has changed. Cancel the batch and prepare another.",
                   name=person.full_name)
             )  # fmt: skip
         else:
-            going.append(_Going(item.id, item.public_id, person.public_id, item.amount))
+            going.append(_Going(item.id, item.public_id, person.public_id, item.amount, item.withheld))
     for blocker, ids in blocked.items():
         items.let_prepared_go(session, ids, ItemState.BLOCKED, blocker)
     return going, sum(map(len, blocked.values()))
 
 
-def _prepared(session: Session, batch: PayoutBatch) -> Iterator[tuple[_Item, Payee, Door | None, Contents]]:
-    """The batch's prepared items as they stand, with whom and what each pays."""
+def _prepared(
+    session: Session, batch: PayoutBatch
+) -> Iterator[tuple[_Item, Payee, Door | None, Contents, Tax]]:
+    """The batch's prepared items as they stand, with whom and what each pays, and the tax due of it now."""
     rows = session.execute(
         sa.select(
             PayoutItem.id,
@@ -127,6 +135,7 @@ def _prepared(session: Session, batch: PayoutBatch) -> Iterator[tuple[_Item, Pay
             PayoutItem.person_id,
             PayoutItem.connected_account_id,
             PayoutItem.amount,
+            PayoutItem.withheld,
             PayoutItem.frozen_sha256,
         )
         .where(PayoutItem.batch_id == batch.id, PayoutItem.state == ItemState.PREPARED)
@@ -137,14 +146,18 @@ def _prepared(session: Session, batch: PayoutBatch) -> Iterator[tuple[_Item, Pay
         people = payees.people(session, [each.person_id for each in found])
         accounts = payees.doors(session, [each.account_id for each in found if each.account_id])
         pays = contents(session, [each.id for each in found])
+        tax = taxing.of(session, {each.person_id: pays[each.id] for each in found})
         for item in found:
-            yield item, people[item.person_id], accounts.get(item.account_id or 0), pays[item.id]
+            account = accounts.get(item.account_id or 0)
+            yield item, people[item.person_id], account, pays[item.id], tax[item.person_id]
 
 
 def _is_unchanged(item: _Item, person: Payee, account: Door | None, pays: Contents) -> bool:
     destination = account.stripe_id if account else None
-    frozen = fingerprint(person.public_id, destination or "", pays.hours, pays.more, pays.again)
-    return pays.amount == item.amount and frozen == item.frozen
+    frozen = fingerprint(
+        person.public_id, destination or "", pays.hours, pays.more, pays.again, item.withheld
+    )
+    return pays.amount == item.amount + item.withheld and frozen == item.frozen
 
 
 def _blockers(session: Session, batch: PayoutBatch) -> Sequence[Blocker]:
@@ -169,11 +182,18 @@ def _require_sound_books(session: Session) -> None:
 
 
 def _fly(session: Session, actor: Actor, batch: PayoutBatch, going: Sequence[_Going]) -> None:
-    """Move what is paid from owed to in flight, under a lock that no second batch gets past."""
-    needs = {chart.expert_payable(each.person): each.amount for each in going}
+    """Move what is paid from owed to in flight, and what is withheld to what is owed to the tax office, under
+    a lock that no second batch gets past."""
+    needs = {chart.expert_payable(each.person): each.amount + each.withheld for each in going}
     ledger.require_covers(session, batch.currency, needs)
     for some in _at_once(going):
-        ledger.post_many(session, actor, [_entry(batch, each) for each in some])
+        entries = [_entry(batch, each) for each in some]
+        kept = [
+            books.kept_back(each.public_id, each.person, each.withheld, batch.currency)
+            for each in some
+            if each.withheld
+        ]
+        ledger.post_many(session, actor, [*entries, *kept])
 
 
 def _entry(batch: PayoutBatch, item: _Going) -> NewEntry:

@@ -82,6 +82,7 @@ class Blocker(StrEnum):
     PERSON_CLOSED = "person_closed"
     CLIENT_OWES = "client_owes"
     ACCOUNT_DIFFERS = "account_differs"
+    TAX_FORM = "tax_form"
 
 
 class TransferState(StrEnum):

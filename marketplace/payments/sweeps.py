@@ -160,7 +160,14 @@ def unswept(session: Session, currency: str) -> Sequence[Posting]:
 
 
 def _ours() -> sa.ColumnElement[bool]:
-    return LedgerAccount.key.in_([account.key for account in OUR_OWN]) | (LedgerAccount.code == "1200")
+    """Fees and costs; and withheld tax that was paid from our bank, of which as much lies at Stripe."""
+    remitted = sa.exists().where(
+        JournalEntry.id == Posting.entry_id,
+        JournalEntry.source.startswith("tax_remittance:"),
+        LedgerAccount.key == chart.bank_operating().key,
+    )
+    ours = LedgerAccount.key.in_([account.key for account in OUR_OWN])
+    return sa.or_(ours, LedgerAccount.code == "1200", remitted)
 
 
 def taken(session: Session, sweep: Sweep) -> list[tuple[str, int, int]]:

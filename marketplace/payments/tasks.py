@@ -31,6 +31,7 @@ from marketplace.payments.rounds import Round
 from marketplace.payments.runs import reversing
 from marketplace.payments.setup import payable, schedules
 from marketplace.payments.states import FundingState, ItemState, TransfersState
+from marketplace.payments.tax import notices as tax_notices
 from marketplace.settings import current
 
 # What no webhook told of is found within this time; what changes by itself is looked at once a day.
@@ -90,6 +91,12 @@ def settle_items(session: Session) -> None:
 def issue_invoices(session: Session) -> None:
     """Issue the invoices of months that are over."""
     issuing.issue_due(session)
+
+
+@jobs.task("payments.warn_of_tax_forms")
+def warn_of_tax_forms(session: Session) -> None:
+    """Tell experts whose tax form runs out."""
+    tax_notices.warn(session)
 
 
 @jobs.task("payments.send_sweeps")
@@ -223,3 +230,4 @@ jobs.periodic("25 */10 * * * *", "payments.track_reversals")
 jobs.periodic("*/5 * * * *", "payments.keep_schedules")
 jobs.periodic("7 * * * *", "payments.settle_items")
 jobs.periodic("40 6 * * *", "payments.issue_invoices")
+jobs.periodic("50 6 * * *", "payments.warn_of_tax_forms")

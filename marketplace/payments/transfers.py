@@ -22,6 +22,7 @@ from marketplace.payments.models import PayoutItem, Transfer, item_key
 from marketplace.payments.outcomes import GatewayError
 from marketplace.payments.payees import any_of
 from marketplace.payments.states import Blocker, ItemState, TransferState, move
+from marketplace.payments.tax import books as withheld
 
 NO_MONEY = "balance_insufficient"
 # Somebody of finance took it back before anything was sent.
@@ -178,6 +179,7 @@ def owe_again(session: Session, item: PayoutItem, code: str, actor: Actor = SITE
         occurred_at=clock.now(),
         memo=_("Payout called off") if called_off else _("Transfer refused by Stripe"),
     )
+    withheld.give_back(session, actor, item)
     if not called_off:
         audit.record(session, SITE, "refuse", "payout_item", item.public_id, code=code)
     _tell(session, item, called_off)

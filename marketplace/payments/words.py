@@ -136,6 +136,10 @@ def blocker(value: Blocker) -> str:
         Blocker.ACCOUNT_DIFFERS: _(
             "What lies in the expert's Stripe account is not as remembered; held until that is explained"
         ),
+        Blocker.TAX_FORM: _(
+            "No tax form of theirs counts. The expert hands one in under Money, Tax form; then the pay goes "
+            "into the next batch"
+        ),
     }[value]
 
 

@@ -19,6 +19,7 @@ SLICES = (
     "payments.proofs",
     "payments.invoices.proofs",
     "payments.setup.proofs",
+    "payments.tax.proofs",
     "payments.chargebacks.proofs",
     "payments.debts.proofs",
     "reconciliation.proofs",

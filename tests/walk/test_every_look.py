@@ -36,6 +36,7 @@ MANY_PAGES = ("home.index",)
 NO_PAGE = (
     "contracts.agreement", "contracts.costs_csv", "contracts.vat_csv", "design.index", "credentials.document",
     "ledger.account_export", "ledger.journal_export", "messages.attachment", "payments.calendar_file",
+    "payments.tax_year_csv",
     "payments.invoice_csv", "payments.invoice_pdf", "payments.statement_csv", "payments.statement_pdf",
     "static", "web.asset", "web.healthz", "web.readyz",
 )  # fmt: skip

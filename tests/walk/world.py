@@ -78,6 +78,8 @@ from marketplace.payments.models import (
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.setup.holding import note_banks
 from marketplace.payments.setup.models import BankHold
+from marketplace.payments.tax.models import BNotice, Remittance, TaxForm, TaxThreshold, UsWork
+from marketplace.payments.tax.states import Classification, FormKind, NumberKind, Why
 from marketplace.proof import Drift, Proof
 from marketplace.reasons.models import Appeal, Statement
 from marketplace.reconciliation.joining import line_of
@@ -230,10 +232,15 @@ class World:
             "alarm_id": Alarm,
             "chargeback_id": Chargeback,
             "debt_id": ClientDebt,
+            "form_id": TaxForm,
+            "notice_id": BNotice,
+            "work_id": UsWork,
+            "threshold_id": TaxThreshold,
+            "remittance_id": Remittance,
         }  # fmt: skip
         words = {
             "token": TOKEN, "code": "us_npi", "key": "stripe:balance", "currency": "USD", "month": "2026-11",
-            "period": "2026",
+            "period": "2026", "year": 2026,
             "which": "platform", "version": "0", "filename": "css/base.css", "name": "nothing.js",
             "mark": "kept", "kind": "contract",
             "day": next_days(self.house.session)[1].isoformat(),
@@ -288,6 +295,7 @@ def made(house: House) -> World:
     _alarmed(house)
     _lent(house)
     _goes_back(house)
+    _signed_tax(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
     _taxed(house)
     _other_bank(house)
@@ -427,6 +435,30 @@ def _goes_back(house: House) -> None:
     refund = Refund(project=project, amount=1_00, currency="USD", asked_by=carla, prepared_at=now)
     top_up = TopUp(amount=1_00, currency="USD", prepared_by=house.cast.fin.id, prepared_at=now)
     house.session.add_all([refund, top_up])
+    house.session.commit()
+
+
+def _signed_tax(house: House) -> None:
+    """Ana signed a W-9 while the site kept forms; the tax office was paid a little, and wrote about her."""
+    ana, fin, now = house.cast.ana.id, house.cast.fin.id, clock.now()
+    day = clock.today("UTC")
+    form = TaxForm(
+        person_id=ana, kind=FormKind.W9, name="Ana Silva", classification=Classification.INDIVIDUAL,
+        country="US", number_kind=NumberKind.SSN, number="536904399", number_end="4399", details="{}",
+        told_by_irs=False, signed_name="Ana Silva", signed_at=now, text_version="w9-2024-03",
+    )  # fmt: skip
+    notice = BNotice(person_id=ana, received_on=day, note="CP2100A", recorded_by=fin, recorded_at=now)
+    stay = UsWork(person_id=ana, from_on=day, until_on=day, rate_bps=3_000, declared_by=ana, declared_at=now)
+    paid = Remittance(
+        why=Why.BACKUP,
+        currency="USD",
+        amount=1,
+        paid_on=day,
+        reference="EFT 1",
+        prepared_by=fin,
+        prepared_at=now,
+    )
+    house.session.add_all([form, notice, stay, paid])
     house.session.commit()
 
 

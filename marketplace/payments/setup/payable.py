@@ -22,7 +22,7 @@ def gap(session: Session, person_id: int) -> PayGap | None:
     if account is None or not account.ready:
         return _not_ready(session, account, session.get_one(Person, person_id))
     form = taxforms.due(session, person_id)
-    return PayGap(form.sentence, SETUP_PATH, _("Hand in the form")) if form else None
+    return PayGap(form.sentence, taxforms.TAX_PATH, _("Hand in the form")) if form else None
 
 
 def _not_ready(session: Session, account: ConnectedAccount | None, person: Person) -> PayGap:

@@ -54,4 +54,6 @@ import marketplace.payments.views.refunding  # noqa: E402
 import marketplace.payments.views.setup  # noqa: E402
 import marketplace.payments.views.statements  # noqa: E402
 import marketplace.payments.views.sweeping  # noqa: E402
+import marketplace.payments.views.tax  # noqa: E402
+import marketplace.payments.views.taxdesk  # noqa: E402
 import marketplace.payments.views.topping  # noqa: E402, F401

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from marketplace import clock
 from marketplace.actor import Role
 from marketplace.contracts.models import Timesheet
-from marketplace.payments import connected_accounts, earnings, promises
+from marketplace.payments import connected_accounts, earnings, promises, taxforms
 from marketplace.payments.income import income
 from marketplace.payments.models import ConnectedPayout
 from marketplace.payments.tasks import gateway
@@ -33,6 +33,7 @@ def money() -> ResponseReturnValue:
         besides=earnings.earned_besides(db_session(), actor()),
         next_url=weeks.next_url,
         next_run=promises.pay_day(clock.now()),
+        tax_due=taxforms.due(db_session(), actor().id),
     )
 
 

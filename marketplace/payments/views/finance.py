@@ -155,7 +155,7 @@ def _item(item_id: uuid.UUID, form: CallOffForm) -> ResponseReturnValue:
         db_session(),
         [f"approval:{each.approval.public_id}" for each in found.approvals]
         + [f"adjustment:{each.public_id}" for each in besides]
-        + [f"payout_item:{item_id}"]
+        + [f"withholding:{item_id}", f"payout_item:{item_id}"]
         + [f"transfer_reversal:{each.public_id}" for each in reversing.of_item(db_session(), found)]
         + [f"connected_payout:{each.stripe_id}" for each in payouts],
     )

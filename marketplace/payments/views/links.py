@@ -60,6 +60,14 @@ def _top_up(rest: str) -> Link:
     return Link(_("Top-up"), url_for("payments.top_up", top_up_id=rest))
 
 
+def _withholding(rest: str) -> Link:
+    return Link(_("Tax withheld from a payment"), url_for("payments.item", item_id=rest))
+
+
+def _tax_remittance(rest: str) -> Link:
+    return Link(_("Payment to the tax office"), url_for("payments.tax_remittance", remittance_id=rest))
+
+
 def _expert(rest: str) -> Link:
     person, _colon, _account = rest.partition(":")
     query = sa.select(Person.full_name).where(Person.public_id == uuid.UUID(person))
@@ -88,4 +96,6 @@ register("funding_failure", _funding_failure)
 register("client_debt", _client_debt)
 register("sweep", _sweep)
 register("top_up", _top_up)
+register("withholding", _withholding)
+register("tax_remittance", _tax_remittance)
 register("expert", _expert)

@@ -73,7 +73,7 @@ def codes(stopped: Stops) -> list[str]:
 def words(stopped: Stops) -> str:
     """What stands still meanwhile, as a sentence."""
     return {
-        Stops.NOTHING: _("Nothing is stopped by it. A month may not be closed while it lasts."),
+        Stops.NOTHING: _("No money is stopped by it."),
         Stops.SENDING: _("No batch is released and no transfer is sent until it holds again."),
         Stops.ACCOUNT: _("Nothing is sent to this account until it holds again. All others are paid."),
         Stops.SWEEPS: _("None of our own fees leave Stripe until it holds again. Experts are paid."),

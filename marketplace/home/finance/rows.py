@@ -66,7 +66,7 @@ def _pending(when: Moment) -> Rows:
     """What clients paid and Stripe makes available on a day. What takes from the balance counts at once."""
     by_type = sa.case((StripeTransaction.type == "topup", BANK), else_=CARD)
     kind = sa.func.coalesce(Funding.source_type, by_type)
-    name = sa.func.coalesce(Project.name, StripeTransaction.type)
+    name = sa.func.coalesce(Project.name, "")
     id_ = sa.func.coalesce(sa.cast(Funding.public_id, sa.Text), "")
     return (
         _row(

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -23,10 +24,12 @@ from marketplace.payments.debts import books, queries, writing_off
 from marketplace.payments.debts.models import ClientDebt
 from marketplace.payments.debts.proofs import PROOFS
 from marketplace.payments.facts import ChargeFailure
+from tests.factories.accounts import enter
 from tests.factories.chargebacks import a_move, a_paid_lot
 from tests.factories.contracts import MONDAY, a_submitted_week
 from tests.factories.payments import finance
 from tests.payments.test_chargebacks import at_work, balance, free, lines, no_drift, told
+from tests.visitor import Visitor, words
 
 WHY = "We have all the answers that we need from this project."
 AFTER = MONDAY + timedelta(days=1)
@@ -138,6 +141,27 @@ def test_what_is_owed_is_listed_by_its_age(session) -> None:
         with clock.at(AFTER + timedelta(days=days)):
             [age] = queries.ages(session)
             assert age.label.startswith(said)
+
+
+def test_finance_reads_it_and_asks_for_the_second_person(app: Flask, session) -> None:
+    deal, lot = at_work(session, 5_000_00)
+    desk = finance(session)
+    with clock.at(AFTER):
+        debt = failed(session, lot)
+        session.commit()
+        fin = Visitor(enter(app.test_client(), session, desk.fin))
+        path, owed = f"/client-debts/{debt.public_id}", str(debt.money)
+        assert owed in words(fin.get("/client-debts"))
+        assert "What its failure booked" in words(fin.get(f"/fundings/{lot.public_id}"))
+        assert owed in words(fin.get(path))
+        assert fin.post(f"{path}/writing-off", reason=" ").status_code == 422
+        assert "second person" in words(fin.post(f"{path}/writing-off", reason="It is insolvent."))
+        assert "Write it off" not in words(fin.get(path))
+        gil = Visitor(enter(app.test_client(), session, desk.gil))
+        assert "Write it off" in words(gil.get(path))
+        carla = Visitor(enter(app.test_client(), session, deal.client))
+        assert carla.get(path).status_code == 404
+        assert "are owed" in words(carla.get(f"/projects/{deal.project.public_id}/funding"))
 
 
 @pytest.mark.parametrize("broken", ["owed = owed + 1", "paid = owed + 1", "since = since + interval '1 day'"])

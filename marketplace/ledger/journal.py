@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from marketplace import clock
 from marketplace.actor import Actor
-from marketplace.db import new_id
+from marketplace.db import array, new_id
 from marketplace.errors import Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger.chart import Account
@@ -161,22 +161,22 @@ def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: AccountIds) ->
         for public_id, entry in zip(ids, entries, strict=True)
         for account, amount in entry.postings
     ]
-    of, account_ids, amounts, currencies = map(list, zip(*lines, strict=True))
+    of, account_ids, amounts, currencies = zip(*lines, strict=True)
     return {
-        "ids": ids,
+        "ids": array(ids),
         "sources": [entry.source for entry in entries],
         "events": [entry.event for entry in entries],
-        "moments": [entry.occurred_at for entry in entries],
-        "days": [day_of(entry.occurred_at) for entry in entries],
+        "moments": array(entry.occurred_at.isoformat() for entry in entries),
+        "days": array(day_of(entry.occurred_at) for entry in entries),
         "memos": [entry.memo for entry in entries],
-        "reversed": [entry.reverses_id for entry in entries],
+        "reversed": array(entry.reverses_id for entry in entries),
         "now": clock.now(),
         "person_id": actor.person_id,
         "request_id": actor.request_id,
-        "of": of,
-        "accounts": account_ids,
-        "amounts": amounts,
-        "currencies": currencies,
+        "of": array(of),
+        "accounts": array(account_ids),
+        "amounts": array(amounts),
+        "currencies": array(currencies),
     }
 
 

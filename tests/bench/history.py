@@ -19,6 +19,7 @@ FILE = Path(__file__).with_name("history.csv")
 COLUMNS = ("day", "commit", "sizes", "topic", "what", "runs", "median_ms", "p99_ms")
 SIZES = (
     "BENCH_EXPERTS", "BENCH_GIGS", "BENCH_ROWS", "BENCH_ENTRIES", "BENCH_POSTINGS", "BENCH_LINES",
+    "BENCH_PEOPLE", "BENCH_SENT", "BENCH_LIMITED",
 )  # fmt: skip
 
 

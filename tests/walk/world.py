@@ -76,6 +76,8 @@ from marketplace.payments.models import (
     TopUp,
 )
 from marketplace.payments.refunds.models import Refund
+from marketplace.payments.runs import pausing
+from marketplace.payments.runs.models import SendingPause
 from marketplace.payments.setup.holding import note_banks
 from marketplace.payments.setup.models import BankHold
 from marketplace.payments.tax.models import BNotice, Remittance, TaxForm, TaxThreshold, UsWork
@@ -229,6 +231,7 @@ class World:
             "rate_id": TaxRate,
             "profile_id": TaxProfile,
             "hold_id": BankHold,
+            "pause_id": SendingPause,
             "alarm_id": Alarm,
             "chargeback_id": Chargeback,
             "debt_id": ClientDebt,
@@ -301,6 +304,7 @@ def made(house: House) -> World:
     _other_bank(house)
     _contested(house)
     _proposed(house)
+    pausing.pause(session, house.fin, None, "The bank rang.")
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
     )

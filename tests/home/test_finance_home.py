@@ -13,6 +13,7 @@ from marketplace import clock, ledger
 from marketplace.actor import SITE, Role
 from marketplace.contracts.approvals import approve_timesheet
 from marketplace.contracts.fees.setting import FeeDraft, first_day, propose_fee
+from marketplace.contracts.states import OfferState
 from marketplace.home.desk import desks
 from marketplace.home.finance import ageing, flows, outlook, places
 from marketplace.home.finance.forecast import Why
@@ -26,6 +27,8 @@ from marketplace.payments.facts import Balance, BalanceTransaction
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, TopUp
 from marketplace.payments.runs import pausing
 from marketplace.payments.states import BatchState, TopUpState, TransfersState
+from marketplace.payments.tax.models import Remittance, TaxThreshold
+from marketplace.payments.tax.states import Why as WithheldFor
 from marketplace.reconciliation import fetching
 from tests.cast import Cast
 from tests.factories.accounts import a_person, an_actor, enter
@@ -232,3 +235,23 @@ def test_a_batch_takes_as_long_as_it_went_in_the_last_minute(session: Session) -
     assert replace(fast, rate=60.0).left == timedelta(seconds=24)
     assert replace(fast, waiting=100).left == timedelta(seconds=25)
     assert replace(fast, rate=0.0).left is None
+
+
+def test_tax_that_a_colleague_proposes_leads_to_its_page(app: Flask, session: Session) -> None:
+    desk = finance(session)
+    session.add(
+        TaxThreshold(
+            form="nec", from_year=2031, amount=2_100_00, transactions=0, source="P.L. 119-21, 70433",
+            state=OfferState.MADE, made_by=desk.fin.id, made_at=NOW,
+        )
+    )  # fmt: skip
+    session.add(
+        Remittance(
+            why=WithheldFor.BACKUP, currency="USD", amount=240_00, paid_on=NOW.date(), reference="EFTPS 1",
+            prepared_by=desk.fin.id, prepared_at=NOW,
+        )
+    )  # fmt: skip
+    session.commit()
+    found = {each.endpoint: each.mine for each in waiting(session, desk.gil)}
+    assert found == {"payments.tax_thresholds": True, "payments.tax_remittance": True}
+    assert Visitor(enter(app.test_client(), session, desk.gil)).get("/finance").status_code == 200

@@ -22,12 +22,14 @@ KINDS: tuple[Callable[[Session, Actor], Iterator[Waiting]], ...] = (
     moving.refunds,
     moving.holds,
     moving.weeks,
+    moving.remittances,
     agreeing.fees,
     agreeing.tax_rates,
     agreeing.tax_profiles,
     agreeing.credit,
     agreeing.decisions,
     agreeing.debts,
+    agreeing.thresholds,
 )
 
 

@@ -17,6 +17,7 @@ from marketplace.i18n import gettext as _
 from marketplace.money import Money
 from marketplace.payments.debts.models import LEFT, ClientDebt
 from marketplace.payments.models import Funding
+from marketplace.payments.tax.models import TaxThreshold
 from marketplace.reconciliation import decisions as money_decisions
 
 
@@ -84,4 +85,15 @@ def debts(session: Session, actor: Actor) -> Iterator[Waiting]:
             _("A client’s debt to write off"), each.money, each.asked_at, each.asker.full_name,
             "payments.debt", other(actor, each.asked_by), {"debt_id": each.public_id},
             each.funding.project.name,
+        )  # fmt: skip
+
+
+def thresholds(session: Session, actor: Actor) -> Iterator[Waiting]:
+    """From how much on a year's payments are reported to the tax office."""
+    query = sa.select(TaxThreshold).where(TaxThreshold.state == OfferState.MADE)
+    for each in session.scalars(query.options(joinedload(TaxThreshold.maker)).limit(MOST)):
+        yield Waiting(
+            _("A threshold for tax forms"), Money(each.amount, "USD"), each.made_at,
+            each.maker.full_name if each.maker else "", "payments.tax_thresholds",
+            other(actor, each.made_by), detail=f"{each.form}, {each.from_year}",
         )  # fmt: skip

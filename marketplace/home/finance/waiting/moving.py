@@ -20,6 +20,8 @@ from marketplace.payments.refunds.models import Refund
 from marketplace.payments.runs import confirming
 from marketplace.payments.setup.models import BankHold
 from marketplace.payments.states import BatchState, RefundState, SweepState, TopUpState
+from marketplace.payments.tax.models import Remittance
+from marketplace.payments.tax.states import RemittanceState
 
 
 def batches(session: Session, actor: Actor) -> Iterator[Waiting]:
@@ -125,4 +127,15 @@ def weeks(session: Session, actor: Actor) -> Iterator[Waiting]:
             each.weeks_asker.full_name,
             "payments.chargeback", other(actor, each.weeks_asked_by), {"chargeback_id": each.public_id},
             each.funding.project.name,
+        )  # fmt: skip
+
+
+def remittances(session: Session, actor: Actor) -> Iterator[Waiting]:
+    """Tax that was withheld from experts, on its way to the tax office."""
+    query = sa.select(Remittance).where(Remittance.state == RemittanceState.PREPARED)
+    for each in session.scalars(query.options(joinedload(Remittance.preparer)).limit(MOST)):
+        yield Waiting(
+            _("Withheld tax to the tax office"), Money(each.amount, each.currency), each.prepared_at,
+            each.preparer.full_name, "payments.tax_remittance", other(actor, each.prepared_by),
+            {"remittance_id": each.public_id},
         )  # fmt: skip

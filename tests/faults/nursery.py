@@ -18,6 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from marketplace.embedded.keeper import die_with_parent
+
+# Three silent calls of twenty seconds each end a worker's round; whoever lives much longer hangs.
+PATIENCE = 180.0
 HUNG = "hung"
 KILLED = "killed"
 ROOT = Path(__file__).parents[2]
@@ -53,7 +57,7 @@ class Nursery:
         """Do it in the nursery itself, so that all its children know how; the exit code."""
         return str(self._ask({"do": "rehearse", "what": what, "arguments": arguments}))
 
-    def wait(self, pid: int, patience: float = 60.0) -> str:
+    def wait(self, pid: int, patience: float = PATIENCE) -> str:
         """How the process ended: `0`, another exit code, `killed`, or `hung` when it did not by itself."""
         return str(self._ask({"do": "wait", "pid": pid, "patience": patience}))
 
@@ -123,6 +127,8 @@ def _become(process: Any, arguments: Sequence[Any], options: Mapping[str, Any]) 
     """Be that process, to its end: nothing of the nursery's own clean-up runs in it."""
     code = 70
     try:
+        # However the nursery itself ends.
+        die_with_parent(signal.SIGKILL)
         # What the nursery is told is not for its children.
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)

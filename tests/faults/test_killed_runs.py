@@ -151,14 +151,14 @@ def test_f05_killed_while_releasing_or_preparing_leaves_all_or_nothing(house: Re
     killed(
         house.committed.url,
         lambda session: batches.prepare_batch(session, fin, now),
-        after="marketplace.payments.batches:audit.record",
+        after="marketplace.payments.preparing:audit.record",
     )
     assert house.items() == []
     batch = acts.prepared_batch(house).public_id
     killed(
         house.committed.url,
         lambda session: batches.release_batch(session, gil, batch),
-        after="marketplace.payments.batches:_fly",
+        after="marketplace.payments.releasing:_fly",
     )
     assert house.states() == [ItemState.PREPARED, ItemState.PREPARED]
     batches.release_batch(house.session, house.gil, batch)

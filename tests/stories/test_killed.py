@@ -96,7 +96,7 @@ def test_every_step_of_the_path_is_cut_and_done_again(house: House, reaper: Reap
     assert house.journal(project) == SIGNED + APPROVED
 
     batch = acts.prepared_batch(house).public_id
-    reaper.kill("release", house.gil.id, str(batch), after="marketplace.payments.batches:_fly")
+    reaper.kill("release", house.gil.id, str(batch), after="marketplace.payments.releasing:_fly")
     batches.release_batch(session, house.gil, batch)
 
     # Cut before the call, then after the call was made again, then while its outcome was booked.

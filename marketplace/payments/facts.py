@@ -101,7 +101,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class SentTransfer:
-    """A transfer that Stripe made; `destination_payment` is the credit in the connected account."""
+    """A transfer that Stripe made; `destination_payment` is the credit in the connected account.
+
+    `payout_item` is what we said that it pays, None where it was not us; `created` in seconds since 1970.
+    """
 
     id: str
     amount: int
@@ -110,6 +113,9 @@ class SentTransfer:
     transfer_group: str
     destination_payment: str | None
     balance_transaction: str
+    source_type: str = "card"
+    payout_item: str | None = None
+    created: int = 0
 
 
 @dataclass(frozen=True)
@@ -347,6 +353,9 @@ def of_transfer(answer: Answer) -> SentTransfer:
         transfer_group=answer["transfer_group"],
         destination_payment=_id(answer["destination_payment"]) if answer.get("destination_payment") else None,
         balance_transaction=_id(answer["balance_transaction"]),
+        source_type=answer.get("source_type") or "card",
+        payout_item=(answer.get("metadata") or {}).get("payout_item"),
+        created=int(answer.get("created") or 0),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -271,6 +271,12 @@ class Gateway:
                 "two_of_one_group", _("Stripe holds two transfers of the group %(group)s.", group=group)
             )
         return transfers[0] if transfers else None
+
+    def transfers(self) -> Iterator[facts.SentTransfer]:
+        """Every transfer, the newest first, a page at a time as they are looked at."""
+        rows = _ask(lambda: self._stripe.v1.transfers.list({"limit": 100}).auto_paging_iter())
+        while (found := _ask(lambda: next(rows, None))) is not None:
+            yield _read(found, facts.of_transfer)
 
     def reversals(self, transfer: str) -> list[facts.Reversal]:
         """What came back of a transfer, the newest first."""

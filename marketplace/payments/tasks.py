@@ -15,6 +15,7 @@ from marketplace.payments import (
     connected_accounts,
     events,
     fundings,
+    lost,
     payouts,
     resolving,
     sending,
@@ -51,14 +52,17 @@ def gateway() -> Gateway:
 @jobs.task("payments.send_batch")
 def send_batch(session: Session, batch: str) -> None:
     """Send a released batch."""
+    lost.catch_up(session, gateway())
     sending.send_batch(session, gateway(), uuid.UUID(batch))
 
 
 @jobs.task("payments.send_waiting")
 def send_waiting(session: Session) -> None:
     """Go on with batches whose items still wait: for money, for Stripe, or because a worker died."""
-    turn = Round(session, gateway())
-    for batch in turn.over(_with_released_items(session)):
+    turn, waiting = Round(session, gateway()), _with_released_items(session)
+    if waiting:
+        lost.catch_up(session, gateway())
+    for batch in turn.over(waiting):
         with turn.one(batch):
             sending.send_batch(session, gateway(), batch)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -85,6 +85,7 @@ class Ready(House):
     def pays(self, minutes: int = 0) -> None:
         """After some minutes the worker does what it does for payments; what fails it tries again later."""
         self.minutes(minutes)
+        self.session.rollback()
         for job in (jobs_of_payments.resolve_unknown, jobs_of_payments.send_waiting):
             with suppress(GatewayError):
                 job(self.session)
@@ -149,6 +150,16 @@ def copy(server: Server, of: Model, folder: Path, patch: pytest.MonkeyPatch) -> 
     ):
         gateway, cast = connect(settings.current()), _cast(session, of.people)
         yield Ready(session, gateway, stripe, cast, of.monday, committed=Committed(made))
+
+
+@contextmanager
+def restored(server: Server, house: Ready) -> Iterator[Callable[[], Ready]]:
+    """Take a backup of the house's database now; what is yielded puts the house on it."""
+    house.session.close()
+    leave(house.committed.server)
+    name, of = f"faults_{uuid.uuid4().hex[:12]}", house.committed.server.owner_url
+    with _database(server, name, sa.make_url(of).database) as made, Committed(made).session() as session:
+        yield lambda: replace(house, session=session, committed=Committed(made))
 
 
 @contextmanager

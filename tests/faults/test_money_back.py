@@ -142,6 +142,14 @@ def test_f51_a_transfer_that_is_taken_back_in_part_is_seen_to_the_cent(house: Re
     assert house.gateway.balance().total("USD") - expected == 40_00
     assert any(each.startswith("P2 ") and str(expected) in each for each in found), found
     assert any(each.startswith("P6 ") for each in found), found
+    # Stripe tells of it, and what came back is owed again.
+    notice = facts.Notice("evt_reversed", "transfer.reversed", None, transfer, {})
+    events.store_event(house.session, events.Source.PLATFORM, notice)
+    events.drain_webhooks(house.session, house.gateway)
+    person = house.cast.person(house.ana).public_id
+    assert ledger.balance(house.session, chart.expert_payable(person), "USD") == -40_00
+    fetching.fetch_stripe(house.session, house.gateway)
+    house.sound()
 
 
 def test_f52_a_balance_below_zero_is_filled_with_nobodys_pay(house: Ready) -> None:

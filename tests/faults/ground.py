@@ -101,7 +101,10 @@ def a_place(ground: Ground) -> Iterator[Place]:
     database = embedded.create_database(ground.server, name, ground.template)
     _durable(ground.server, name)
     stripe_port = free_pair()
-    place = Place(ground.server, ground.nursery, ground.here, database, folder, stripe_port, stripe_port + 1)
+    place = Place(
+        ground.server, ground.nursery, ground.here, database, folder, stripe_port, stripe_port + 1,
+        healthy=not ground.mutant,
+    )  # fmt: skip
     _set_clock(ground.moment)
     try:
         place.start_stripe()

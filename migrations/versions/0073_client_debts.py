@@ -4,8 +4,8 @@ of finance write it off."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0070a"
-down_revision = "0070"
+revision = "0073"
+down_revision = "0072"
 
 moment = sa.DateTime(timezone=True)
 KEEP = """

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0069a"
+revision = "0070"
 down_revision = "0069"
 
 

@@ -4,8 +4,8 @@ and its payments are of one currency."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0071a"
-down_revision = "0071"
+revision = "0075"
+down_revision = "0074"
 
 CHANGED = (
     "num_nonnulls(settled_currency, settled_amount, settled_fee) IN (0, 3)"

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0072"
-down_revision = "0071a"
+revision = "0076"
+down_revision = "0075"
 
 TABLE = "client_money_decisions"
 KIND = (

@@ -4,8 +4,8 @@ keeps back only what goes there."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0069b"
-down_revision = "0069a"
+revision = "0071"
+down_revision = "0070"
 
 BEFORE = (
     "no_account", "not_ready", "below_minimum", "in_another_batch", "short_balance", "bank_changed",

@@ -4,8 +4,8 @@ since now."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0073"
-down_revision = "0072"
+revision = "0077"
+down_revision = "0076"
 
 
 def upgrade() -> None:

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0071"
-down_revision = "0070a"
+revision = "0074"
+down_revision = "0073"
 
 moment = sa.DateTime(timezone=True)
 STATES = "state IN ('made', 'accepted', 'declined', 'withdrawn')"

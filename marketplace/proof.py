@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 
 from sqlalchemy.orm import Session
+
+SLICES = (
+    "audit.trail",
+    "ledger.proofs",
+    "credentials.proofs",
+    "gigs.proofs",
+    "contracts.proofs",
+    "payments.proofs",
+    "payments.invoices.proofs",
+    "payments.setup.proofs",
+    "payments.tax.proofs",
+    "payments.chargebacks.proofs",
+    "payments.debts.proofs",
+    "reconciliation.proofs",
+)
 
 
 @dataclass(frozen=True)
@@ -24,3 +40,8 @@ class Proof:
     code: str
     title: str
     run: Callable[[Session], Iterable[Drift]]
+
+
+def every() -> list[Proof]:
+    """All proofs, in the order of the slices."""
+    return [proof for name in SLICES for proof in import_module(f"marketplace.{name}").PROOFS]

@@ -16,7 +16,7 @@ from marketplace.alarms.stops import Stops, codes
 from marketplace.db import new_id, use_case
 from marketplace.errors import NotFound, Refused
 from marketplace.i18n import gettext as _
-from marketplace.proof import Drift, Proof
+from marketplace.proof import Drift, Proof, every
 
 # So many places of one proof get an alarm each; more say nothing more.
 MOST = 100
@@ -68,10 +68,9 @@ def stops_all(stopped: Stops) -> sa.Exists:
 
 
 def require_none(session: Session, stopped: Stops) -> None:
-    """Raise Refused, naming the first alarm that stops it."""
-    alarm = session.scalars(
-        _lasting().where(Alarm.code.in_(codes(stopped))).order_by(Alarm.id).limit(1)
-    ).first()
+    """Raise Refused, naming the first alarm that stops it and whose proof, run once more, still fails."""
+    _look_again(session, stopped)
+    alarm = session.scalars(_stopping(stopped).order_by(Alarm.id).limit(1)).first()
     if alarm is not None:
         raise Refused(
             _(
@@ -94,6 +93,14 @@ def accounts(session: Session) -> set[str]:
     return {subject.split()[1] for subject in subjects}
 
 
+def _look_again(session: Session, stopped: Stops) -> None:
+    """An alarm is as old as its last look; what it is about may have been put right since."""
+    told = {(alarm.code, alarm.title) for alarm in session.scalars(_stopping(stopped))}
+    for proof in every() if told else ():
+        if (proof.code, proof.title) in told:
+            record(session, proof, proof.run(session))
+
+
 def _raise(session: Session, proof: Proof, subject: str) -> Alarm:
     now = clock.now()
     alarm = Alarm(
@@ -108,6 +115,10 @@ def _raise(session: Session, proof: Proof, subject: str) -> Alarm:
 def _place(drift: Drift) -> str:
     """What the drift is about, without as of when: that moves on while the alarm stands."""
     return drift.subject.partition(", as of ")[0]
+
+
+def _stopping(stopped: Stops) -> sa.Select[Alarm]:
+    return _lasting().where(Alarm.code.in_(codes(stopped)))
 
 
 def _lasting() -> sa.Select[Alarm]:

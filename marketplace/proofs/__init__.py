@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from importlib import import_module
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.proof import Drift, Proof
+from marketplace.proof import Drift, Proof, every
 
-SLICES = (
-    "audit.trail",
-    "ledger.proofs",
-    "credentials.proofs",
-    "gigs.proofs",
-    "contracts.proofs",
-    "payments.proofs",
-    "payments.invoices.proofs",
-    "payments.setup.proofs",
-    "payments.tax.proofs",
-    "payments.chargebacks.proofs",
-    "payments.debts.proofs",
-    "reconciliation.proofs",
-)
-
-
-def every() -> list[Proof]:
-    """All proofs, in the order of the slices."""
-    return [proof for name in SLICES for proof in import_module(f"marketplace.{name}").PROOFS]
+__all__ = ["every", "failing", "run"]
 
 
 def run(session: Session, only: Collection[str] | None = None) -> Iterator[tuple[Proof, list[Drift]]]:

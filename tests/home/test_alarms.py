@@ -142,6 +142,17 @@ def test_a_batch_is_not_released_while_an_alarm_stops_sending(session: Session, 
     assert release_batch(session, gil, batch.public_id).state is BatchState.RELEASED
 
 
+def test_what_an_alarm_is_about_is_looked_at_once_more_before_anything_is_refused(
+    session: Session, paying
+) -> None:
+    desk, batch = paying
+    gil = replace(desk.gil, second_factor_at=clock.now())
+    told = next(each for each in proofs.every() if each.code == "I4")
+    alarms.record(session, told, [Drift("payout_item x", "booked once", "not booked")])
+    assert release_batch(session, gil, batch.public_id).state is BatchState.RELEASED
+    assert lasting(session) == []
+
+
 def test_pay_to_an_account_that_differs_waits_and_other_pay_does_not(session: Session, paying) -> None:
     _desk, batch = paying
     [item] = session.scalars(sa.select(PayoutItem).filter_by(batch_id=batch.id))

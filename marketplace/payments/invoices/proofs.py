@@ -17,7 +17,7 @@ SUMS = ("pay", "fee", "tax", "rounding")
 
 
 def invoices_are_the_ledgers(session: Session) -> Iterator[Drift]:
-    """V1: the lines of an invoice are, each, what the journal says of the entries that they charge."""
+    """N1: the lines of an invoice are, each, what the journal says of the entries that they charge."""
     booked = (
         sa.select(
             InvoiceCharge.line_id,
@@ -44,7 +44,7 @@ def invoices_are_the_ledgers(session: Session) -> Iterator[Drift]:
 
 
 def invoices_are_as_issued(session: Session) -> Iterator[Drift]:
-    """V2: an invoice says what it said, and its sums are those of its lines."""
+    """N2: an invoice says what it said, and its sums are those of its lines."""
     for invoice in session.scalars(sa.select(Invoice).options(selectinload(Invoice.lines))):
         if fingerprint(invoice) != invoice.sha256:
             yield Drift(f"invoice {invoice.number}", invoice.sha256.hex(), fingerprint(invoice).hex())
@@ -58,7 +58,7 @@ def invoices_are_as_issued(session: Session) -> Iterator[Drift]:
 
 
 def numbers_have_no_gap(session: Session) -> Iterator[Drift]:
-    """V3: the numbers count from 1 to the last one."""
+    """N3: the numbers count from 1 to the last one."""
     last = session.scalars(sa.select(InvoiceCounter.last)).one()
     count, lowest, highest = session.execute(
         sa.select(sa.func.count(), sa.func.min(Invoice.number), sa.func.max(Invoice.number))
@@ -68,7 +68,7 @@ def numbers_have_no_gap(session: Session) -> Iterator[Drift]:
 
 
 PROOFS = [
-    Proof("V1", "An invoice charges what the journal says", invoices_are_the_ledgers),
-    Proof("V2", "An invoice is as it was issued", invoices_are_as_issued),
-    Proof("V3", "Invoices are numbered without gaps", numbers_have_no_gap),
+    Proof("N1", "An invoice charges what the journal says", invoices_are_the_ledgers),
+    Proof("N2", "An invoice is as it was issued", invoices_are_as_issued),
+    Proof("N3", "Invoices are numbered without gaps", numbers_have_no_gap),
 ]

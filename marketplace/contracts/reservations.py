@@ -45,7 +45,7 @@ def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[
     fees.hold_still(session, contract)
     minutes = contract.week_minutes
     new = [
-        _held(contract, week, minutes, _price(contract, week, minutes))
+        _held(contract, week, minutes, _price(contract, week.start, week.end, minutes))
         for week in weeks
         if of_week(session, contract, week) is None
     ]
@@ -55,12 +55,14 @@ def reserve(session: Session, actor: Actor, contract: Contract, weeks: Iterable[
 def reserve_parts(
     session: Session, actor: Actor, contract: Contract, parts: Sequence[tuple[Week, int]]
 ) -> list[Reservation]:
-    """Set money aside for so many minutes of each week, together what all of them cost at once; a contract at
-    one rate. Raises Refused as `reserve` does."""
+    """Set money aside for so many minutes of each of some weeks that follow each other, together what all of
+    them cost at once. Raises Refused as `reserve` does."""
     fees.hold_still(session, contract)
+    # All at the highest of all: at the fee or tax of its own week the later part could come to too little.
+    start, end = parts[0][0].start, parts[-1][0].end
     new, before = [], 0
     for (week, minutes), so_far in zip(parts, accumulate(part for _week, part in parts), strict=True):
-        amount = _price(contract, week, so_far)
+        amount = max(_price(contract, start, end, so_far), before + 1)
         new.append(_held(contract, week, minutes, amount - before))
         before = amount
     return _reserve(session, actor, contract, new)
@@ -102,15 +104,11 @@ def _more(lacking: list[tuple[Reservation, int]]) -> list[tuple[Reservation, int
     return [(each, amount, 0) for each, amount in lacking]
 
 
-def _rate(contract: Contract, week: Week) -> int:
-    """The highest of the week: which of its hours are worked shows later, and what is left goes back."""
-    return contract.highest_rate(max(week.start, contract.signed_at), week.end)
-
-
-def _price(contract: Contract, week: Week, minutes: int) -> int:
-    """At the highest of each: nobody knows yet on which of its days will be worked."""
-    fee, tax = contract.highest_fee(week.start, week.end), contract.highest_tax(week.start, week.end)
-    return price(_rate(contract, week), minutes, fee, tax)
+def _price(contract: Contract, start: datetime, end: datetime, minutes: int) -> int:
+    """At the highest of each: nobody knows yet on which day of [start, end) will be worked, and what is left
+    goes back."""
+    rate = contract.highest_rate(max(start, contract.signed_at), end)
+    return price(rate, minutes, contract.highest_fee(start, end), contract.highest_tax(start, end))
 
 
 def _at_rate(contract: Contract, reservation: Reservation, rate: int) -> int:

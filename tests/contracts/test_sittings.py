@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger, money
 from marketplace.contracts import ending, entries, offers, rolling, tasks, timer
+from marketplace.contracts.fees.setting import FeeDraft, accept_fee, propose_fee
 from marketplace.contracts.models import Approval, Contract, Reservation, TimeEntry
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.signing import accept_offer
@@ -28,6 +30,7 @@ from marketplace.ledger import chart
 from marketplace.notifications.models import Notification
 from tests.factories.contracts import FEE_BPS, MONDAY, an_offer, person_of, work
 from tests.factories.gigs import a_gig, an_application, an_expert
+from tests.factories.payments import finance
 from tests.factories.sittings import (
     ANSWERS,
     Trial,
@@ -38,10 +41,13 @@ from tests.factories.sittings import (
     begun,
     taken,
 )  # fmt: skip
+from tests.factories.taxes import a_rate, registered
 
 # What an upheld appeal undoes is said there.
 assert tasks
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+# A Monday whose week nobody reserved yet.
+NEXT = date(2026, 6, 22)
 
 
 def free(session: Session, trial: Trial) -> int:
@@ -126,6 +132,36 @@ def test_over_midnight_on_sunday_both_weeks_are_funded(session: Session, trial: 
     assert not session.scalars(
         sa.select(Reservation).filter_by(contract_id=sitting.contract_id, state=ReservationState.HELD)
     ).all()
+    no_drift(session)
+
+
+@pytest.mark.parametrize("falling", ["fee", "tax", "rising"])
+@pytest.mark.parametrize("before", [1, 40, 44])
+def test_over_a_sunday_after_which_fee_or_tax_is_another_it_is_handed_in(
+    session: Session, trial: Trial, falling: str, before: int
+) -> None:
+    """Each part is worth what it costs, also where the whole is cheaper at the later week's fee or tax."""
+    with clock.at(MONDAY), registered():
+        desk = finance(session)
+        fee = FeeDraft(NEXT, 0, "Our agreement of June.")
+        if falling == "tax":
+            a_rate(session, desk, NEXT - 7 * DAY)
+            a_rate(session, desk, NEXT, bps=0)
+        elif falling == "rising":
+            a_rate(session, desk, NEXT)
+        else:
+            made = propose_fee(session, desk.fin, fee)
+            accept_fee(session, replace(desk.gil, second_factor_at=clock.now()), made.public_id)
+    late = clock.midnight(NEXT, "America/New_York") - before * MINUTE
+    with clock.at(late - DAY):
+        offer = asked(session, trial)
+    with clock.at(late):
+        session.expire_all()
+        sitting = begin(session, trial.ana, offer.public_id, trial.ana.name)
+    with clock.at(late + 45 * MINUTE):
+        hand_in(session, trial.ana, sitting.public_id, ANSWERS, 0)
+    pays = session.scalars(sa.select(Approval.expert_amount).order_by(Approval.id)).all()
+    assert pays == [before * 2_00, (45 - before) * 2_00]
     no_drift(session)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,6 +23,10 @@ SLICES = (
     "payments.debts.proofs",
     "reconciliation.proofs",
 )
+# What a drift is about when its proof could not even be run.
+ITSELF = "the proof itself"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,13 @@ class Proof:
 def every() -> list[Proof]:
     """All proofs, in the order of the slices."""
     return [proof for name in SLICES for proof in import_module(f"marketplace.{name}").PROOFS]
+
+
+def look(session: Session, proof: Proof) -> list[Drift]:
+    """What the proof finds. One that cannot be run has not been shown to hold, and keeps no other from it."""
+    try:
+        with session.begin_nested():
+            return list(proof.run(session))
+    except Exception as error:
+        log.exception("A proof could not be run", extra={"code": proof.code})
+        return [Drift(ITSELF, "run", f"could not be run: {type(error).__name__}")]

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from marketplace import audit, clock
+from marketplace import proof as proofs
 from marketplace.actor import FINANCE, SITE, Actor
 from marketplace.alarms.models import Alarm
-from marketplace.alarms.stops import Stops, codes
+from marketplace.alarms.stops import Stops, codes, of
 from marketplace.db import new_id, use_case
 from marketplace.errors import NotFound, Refused
 from marketplace.i18n import gettext as _
-from marketplace.proof import Drift, Proof, every
+from marketplace.proof import ITSELF, Drift, Proof, every
 
-# So many places of one proof get an alarm each; more say nothing more.
+# So many places of one proof get an alarm each; more say nothing more, unless each stops its own account.
 MOST = 100
 
 
-@use_case
 def record(session: Session, proof: Proof, drifts: Iterable[Drift]) -> int:
     """Keep what a proof found: new alarms are raised, those that last are seen again, the others end. How
     many stand."""
-    now = clock.now()
-    found = {_place(drift): drift for drift in islice(drifts, MOST)}
+    return look(session, proof, lambda: drifts)
+
+
+@use_case
+def look(session: Session, proof: Proof, find: Callable[[], Iterable[Drift]]) -> int:
+    """Run a proof by `find`, and keep what it found, while nobody else looks: no result ends an alarm that is
+    newer than it. What could not be run ends none."""
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"alarms {proof.code}"))))
+    most = None if of(proof.code) is Stops.ACCOUNT else MOST
+    found = {_place(drift): drift for drift in islice(find(), most)}
+    now = clock.now()
     mine = _lasting().where(Alarm.code == proof.code, Alarm.title == proof.title)
     lasting = {alarm.subject: alarm for alarm in session.scalars(mine)}
     for subject, drift in found.items():
         alarm = lasting.get(subject) or _raise(session, proof, subject)
         alarm.expected, alarm.found, alarm.seen_at = drift.expected, drift.found, now
     for subject, alarm in lasting.items():
-        if subject not in found:
+        if subject not in found and ITSELF not in found:
             alarm.ended_at = now
             audit.record(session, SITE, "end", "alarm", alarm.public_id, code=alarm.code, about=alarm.subject)
     return len(found)
@@ -98,7 +107,7 @@ def _look_again(session: Session, stopped: Stops) -> None:
     told = {(alarm.code, alarm.title) for alarm in session.scalars(_stopping(stopped))}
     for proof in every() if told else ():
         if (proof.code, proof.title) in told:
-            record(session, proof, proof.run(session))
+            look(session, proof, partial(proofs.look, session, proof))
 
 
 def _raise(session: Session, proof: Proof, subject: str) -> Alarm:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace.proof import Drift, Proof, every
+from marketplace.proof import Drift, Proof, every, look
 
-__all__ = ["every", "failing", "run"]
+__all__ = ["every", "failing", "look_at_once", "run"]
 
 
 def run(session: Session, only: Collection[str] | None = None) -> Iterator[tuple[Proof, list[Drift]]]:
@@ -18,15 +18,18 @@ def run(session: Session, only: Collection[str] | None = None) -> Iterator[tuple
         if only is not None and proof.code not in only:
             continue
         session.rollback()
-        _hold_still(session)
-        yield proof, list(proof.run(session))
+        yield proof, look_at_once(session, proof)
     session.rollback()
 
 
-def _hold_still(session: Session) -> None:
-    """Let one proof read everything as of one moment, while others go on working."""
-    if isinstance(session.get_bind(), sa.Engine):
-        session.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+def look_at_once(session: Session, proof: Proof) -> list[Drift]:
+    """Let one proof read everything as of one moment, from now on, while others go on working."""
+    bind = session.get_bind()
+    if not isinstance(bind, sa.Engine):
+        return look(session, proof)
+    with Session(bind) as beside:
+        beside.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        return look(beside, proof)
 
 
 def failing(session: Session) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 from sqlalchemy.orm import Session
 
-from marketplace import alarms
-from marketplace.proofs import run
+from marketplace import alarms, proofs
 
 # What stops sending is looked at all the time, and again by whoever releases a batch.
 CONTINUOUSLY = frozenset({"P1", "P4", "P5", "I4", "I6", "I8"})
@@ -16,6 +16,9 @@ AFTER_FETCHING = frozenset({"P2", "P3", "P6", "P8", "T1", "W1"})
 
 
 def watch(session: Session, only: Collection[str] | None = None) -> int:
-    """Run these proofs, or all, and keep what they found as alarms; how many alarms stand of them."""
-    found = list(run(session, only))
-    return sum(alarms.record(session, proof, drifts) for proof, drifts in found)
+    """Run these proofs, or all, and keep at once what each found as alarms; how many alarms stand of them."""
+    return sum(
+        alarms.look(session, proof, partial(proofs.look_at_once, session, proof))
+        for proof in proofs.every()
+        if only is None or proof.code in only
+    )

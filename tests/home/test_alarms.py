@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
@@ -32,6 +34,7 @@ from marketplace.proof import Drift, Proof
 from marketplace.proofs import watching
 from marketplace.proofs.tasks import watch_all
 from tests.cast import Cast
+from tests.conftest import Committed
 from tests.factories.accounts import enter
 from tests.factories.contracts import MONDAY, a_deal, a_submitted_week
 from tests.factories.payments import Finance, finance
@@ -205,6 +208,85 @@ def test_proofs_run_by_themselves_raise_them(session: Session, monkeypatch: pyte
     assert watching.watch(session, {"P5"}) == 0
     watch_all(session)
     assert lasting(session) == [("P4", "1100 USD", "2")]
+
+
+def test_a_proof_that_cannot_be_run_hides_no_other_and_ends_nothing(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(session: Session) -> Iterator[Drift]:
+        session.execute(sa.text("SELECT 1 / 0"))
+        yield from ()
+
+    def drifts(_session: Session) -> Iterator[Drift]:
+        yield Drift("1100 USD", "1", "2")
+
+    raised(session, "P1", "entry x")
+    broken = Proof("P1", proof("P1").title, breaks)
+    monkeypatch.setattr(proofs, "every", lambda: [broken, Proof("P4", "No project is overdrawn", drifts)])
+    watch_all(session)
+    assert lasting(session) == [
+        ("P1", "entry x", "-1"),
+        ("P1", "the proof itself", "could not be run: DataError"),
+        ("P4", "1100 USD", "2"),
+    ]
+    assert proofs.failing(session)[0].startswith("P1 the proof itself: expected run")
+
+
+def test_however_many_accounts_differ_each_is_stopped(session: Session) -> None:
+    found = [Drift(f"9110 acct_{nth} USD, as of now", "1", "2") for nth in range(150)]
+    alarms.record(session, proof("P6"), found)
+    assert len(alarms.accounts(session)) == 150
+
+
+@pytest.mark.committed
+def test_what_a_slow_round_found_before_ends_no_newer_alarm(
+    committed: Committed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the nightly round is at its second proof, the watcher finds that the first fails."""
+    wrong: list[str] = []
+
+    def books(_session: Session) -> Iterator[Drift]:
+        yield from (Drift(each, "1", "2") for each in wrong)
+
+    def slow(_session: Session) -> Iterator[Drift]:
+        if not wrong:
+            wrong.append("account x")
+            with committed.session() as other:
+                assert watching.watch(other, {"P1"}) == 1
+        yield from ()
+
+    monkeypatch.setattr(
+        proofs, "every", lambda: [Proof("P1", "Books", books), Proof("I7", "What was paid", slow)]
+    )
+    with committed.session() as session:
+        assert watching.watch(session) == 0
+        assert lasting(session) == [("P1", "account x", "2")]
+
+
+@pytest.mark.committed
+def test_a_proof_is_run_after_whoever_looks_at_it_is_done(committed: Committed) -> None:
+    """Two look at the same proof: the second waits for the first, and sees what is then."""
+    looked: list[str] = []
+
+    def wrong(_session: Session) -> Iterator[Drift]:
+        looked.append("second")
+        yield Drift("account x", "1", "2")
+
+    def right(_session: Session) -> list[Drift]:
+        second.start()
+        second.join(0.2)
+        assert looked == []
+        return []
+
+    def later() -> None:
+        with committed.session() as other:
+            alarms.look(other, proof("P1"), partial(wrong, other))
+
+    second = Thread(target=later)
+    with committed.session() as session:
+        assert alarms.look(session, proof("P1"), partial(right, session)) == 0
+        second.join()
+        assert lasting(session) == [("P1", "account x", "2")]
 
 
 def test_what_runs_all_the_time_and_after_fetching_exists() -> None:

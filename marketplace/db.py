@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -91,7 +92,7 @@ class Public:
 @cache
 def engine(url: str) -> sa.Engine:
     """The pool of connections to `url`, one for each process. UTC on every connection."""
-    return sa.create_engine(
+    made = sa.create_engine(
         url,
         pool_size=10,
         max_overflow=10,
@@ -101,6 +102,20 @@ def engine(url: str) -> sa.Engine:
         hide_parameters=True,
         connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10, **_NOTICE},
     )
+    vars(made.dialect)["do_ping"] = _pinging(made.dialect.do_ping)
+    return made
+
+
+def _pinging(ask: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Ask the database whether it is there only when something lies on the wire, which is silent while nobody
+    asked: a server that ended, or broke off, has said so, and what TCP noticed is said there too."""
+
+    def ping(connection: Any) -> bool:
+        wire = select.poll()
+        wire.register(connection.fileno(), select.POLLIN)
+        return not wire.poll(0) or ask(connection)
+
+    return ping
 
 
 @sa.event.listens_for(sa.Engine, "handle_error")

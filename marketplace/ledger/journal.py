@@ -19,45 +19,55 @@ from marketplace.ledger.chart import Account
 from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.ledger.periods import day_of
 
-# One statement writes entries and postings together, so an entry never stands without its postings, and
-# a batch costs what one entry costs. The database chooses the day of the books, under the calendar's lock.
-WRITE = sa.text("""
+# One statement finds the accounts and writes entries and postings together, so an entry never stands without
+# its postings, and a batch costs what one entry costs. It writes nothing while an account is not there yet.
+# The database chooses the day of the books, under the calendar's lock.
+WRITE = """
     WITH given AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:events AS text[]),
             CAST(:moments AS timestamptz[]), CAST(:days AS date[]), CAST(:memos AS text[]),
             CAST(:reversed AS bigint[])
         ) WITH ORDINALITY AS t (public_id, source, event, occurred_at, day, memo, reverses_id, place)
+    ), known AS MATERIALIZED (
+        SELECT t.account, a.id
+        FROM unnest(CAST(:keys AS text[]), CAST(:kept_in AS text[]))
+            WITH ORDINALITY AS t (key, currency, account)
+        JOIN ledger_accounts a ON a.key = t.key COLLATE "C" AND a.currency = t.currency
     ), calendar AS MATERIALIZED (
         SELECT day, ledger_booking_day(day, :now) AS booked_on FROM (SELECT DISTINCT day FROM given) AS d
     ), entry AS (
         INSERT INTO journal_entries
             (public_id, source, event, occurred_at, booked_on, memo, person_id, request_id, reverses_id)
         SELECT public_id, source, event, occurred_at, booked_on, memo, :person_id, :request_id, reverses_id
-        FROM given JOIN calendar USING (day) ORDER BY place
+        FROM given JOIN calendar USING (day)
+        WHERE (SELECT count(*) FROM known) = cardinality(CAST(:keys AS text[])) ORDER BY place
         ON CONFLICT (source, event) DO NOTHING
         RETURNING *
     ), line AS (
         INSERT INTO postings (entry_id, account_id, amount, currency)
-        SELECT entry.id, account_id, amount, currency
+        SELECT entry.id, known.id, amount, currency
         FROM unnest(
             CAST(:of AS uuid[]), CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]),
             CAST(:currencies AS text[])
-        ) WITH ORDINALITY AS t (public_id, account_id, amount, currency, place)
-        JOIN entry USING (public_id) ORDER BY place
+        ) WITH ORDINALITY AS t (public_id, account, amount, currency, place)
+        JOIN entry USING (public_id) JOIN known USING (account) ORDER BY place
     )
-    SELECT * FROM entry ORDER BY id
-""")
+    SELECT {columns} FROM entry
+""".format(columns=", ".join(column.name for column in JournalEntry.__table__.columns))  # noqa: S608 (names of ours)
+
+# Made once, since to put it together takes longer than to read one entry.
+_WRITTEN = sa.select(JournalEntry).from_statement(sa.text(WRITE).columns(*JournalEntry.__table__.columns))
 
 # One statement whatever the number of accounts, so that it is put together and planned once.
 KNOWN = sa.text("""
-    SELECT a.key, a.currency, a.id
+    SELECT a.key, a.currency
     FROM unnest(CAST(:keys AS text[]), CAST(:currencies AS text[])) AS t (key, currency)
     JOIN ledger_accounts a ON a.key = t.key COLLATE "C" AND a.currency = t.currency
 """)
 
 Line = tuple[Account, int]
-AccountIds = dict[tuple[str, str], int]
+Written = dict[tuple[str, str], JournalEntry]
 
 
 class AlreadyPosted(Refused):
@@ -110,13 +120,11 @@ def post_many(session: Session, actor: Actor, entries: Sequence[NewEntry]) -> li
     """As `post`, for many entries at the cost of one; the entries in the order given."""
     if not all(entry.postings for entry in entries):
         raise ValueError("an entry needs postings that are not zero")
-    accounts = _account_ids(session, entries)
-    written = session.scalars(
-        sa.select(JournalEntry).from_statement(WRITE), _columns(actor, entries, accounts)
-    ).all()
-    found = {(entry.source, entry.event): entry for entry in written}
-    before = [entry for entry in entries if (entry.source, entry.event) not in found]
-    found |= _written_before(session, before)
+    found = _write(session, actor, entries)
+    if (left := _not_in(entries, found)) and _make_accounts(session, left):
+        found |= _write(session, actor, left)
+    if left := _not_in(entries, found):
+        found |= _written_before(session, left)
     return [found[entry.source, entry.event] for entry in entries]
 
 
@@ -154,14 +162,32 @@ def entries_of(session: Session, sources: Sequence[str]) -> Sequence[JournalEntr
     ).all()
 
 
-def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: AccountIds) -> dict[str, Any]:
+def _not_in(entries: Sequence[NewEntry], found: Written) -> list[NewEntry]:
+    return [entry for entry in entries if (entry.source, entry.event) not in found]
+
+
+def _write(session: Session, actor: Actor, entries: Sequence[NewEntry]) -> Written:
+    """Those that are written now; none of them while an account is missing."""
+    rows = session.scalars(_WRITTEN, _columns(actor, entries)).all()
+    return {(row.source, row.event): row for row in rows}
+
+
+def _columns(actor: Actor, entries: Sequence[NewEntry]) -> dict[str, Any]:
+    """The parameters of WRITE: each line names its account by the place of that among the accounts."""
     ids = [new_id() for _entry in entries]
+    accounts: dict[tuple[str, str], int] = {}
     lines = [
-        (public_id, accounts[account.key, entry.currency], amount, entry.currency)
+        (
+            public_id,
+            accounts.setdefault((account.key, entry.currency), len(accounts) + 1),
+            amount,
+            entry.currency,
+        )
         for public_id, entry in zip(ids, entries, strict=True)
         for account, amount in entry.postings
     ]
-    of, account_ids, amounts, currencies = zip(*lines, strict=True)
+    of, places, amounts, currencies = zip(*lines, strict=True)
+    keys, kept_in = zip(*accounts, strict=True)
     return {
         "ids": array(ids),
         "sources": [entry.source for entry in entries],
@@ -173,32 +199,29 @@ def _columns(actor: Actor, entries: Sequence[NewEntry], accounts: AccountIds) ->
         "now": clock.now(),
         "person_id": actor.person_id,
         "request_id": actor.request_id,
+        "keys": list(keys),
+        "kept_in": array(kept_in),
         "of": array(of),
-        "accounts": array(account_ids),
+        "accounts": array(places),
         "amounts": array(amounts),
         "currencies": array(currencies),
     }
 
 
-def _account_ids(session: Session, entries: Iterable[NewEntry]) -> AccountIds:
-    """Internal ids by (key, currency). Missing accounts are made in order of key, the same for everybody."""
+def _make_accounts(session: Session, entries: Iterable[NewEntry]) -> bool:
+    """Make those that are not there, in order of key, the same for everybody; were there any?"""
     wanted = {
         (account.key, entry.currency): account for entry in entries for account, _amount in entry.postings
     }
-    found = _known_accounts(session, list(wanted))
-    if missing := sorted(set(wanted) - set(found)):
+    keys, currencies = (list(column) for column in zip(*wanted, strict=True))
+    known = session.execute(KNOWN, {"keys": keys, "currencies": currencies})
+    missing = sorted(set(wanted) - {(key, currency) for key, currency in known})
+    if missing:
         session.execute(
             sa.dialects.postgresql.insert(LedgerAccount).on_conflict_do_nothing(),
             [_new_account(wanted[key, currency], currency) for key, currency in missing],
         )
-        found |= _known_accounts(session, missing)
-    return found
-
-
-def _known_accounts(session: Session, wanted: list[tuple[str, str]]) -> AccountIds:
-    keys, currencies = (list(column) for column in zip(*wanted, strict=True))
-    rows = session.execute(KNOWN, {"keys": keys, "currencies": currencies})
-    return {(key, currency): account_id for key, currency, account_id in rows}
+    return bool(missing)
 
 
 def _new_account(account: Account, currency: str) -> dict[str, Any]:
@@ -211,10 +234,8 @@ def _new_account(account: Account, currency: str) -> dict[str, Any]:
     }
 
 
-def _written_before(session: Session, entries: Sequence[NewEntry]) -> dict[tuple[str, str], JournalEntry]:
+def _written_before(session: Session, entries: Sequence[NewEntry]) -> Written:
     """The entries that were there already. Raises AlreadyPosted for one whose lines differ."""
-    if not entries:
-        return {}
     rows = session.scalars(
         sa.select(JournalEntry)
         .where(sa.tuple_(JournalEntry.source, JournalEntry.event).in_([(e.source, e.event) for e in entries]))

@@ -39,6 +39,19 @@ def add_and_lose(session: Session, committed: Committed) -> None:
     session.execute(sa.text("SELECT 1"))
 
 
+def test_a_connection_that_ended_while_nobody_used_it_is_not_used(committed: Committed) -> None:
+    with committed.session() as session, committed.session() as other:
+        number = session.scalar(sa.text("SELECT pg_backend_pid()"))
+        other.execute(sa.text("SELECT 1"))  # on a connection of its own
+        session.rollback()
+        other.execute(sa.text("SELECT pg_terminate_backend(:number, 5000)"), {"number": number})
+
+        add_organization(session)
+
+        assert session.scalar(sa.text("SELECT pg_backend_pid()")) != number
+        assert session.scalar(sa.text(KEPT)) == 1
+
+
 class Line:
     """A line to the database that breaks at the first COMMIT, before it is carried out or after."""
 

@@ -65,6 +65,21 @@ def test_twice_with_another_amount_is_refused(session: Session) -> None:
         fund(session, 99_999)
 
 
+def test_what_was_booked_before_and_what_is_new_come_together(session: Session) -> None:
+    before = fund(session)
+    lines = [(chart.stripe_balance(), 100_000), (chart.project_funds(PROJECT), -100_000)]
+    again = ledger.NewEntry("funding:1", "paid", "USD", lines, NOON, "Card")
+    new = [(chart.stripe_balance(), 7), (chart.expert_payable(ANA), -7)]
+    first = ledger.NewEntry("approval:1", "approved", "USD", new, NOON, "Its account is made by it")
+
+    written = ledger.post_many(session, SITE, [first, again])
+
+    assert [entry.source for entry in written] == ["approval:1", "funding:1"]
+    assert written[1] is before
+    assert ledger.balance(session, chart.stripe_balance(), "USD") == 100_007
+    assert [posting.amount for posting in written[0].postings] == [7, -7]
+
+
 def test_lines_of_zero_are_left_out(session: Session) -> None:
     lines = [(chart.stripe_balance(), 5), (chart.client_fees(), 0), (chart.suspense(), -5)]
     entry = ledger.post(

@@ -165,7 +165,8 @@ class TopUp:
 
 @dataclass(frozen=True)
 class Refund:
-    """Part of a charge on its way back. `succeeded` is not final: a bank may still send it back."""
+    """Part of a charge on its way back. `succeeded` is not final: a bank may still send it back, and
+    `returned` is what that brought our balance."""
 
     id: str
     amount: int
@@ -174,6 +175,7 @@ class Refund:
     failure: str | None
     metadata: Mapping[str, str] = field(default_factory=dict)
     move: BalanceTransaction | None = None
+    returned: BalanceTransaction | None = None
 
 
 @dataclass(frozen=True)
@@ -405,8 +407,8 @@ def of_top_up(answer: Answer) -> TopUp:
 
 
 def of_refund(answer: Answer) -> Refund:
-    """With what it moved of our balance where that was expanded."""
-    moved = answer.get("balance_transaction")
+    """With what it moved of our balance, both ways, where that was expanded."""
+    moved, returned = answer.get("balance_transaction"), answer.get("failure_balance_transaction")
     return Refund(
         id=answer["id"],
         amount=int(answer["amount"]),
@@ -415,6 +417,7 @@ def of_refund(answer: Answer) -> Refund:
         failure=answer.get("failure_reason"),
         metadata=dict(answer.get("metadata") or {}),
         move=of_balance_transaction(moved) if isinstance(moved, Mapping) else None,
+        returned=of_balance_transaction(returned) if isinstance(returned, Mapping) else None,
     )
 
 

@@ -17,7 +17,7 @@ from marketplace.accounts.models import Organization, Person
 from marketplace.actor import SITE, Actor, Role
 from marketplace.contracts.budgets import alerts
 from marketplace.db import use_case
-from marketplace.errors import NotFound, Refused
+from marketplace.errors import Invalid, NotFound, Refused
 from marketplace.gigs import find, projection
 from marketplace.gigs.models import Project
 from marketplace.gigs.states import ProjectState
@@ -28,6 +28,7 @@ from marketplace.notifications import notify
 from marketplace.payments import converting, debits, facts, fees, wires, words
 from marketplace.payments.asking import ask_once
 from marketplace.payments.debts import books as debts
+from marketplace.payments.debts.queries import owed_by
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding, StripeCustomer
 from marketplace.payments.states import FundingState, Rail, move
@@ -45,14 +46,26 @@ def prepare_funding(
 ) -> Funding:
     """A lot of `amount` minor units for the project, with what the client pays so that it arrives whole.
 
-    The same lot is found again while it is unpaid, so a second click or tab pays nothing twice. Raises
-    NotFound, NotAllowed, Refused or Invalid.
+    The same lot is found again while it is unpaid, so a second click or tab pays nothing twice. A closed
+    project takes what its client owes. Raises NotFound, NotAllowed, Refused or Invalid.
     """
     project = find.project(session, actor, project_public_id, lock=True)
     actor.require(Role.CLIENT_ADMIN, organization_id=project.organization_id)
     if project.state == ProjectState.CLOSED:
-        raise Refused(_("This project is closed. Open another one to fund new work."))
+        _require_owed(session, project, amount)
     return _unfinished(session, project, amount, rail) or _new_funding(session, actor, project, amount, rail)
+
+
+def _require_owed(session: Session, project: Project, amount: int) -> None:
+    """Raises Refused where nothing is owed, and Invalid where it is less than `amount`."""
+    owed = owed_by(session, project)
+    if owed is None:
+        raise Refused(_("This project is closed. Open another one to fund new work."))
+    most = fees.at_least(owed)
+    if amount > most.amount:
+        raise Invalid(
+            _("This project is closed. Pay at most what is owed, %(most)s.", most=most), field="amount"
+        )
 
 
 def open_checkout(

@@ -126,7 +126,7 @@ class Gateway:
     ) -> facts.Refund:
         """Send part of a charge back by the way it came. Where that is a bank transfer, Stripe asks at
         `instructions_email` for the account."""
-        expand = ["balance_transaction"]
+        expand = ["balance_transaction", "failure_balance_transaction"]
         params: RefundCreateParams = {
             "charge": charge, "amount": amount, "metadata": metadata, "expand": expand
         }  # fmt: skip
@@ -137,12 +137,13 @@ class Gateway:
 
     def refund(self, refund: str) -> facts.Refund:
         """A refund as it stands."""
-        asked: RefundRetrieveParams = {"expand": ["balance_transaction"]}
+        asked: RefundRetrieveParams = {"expand": ["balance_transaction", "failure_balance_transaction"]}
         return _read(_ask(lambda: self._stripe.v1.refunds.retrieve(refund, asked)), facts.of_refund)
 
     def refunds(self, charge: str) -> list[facts.Refund]:
         """The refunds of a charge: how an unknown outcome becomes known."""
-        asked: RefundListParams = {"charge": charge, "limit": 100, "expand": ["data.balance_transaction"]}
+        expand = ["data.balance_transaction", "data.failure_balance_transaction"]
+        asked: RefundListParams = {"charge": charge, "limit": 100, "expand": expand}
         return _every(lambda: self._stripe.v1.refunds.list(asked), facts.of_refund)
 
     # Clients' money that their banks take back

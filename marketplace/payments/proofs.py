@@ -12,7 +12,7 @@ from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.gigs.models import Project
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
-from marketplace.payments import debits
+from marketplace.payments import debits, exchanged
 from marketplace.payments.batches import is_unchanged, paid_by
 from marketplace.payments.booked import compared, moved_on, source_of
 from marketplace.payments.models import (
@@ -135,12 +135,14 @@ def clearing_is_itemised(session: Session) -> Iterator[Drift]:
     """P7: in each currency, 1290 holds what payments and refunds were changed from and into, no more; what
     a month's end revalued stands apart."""
     lots = (FundingState.PAID, FundingState.FAILED_AFTER_PAID)
-    paid, back = Funding.settled_currency.is_not(None), Refund.settled_currency.is_not(None)
+    paid = Funding.settled_currency.is_not(None)
+    back = sa.and_(Refund.settled_currency.is_not(None), Refund.state.in_(exchanged.WENT))
     sides = sa.union_all(
         sa.select(Funding.currency, Funding.net + Funding.fee).where(paid, Funding.state.in_(lots)),
         sa.select(Funding.settled_currency, -Funding.settled_amount).where(paid, Funding.state.in_(lots)),
         sa.select(Refund.currency, -Refund.amount).where(back),
         sa.select(Refund.settled_currency, Refund.settled_amount).where(back),
+        exchanged.all_realised(),
     ).subquery()
     currency, amount = sides.c
     changed = sa.select(currency.label("source"), sa.func.sum(amount).label("amount")).group_by(currency)

@@ -261,7 +261,7 @@ REFUND: Mapping[RefundState, frozenset[RefundState]] = {
     RefundState.CANCELLED: frozenset(),
     RefundState.SENT: frozenset({RefundState.ARRIVED, RefundState.OWED}),
     RefundState.ARRIVED: frozenset({RefundState.OWED}),
-    RefundState.OWED: frozenset({RefundState.PAID_OUT}),
+    RefundState.OWED: frozenset({RefundState.PAID_OUT, RefundState.CANCELLED}),
     RefundState.PAID_OUT: frozenset(),
 }
 

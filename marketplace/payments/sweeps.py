@@ -43,6 +43,8 @@ OUR_OWN = (
     chart.chargeback_losses(),
     chart.bad_debts(),
     chart.rounding(),
+    # Money that was really changed came in, or went out, at Stripe.
+    chart.currency_realised(),
     # The tax on our fees goes with them: it is paid to the tax office from there.
     chart.tax_payable(),
 )

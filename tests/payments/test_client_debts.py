@@ -19,14 +19,17 @@ from marketplace.contracts.budgets.ending import end_project
 from marketplace.contracts.credit import cover, owing
 from marketplace.errors import FreshFactorNeeded, NotAllowed, Refused
 from marketplace.ledger import NotCovered, chart
+from marketplace.payments import covered
 from marketplace.payments.chargebacks import failures, recording
 from marketplace.payments.debts import books, queries, writing_off
 from marketplace.payments.debts.models import ClientDebt
 from marketplace.payments.debts.proofs import PROOFS
 from marketplace.payments.facts import ChargeFailure
+from marketplace.reconciliation.proofs import money_is_covered
 from tests.factories.accounts import enter
-from tests.factories.chargebacks import a_move, a_paid_lot
+from tests.factories.chargebacks import a_dispute, a_move, a_paid_lot
 from tests.factories.contracts import MONDAY, a_submitted_week
+from tests.factories.gigs import a_client, a_project
 from tests.factories.payments import finance
 from tests.payments.test_chargebacks import at_work, balance, free, lines, no_drift, told
 from tests.visitor import Visitor, words
@@ -182,3 +185,45 @@ def test_the_proof_sees_a_debt_that_nobody_owes(session) -> None:
         lines=[(receivable, 1_00), (chart.rounding(), -1_00)], occurred_at=clock.now(), memo="",
     )  # fmt: skip
     assert [(each.expected, each.found) for each in PROOFS[0].run(session)] == [("0", "100")]
+
+
+def another_clients_money(session: Session) -> None:
+    client, organization = a_client(session, "Vega")
+    a_paid_lot(session, client, a_project(session, client, organization, "Other"), 5_000_00)
+
+
+def test_no_other_clients_money_pays_for_work_whose_payment_failed(session) -> None:
+    deal, lot = at_work(session, 5_000_00)
+    with clock.at(MONDAY + timedelta(hours=11)):
+        another_clients_money(session)
+        sheet = a_submitted_week(session, deal, MONDAY, 600)
+        failed(session, lot)
+        assert list(money_is_covered(session)) == []
+        approve_timesheet(session, deal.approver, sheet.public_id, sheet.version)
+        found = covered.look(session, "USD")
+        pay = -balance(session, chart.expert_payable(session.merge(deal.contract).person.public_id))
+        assert 0 < found.missing == found.short <= pay
+        assert len(covered.waiting(session, "USD")) == 1
+        # What the expert waits for is an exposure: nobody's money has paid for it.
+        assert list(money_is_covered(session)) == []
+        # Once the client has paid, it waits no longer.
+        a_paid_lot(session, deal.client, deal.project, 5_000_00)
+        books.settle_all(session)
+        assert covered.waiting(session, "USD") == set()
+
+
+def test_pay_waits_where_a_bank_took_its_money_and_our_own_does_not_make_up_for_it(session) -> None:
+    deal, lot = at_work(session, 5_000_00)
+    with clock.at(MONDAY + timedelta(hours=11)):
+        another_clients_money(session)
+        sheet = a_submitted_week(session, deal, MONDAY, 600)
+        approve_timesheet(session, deal.approver, sheet.public_id, sheet.version)
+        assert covered.waiting(session, "USD") == set()
+        recording.record(session, a_dispute(lot, "lost", moves=(a_move("out", -5_000_00),)))
+        assert len(covered.waiting(session, "USD")) == 1
+        ledger.post(
+            session, SITE, source="capital:1", event="paid", currency="USD", occurred_at=MONDAY, memo="",
+            lines=[(chart.stripe_balance(), 5_000_00), (chart.owner_capital(), -5_000_00)],
+        )  # fmt: skip
+        session.commit()
+        assert covered.waiting(session, "USD") == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,7 @@ from marketplace.db import use_case
 from marketplace.ledger import chart, export, queries
 from marketplace.ledger.proofs import PROOFS as LEDGER_PROOFS
 from marketplace.money import Money
-from marketplace.payments import converting, facts, fees, fundings
+from marketplace.payments import converting, covered, facts, fees, fundings, sweeps
 from marketplace.payments.chargebacks import recording
 from marketplace.payments.chargebacks.proofs import PROOFS as CHARGEBACK_PROOFS
 from marketplace.payments.models import Funding
@@ -26,6 +27,7 @@ from marketplace.payments.proofs import PROOFS
 from marketplace.payments.refunds import books
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import ChargebackState, FundingState, Rail, RefundState
+from marketplace.reconciliation.proofs import money_is_covered
 from tests.factories.chargebacks import a_dispute, a_move
 from tests.factories.gigs import a_client, a_project
 from tests.factories.payments import finance
@@ -93,12 +95,20 @@ def test_what_goes_back_is_changed_at_the_rate_of_its_day(session, euro) -> None
     fine(session)
 
 
+def releaser(session: Session) -> int:
+    """Who let an earlier refund go, or a new one of finance."""
+    before = session.scalar(sa.select(Refund.released_by).where(Refund.released_by.is_not(None)).limit(1))
+    return before or finance(session).gil.id
+
+
 @use_case
-def moved_back(session: Session, refund: Refund, move: facts.BalanceTransaction | None) -> None:
+def moved_back(
+    session: Session, refund: Refund, move: facts.BalanceTransaction | None, name: str = "re_1"
+) -> None:
     if refund.state is RefundState.PREPARED:
-        refund.released_by, refund.released_at = finance(session).gil.id, clock.now()
+        refund.released_by, refund.released_at = releaser(session), clock.now()
         books.take_off(session, SITE, refund)
-        refund.first_tried_at, refund.stripe_id = clock.now(), "re_1"
+        refund.first_tried_at, refund.stripe_id = clock.now(), name
         refund.state = RefundState.SENDING
     books.sent(session, refund, move)
 
@@ -151,3 +161,74 @@ def test_a_charge_leaves_what_was_asked_and_stripe_takes_its_amount(amount: int,
 def test_a_project_and_its_payments_are_of_one_currency(session, euro, broken: str) -> None:
     with pytest.raises(DBAPIError):
         session.execute(sa.text(broken))
+
+
+@use_case
+def came_back(session: Session, refund: Refund, returned: facts.BalanceTransaction | None) -> None:
+    books.came_back(session, refund, "expired", returned)
+
+
+def a_refund(session: Session, lot: Funding, amount: int) -> Refund:
+    refund = Refund(
+        project=lot.project, funding=lot, amount=amount, currency=lot.currency, asked_by=lot.created_by,
+        prepared_at=clock.now(),
+    )  # fmt: skip
+    session.add(refund)
+    session.commit()
+    return refund
+
+
+def test_a_refund_that_comes_back_brings_what_stripe_returned(session, euro) -> None:
+    refund = a_refund(session, euro, 500_00)
+    moved_back(session, refund, a_move("back", -550_00, kind="refund"))
+    with pytest.raises(GatewayUnknown):
+        came_back(session, refund, None)
+    came_back(session, refund, a_move("returned", 540_00, kind="refund_failure"))
+    assert lines(session, f"refund:{refund.public_id}")[6:] == [
+        ("1100", 540_00), ("1290", -550_00), ("6010", 10_00), ("1290", 500_00), ("2500", -500_00),
+    ]  # fmt: skip
+    assert ledger.balance(session, chart.stripe_balance(), "EUR") == 0
+    fine(session)
+
+
+def test_what_a_payment_left_once_all_of_it_went_back_is_a_gain_or_loss_and_ours(session) -> None:
+    lot = a_lot(session, replace(EURO, fee=0, net=1_080_00))
+    for amount, took in ((400_00, 440_00), (600_00, 630_00)):
+        refund = a_refund(session, lot, amount)
+        moved_back(session, refund, a_move(f"back {amount}", -took, kind="refund"), f"re_{amount}")
+        fine(session)
+    left = ledger.balance(session, chart.stripe_balance(), "USD")
+    assert left == 10_00 == -ledger.balance(session, chart.currency_realised(), "USD")
+    assert sweeps.sweepable(session, "USD") == left
+    assert ledger.balance(session, chart.currency_clearing(), "USD") == 0
+    came_back(session, refund, a_move("returned", 640_00, kind="refund_failure"))
+    assert ledger.balance(session, chart.currency_realised(), "USD") == -10_00
+    assert ledger.balance(session, chart.currency_clearing(), "USD") == 440_00 - 1_080_00
+    fine(session)
+
+
+@pytest.mark.parametrize("back", [1_090_00, 1_070_00])
+def test_what_changing_money_gained_or_lost_is_swept_with_our_fees(session, euro, back: int) -> None:
+    def ours() -> int:
+        return ledger.balance(session, chart.stripe_balance(), "USD") - sweeps.sweepable(session, "USD")
+
+    before, moves = ours(), (a_move("out", -1_080_00), a_move("in", back))
+    recording.record(session, a_dispute(euro, moves=moves[:1]))
+    recording.record(session, a_dispute(euro, "won", moves=moves))
+    assert ours() == before
+
+
+def test_what_is_owed_in_the_currency_of_a_payment_is_covered_by_what_it_was_changed_into(
+    session, euro
+) -> None:
+    assert list(money_is_covered(session)) == []
+    found = {each: covered.look(session, each) for each in ("EUR", "USD")}
+    assert [(each.there, each.owed) for each in found.values()] == [(969_00, 969_00), (1_046_52, 1_046_51)]
+    ledger.post(
+        session, SITE, source="gone:1", event="x", currency="USD", occurred_at=clock.now(), memo="",
+        lines=[(chart.chargeback_losses(), 2), (chart.stripe_balance(), -2)],
+    )  # fmt: skip
+    assert [drift.subject for drift in money_is_covered(session)] == ["cover in USD"]
+    refund = a_refund(session, euro, 500_00)
+    moved_back(session, refund, a_move("back", -540_00, kind="refund"))
+    assert covered.look(session, "USD").short == 1

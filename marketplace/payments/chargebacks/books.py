@@ -20,6 +20,7 @@ from marketplace.ledger import chart
 from marketplace.payments import facts
 from marketplace.payments.chargebacks import claims
 from marketplace.payments.chargebacks.models import OPEN, Chargeback, ChargebackMove
+from marketplace.payments.debts import books as debts
 from marketplace.payments.models import Funding
 from marketplace.payments.refunds.models import NOT_BOOKED, Refund
 from marketplace.payments.states import ChargebackState, FundingState, move
@@ -87,6 +88,7 @@ def follow(session: Session, chargeback: Chargeback, to: ChargebackState) -> Non
         decided = to in (ChargebackState.WON, ChargebackState.LOST)
         chargeback.decided_at = (chargeback.decided_at or now) if decided else None
     session.flush()
+    debts.settle(session, lot.project)
     projection.push_project(session, lot.project_id)
 
 

@@ -24,6 +24,7 @@ from marketplace.payments.debts import books as debts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Funding
+from marketplace.payments.refunds import kept
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import FundingState, move
 
@@ -73,6 +74,7 @@ def record_failure(session: Session, failure: facts.ChargeFailure) -> Funding:
         fundings.fail(session, lot, failure.code)
     if lot.state is not FundingState.PAID:
         return lot
+    kept.keep_all_back(session, lot.project)
     _book(session, lot, failure.move)
     move(lot, FundingState.FAILED_AFTER_PAID)
     lot.failure, lot.failed_at = failure.code or "unknown", clock.now()

@@ -48,6 +48,12 @@ def of_project(session: Session, project: Project) -> Sequence[ClientDebt]:
     return session.scalars(query.order_by(ClientDebt.id)).all()
 
 
+def owed_by(session: Session, project: Project) -> Money | None:
+    """What a project's client owes of it in all; None when it owes nothing."""
+    owed = sum(each.left for each in of_project(session, project))
+    return Money(owed, project.currency) if owed else None
+
+
 def ages(session: Session) -> list[Age]:
     """What is owed by how long it has been, for each currency, the newest first."""
     days = sa.func.extract("epoch", sa.literal(clock.now()) - ClientDebt.since) / 86_400

@@ -19,6 +19,7 @@ from marketplace.payments.chargebacks.models import LossClaim
 from marketplace.payments.debts import books
 from marketplace.payments.debts.models import ClientDebt
 from marketplace.payments.models import Funding
+from marketplace.payments.refunds.models import IN_FLIGHT, Refund
 
 
 @use_case
@@ -46,6 +47,10 @@ def write_off(session: Session, actor: Actor, public_id: uuid.UUID) -> ClientDeb
         raise NotAllowed(_("You asked for this, so somebody else has to confirm it. Ask a colleague."))
     if _claimed(session, debt):
         raise Refused(_("Weeks that are reserved may still give part of it back. Let them go, or wait."))
+    if _on_its_way(session, debt):
+        raise Refused(
+            _("A refund of this project is on its way, and may still pay for it. Wait until it arrived.")
+        )
     amount, project = debt.left, debt.funding.project
     debt.written_off, debt.written_off_by, debt.written_off_at = amount, actor.id, clock.now()
     ledger.post(
@@ -69,6 +74,7 @@ def _owing(session: Session, public_id: uuid.UUID) -> ClientDebt:
     debt = there(session.scalars(query).one_or_none())
     project = debt.funding.project
     ledger.hold(session, [chart.project_funds(project.public_id)], project.currency)
+    books.settle(session, project)
     debt = books.of_lot(session, debt.funding) or debt
     if not debt.left:
         raise Refused(_("Nothing of it is owed any more."))
@@ -78,3 +84,11 @@ def _owing(session: Session, public_id: uuid.UUID) -> ClientDebt:
 def _claimed(session: Session, debt: ClientDebt) -> int:
     claimed = sa.select(sa.func.sum(LossClaim.open)).join(LossClaim.funding)
     return int(session.scalar(claimed.where(Funding.id == debt.funding_id)) or 0)
+
+
+def _on_its_way(session: Session, debt: ClientDebt) -> bool:
+    """Is any of the project's money on its way back to the client, which could still come back to us?"""
+    flying = sa.select(Refund.id).where(
+        Refund.project_id == debt.funding.project_id, Refund.state.in_(IN_FLIGHT)
+    )
+    return session.scalar(flying.limit(1)) is not None

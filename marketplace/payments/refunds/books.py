@@ -12,7 +12,8 @@ from marketplace.gigs.find import there
 from marketplace.gigs.members import tell_client
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
-from marketplace.payments import claiming, facts
+from marketplace.payments import claiming, exchanged, facts
+from marketplace.payments.debts import books as debts
 from marketplace.payments.outcomes import GatewayUnknown
 from marketplace.payments.refunds import words
 from marketplace.payments.refunds.models import Refund
@@ -58,15 +59,49 @@ def sent(session: Session, refund: Refund, moved: facts.BalanceTransaction | Non
         session, SITE, refund, "sent", [(_in_flight(refund), refund.amount), (changed, -refund.amount)], memo
     )
     _record(session, refund, "sent")
+    _realise(session, refund)
 
 
-def came_back(session: Session, refund: Refund, why: str) -> None:
+def came_back(
+    session: Session, refund: Refund, why: str, returned: facts.BalanceTransaction | None = None
+) -> None:
     """The client's bank sent it back to Stripe: finance pays it by hand."""
+    memo, into = _("A refund came back"), chart.stripe_balance()
+    if refund.settled_currency is not None:
+        _changed_again(session, refund, returned, memo)
+        into = chart.currency_clearing()
     move(refund, RefundState.OWED)
     refund.failure = why
-    lines = [(chart.stripe_balance(), refund.amount), (_payable(refund), -refund.amount)]
-    _post(session, SITE, refund, "failed", lines, _("A refund came back"))
+    lines = [(into, refund.amount), (_payable(refund), -refund.amount)]
+    _post(session, SITE, refund, "failed", lines, memo)
     _record(session, refund, "failed")
+
+
+def _changed_again(
+    session: Session, refund: Refund, returned: facts.BalanceTransaction | None, memo: str
+) -> None:
+    """What it took of our balance came back to it, at the rate of another day: the rest is a gain or a loss.
+    What was realised because nothing was left of its payment is not any more."""
+    if returned is None or returned.currency != refund.settled_currency:
+        raise GatewayUnknown("no_rate", _("Stripe does not say yet what this refund brought our balance."))
+    took, realised = refund.settled_amount or 0, exchanged.realised(session, refund.funding)
+    lines = [
+        (chart.stripe_balance(), returned.net),
+        (chart.processing_costs(), returned.fee),
+        (chart.currency_clearing(), -took - realised),
+        (chart.currency_realised(), took + realised - returned.amount),
+    ]
+    _post(session, SITE, refund, "returned", lines, memo, returned.currency)
+
+
+def _realise(session: Session, refund: Refund) -> None:
+    """With the last of a payment that was changed its position ends: what is left of it is a gain or loss."""
+    session.flush()
+    rest = exchanged.realised(session, refund.funding)
+    if rest:
+        lines = [(chart.currency_clearing(), rest), (chart.currency_realised(), -rest)]
+        memo = _("Given back at another rate")
+        _post(session, SITE, refund, "realised", lines, memo, refund.settled_currency)
 
 
 def owe(session: Session, actor: Actor, refund: Refund) -> None:
@@ -79,11 +114,14 @@ def owe(session: Session, actor: Actor, refund: Refund) -> None:
 
 
 def call_off(session: Session, actor: Actor, refund: Refund) -> None:
-    """Nothing left: it is free in the project again."""
+    """Nothing left: it is free in the project again, and pays what is owed of that."""
+    before = _payable(refund) if refund.state is RefundState.OWED else _in_flight(refund)
     move(refund, RefundState.CANCELLED)
     refund.retry_at = None
-    lines = [(_in_flight(refund), refund.amount), (_funds(refund), -refund.amount)]
+    lines = [(before, refund.amount), (_funds(refund), -refund.amount)]
     _post(session, actor, refund, "called_off", lines, _("A refund was called off"))
+    session.flush()
+    debts.settle(session, refund.project)
 
 
 def paid_out(session: Session, actor: Actor, refund: Refund) -> None:

@@ -12,7 +12,7 @@ from marketplace.actor import SITE, Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.i18n import gettext as _
-from marketplace.payments.refunds import books
+from marketplace.payments.refunds import books, kept
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import RefundState, WayOut, move
 from marketplace.text import line
@@ -36,6 +36,7 @@ def record_refused(session: Session, public_id: uuid.UUID, code: str, went_back:
         move(refund, RefundState.REFUSED)
     elif code in CANNOT_BE_USED:
         books.owe(session, SITE, refund)
+        kept.keep_back(session, SITE, refund)
     else:
         move(refund, RefundState.REFUSED)
     audit.record(session, SITE, "fail", "refund", public_id, code=code, went_back=went_back)
@@ -47,12 +48,12 @@ def choose_way_out(session: Session, actor: Actor, public_id: uuid.UUID, way: Wa
     """One of finance has looked into it and says what becomes of the money. Raises Invalid, Refused."""
     actor.require(Role.FINANCE_PREPARER, Role.FINANCE_RELEASER)
     refund = _refused(session, public_id)
-    kept = line(reason)
-    if not kept or len(kept) > MOST_OF_A_REASON:
+    said = line(reason)
+    if not said or len(said) > MOST_OF_A_REASON:
         raise Invalid(_("Say what you found, in at most 500 characters."), field="reason")
-    refund.way_out, refund.way_out_reason = way, kept
+    refund.way_out, refund.way_out_reason = way, said
     refund.way_out_by, refund.way_out_at = actor.id, clock.now()
-    audit.record(session, actor, "choose", "refund", public_id, way=way.value, reason=kept)
+    audit.record(session, actor, "choose", "refund", public_id, way=way.value, reason=said)
     return refund
 
 
@@ -69,6 +70,7 @@ def confirm_way_out(session: Session, actor: Actor, public_id: uuid.UUID, way: W
     refund.way_out_second, refund.way_out_second_at = actor.id, clock.now()
     if way is WayOut.BY_HAND:
         books.owe(session, actor, refund)
+        kept.keep_back(session, actor, refund)
         books.tell(session, refund)
     else:
         books.call_off(session, actor, refund)

@@ -13,7 +13,8 @@ from marketplace.alarms.stops import Stops
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.i18n import gettext as _
-from marketplace.payments.refunds import addressing, books, contested
+from marketplace.payments.debts import books as debts
+from marketplace.payments.refunds import addressing, books, contested, kept
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import FundingState, RefundState
 from marketplace.settings import current
@@ -56,11 +57,15 @@ def note_by_hand(session: Session, actor: Actor, public_id: uuid.UUID, reference
     refund = books.locked(session, public_id)
     if refund.state is not RefundState.OWED:
         raise Refused(_("This refund is not to be paid out by hand."))
-    kept = line(reference)
-    if not kept or len(kept) > MOST_OF_A_REFERENCE:
+    if refund.noted_by is None and kept.owes(session, refund.project):
+        raise Refused(
+            _("The client owes us money of this project. Do not pay this out before that is settled.")
+        )
+    said = line(reference)
+    if not said or len(said) > MOST_OF_A_REFERENCE:
         raise Invalid(_("Give the bank’s reference, in at most 140 characters."), field="reference")
-    refund.reference, refund.noted_by, refund.noted_at = kept, actor.id, clock.now()
-    audit.record(session, actor, "note", "refund", public_id, reference=kept)
+    refund.reference, refund.noted_by, refund.noted_at = said, actor.id, clock.now()
+    audit.record(session, actor, "note", "refund", public_id, reference=said)
     return refund
 
 
@@ -103,6 +108,7 @@ def _require_paid(session: Session, refund: Refund) -> None:
 
 def _go(session: Session, actor: Actor, refund: Refund) -> None:
     """The money leaves the project's funds in the same transaction, so that nothing else can take it."""
+    debts.settle(session, refund.project)
     books.require_free(session, refund)
     _require_paid(session, refund)
     if refund.funding is None or refund.funding.charge is None:

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock
+from marketplace.actor import SITE
 from marketplace.db import use_case
 from marketplace.i18n import gettext as _
 from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.outcomes import GatewayError, GatewayRefused, GatewayUnknown
-from marketplace.payments.refunds import books
+from marketplace.payments.refunds import books, kept
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.refusals import record_refused
 from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
@@ -153,7 +154,8 @@ def _record(session: Session, found: facts.Refund, order: _Order | None = None) 
         move(refund, RefundState.ARRIVED)
         books.tell(session, refund)
     elif found.status in ENDED_BADLY and refund.state in (RefundState.SENT, RefundState.ARRIVED):
-        books.came_back(session, refund, found.failure or found.status)
+        books.came_back(session, refund, found.failure or found.status, found.returned)
+        kept.keep_back(session, SITE, refund)
         books.tell(session, refund)
 
 

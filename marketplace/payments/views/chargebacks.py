@@ -19,6 +19,7 @@ from marketplace.ledger.sources import owner_of
 from marketplace.money import Money
 from marketplace.payments.chargebacks import answering, failures, queries, weeks, words
 from marketplace.payments.chargebacks.models import Chargeback
+from marketplace.payments.debts.queries import owed_by
 from marketplace.payments.forms import EvidenceForm
 from marketplace.payments.models import Funding
 from marketplace.payments.states import FundingState
@@ -92,6 +93,7 @@ def _about_payments() -> dict[str, object]:
     return {
         "came_back": _came_back,
         "failed_late": _failed_late,
+        "owed_by": lambda project: owed_by(db_session(), project),
         "is_contested": lambda contract: queries.is_contested(db_session(), contract.project_id),
         "chargeback_words": words,
     }

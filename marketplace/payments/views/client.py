@@ -16,6 +16,7 @@ from marketplace.contracts.spending import spending
 from marketplace.gigs import find
 from marketplace.i18n import gettext as _
 from marketplace.payments import fees, fundings, queries, wires
+from marketplace.payments.debts.queries import owed_by
 from marketplace.payments.forms import FundForm
 from marketplace.payments.models import Funding
 from marketplace.payments.states import FundingState, Rail
@@ -43,13 +44,15 @@ def fund(project_id: uuid.UUID) -> ResponseReturnValue:
     lots = paged(db_session(), queries.fundings_of(actor(), project.id), by=Funding.id)
     may_fund = actor().has(Role.CLIENT_ADMIN, organization_id=project.organization_id)
     burn = burn_down(db_session(), project)
-    missing = standing.to_add(db_session(), project, burn.free)
+    owed = owed_by(db_session(), project)
+    missing = owed or standing.to_add(db_session(), project, burn.free)
     if missing is not None and request.method == "GET":
         form.amount.data = fees.at_least(missing)
     return page(
         "payments/fund.html",
         form=form,
         missing=missing,
+        owed=owed,
         credit=cover.standing_of(db_session(), project),
         project=project,
         lots=lots,

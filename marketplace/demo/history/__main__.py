@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import embedded, jobs, logs, settings, tasks
 from marketplace.contracts import approvals, records, rolling, timesheets
 from marketplace.contracts.disputes import turns
 from marketplace.credentials.tasks import expire as expire_credentials
-from marketplace.db import new_session
+from marketplace.db import engine, new_session
 from marketplace.demo import world
 from marketplace.demo.history import changes, letters, money, people, projects, questions, testing, weeks
 from marketplace.demo.history.stage import SEED, WEEKS, Stage, first_monday
@@ -91,9 +92,16 @@ def main() -> int:
     tasks.register()
     progress = config.data / "progress.json"
     url = embedded.ensure(config).app_url
+    sa.event.listen(engine(url), "connect", _think_longer)
     with jobs.writing_the_past(url), new_session(url) as session:
         _play(_stage(session, url, config, progress), progress)
     return 0
+
+
+def _think_longer(connection: Any, _record: object) -> None:
+    """On the site a transaction that idles for a minute is ended; on a busy machine a step takes longer."""
+    connection.execute("SET idle_in_transaction_session_timeout = '15min'")
+    connection.commit()
 
 
 def _play(stage: Stage, progress: Path) -> None:

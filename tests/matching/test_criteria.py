@@ -42,7 +42,7 @@ def test_ana_fits_whole() -> None:
     assert match.score == 100
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(gigs(), experts())
 def test_every_change_flips_its_criterion_and_points_add_up(gig: GigFacts, expert: ExpertFacts) -> None:
     match = explain(gig, expert)

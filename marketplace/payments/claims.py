@@ -17,15 +17,19 @@ from marketplace import clock
 from marketplace.db import use_case
 from marketplace.payments.contents import Contents, contents
 from marketplace.payments.frozen import fingerprint
+from marketplace.payments.keys import KEY_LIVES
 from marketplace.payments.models import PayoutItem, Transfer
 from marketplace.payments.payees import any_of
 from marketplace.payments.purse import Purse
 from marketplace.payments.setup import stops
 from marketplace.payments.states import Blocker, ItemState, TransferState, move
-from marketplace.payments.transfers import Order, become, order_of, owe_again, wait_for_money
+from marketplace.payments.transfers import Order, become, let_try_go, order_of, owe_again, wait_for_money
 
-# A call gives up after twenty seconds, and is made at once after the claim.
+# A call gives up after twenty seconds, and is made within half a minute of the claim.
 LEASE = timedelta(minutes=2)
+
+# A payment that Stripe put off is taken from another part of the balance, under a key of its own.
+ANOTHER_SOURCE = "another_source"
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +45,10 @@ def claim_many(session: Session, items: Sequence[int], purse: Purse) -> tuple[li
     """Commit that the transfers of these items (internal ids) are being sent, as far as the purse covers
     them; with what is left in it.
 
-    An item that waits for money names the shortfall. One that another worker holds is left to it.
+    An item that waits for money names the shortfall. One that another worker holds is left to it, and one
+    whose key is over waits until it was looked up.
     """
-    free = _free(session, items)
+    free = [item for item in _free(session, items) if not _waits_for_a_look(item)]
     pays, found = contents(session, [item.id for item in free]), stops.stops_of(session, free)
     orders = []
     for item in free:
@@ -51,6 +56,9 @@ def claim_many(session: Session, items: Sequence[int], purse: Purse) -> tuple[li
         if kind is not None:
             purse = purse.without(kind, item.amount)
             orders.append((item, kind))
+    for item, kind in orders:
+        _begin_anew(item, kind)
+    session.flush()
     started = [_start(session, item, kind) for item, kind in orders]
     session.flush()
     return [order_of(transfer) for transfer in started], purse
@@ -96,7 +104,8 @@ def _is_unchanged(item: PayoutItem, pays: Contents) -> bool:
 
 
 def start(session: Session, item: PayoutItem, kind: str) -> Transfer:
-    """The item's transfer, as one that is being sent out of this part of the balance. Needs its lock."""
+    """The item's transfer, as one that is being sent out of this part of the balance: as it was begun, if it
+    was. Needs its lock."""
     transfer = _start(session, item, kind)
     session.flush()
     return transfer
@@ -108,8 +117,7 @@ def group_of(item: PayoutItem, attempt: int) -> str:
 
 
 def _start(session: Session, item: PayoutItem, kind: str) -> Transfer:
-    transfer = next((each for each in item.transfers if each.state == TransferState.INTENDED), None)
-    transfer = transfer or _new_transfer(session, item, kind)
+    transfer = _put_off(item) or _new_transfer(session, item, kind)
     move(transfer, TransferState.SENDING)
     transfer.last_tried_at = clock.now()
     transfer.first_tried_at = transfer.first_tried_at or transfer.last_tried_at
@@ -118,6 +126,29 @@ def _start(session: Session, item: PayoutItem, kind: str) -> Transfer:
     item.blocker = item.shortfall = None
     become(item, ItemState.SENDING)
     return transfer
+
+
+def _put_off(item: PayoutItem) -> Transfer | None:
+    """The item's try that Stripe answered with a no to each call."""
+    return next((each for each in item.transfers if each.state == TransferState.INTENDED), None)
+
+
+def _waits_for_a_look(item: PayoutItem) -> bool:
+    before = _put_off(item)
+    return (
+        before is not None
+        and before.last_tried_at is not None
+        and before.last_tried_at <= clock.now() - KEY_LIVES
+    )
+
+
+def _begin_anew(item: PayoutItem, kind: str) -> None:
+    """As no call before had an effect, the next counts as the first; a key is used for one request only."""
+    before = _put_off(item)
+    if before is not None and before.source_type != kind:
+        let_try_go(before, ANOTHER_SOURCE)
+    elif before is not None:
+        before.first_tried_at = None
 
 
 def _new_transfer(session: Session, item: PayoutItem, kind: str) -> Transfer:

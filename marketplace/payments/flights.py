@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from marketplace import clock
+from marketplace.i18n import gettext as _
 from marketplace.payments import facts
 from marketplace.payments.gateway import Gateway
-from marketplace.payments.outcomes import GatewayRefused
+from marketplace.payments.outcomes import GatewayBusy, GatewayRefused
 from marketplace.payments.transfers import Order
 
 # At a fifth of a second a call, five are in the air for 25 a second; an answer may take longer now and then.
@@ -79,7 +81,10 @@ class Flights:
         return sent, failed
 
     def _call(self, order: Order, at: float) -> Answer:
+        """Not once others may have taken it up: whatever they ask of Stripe, this call comes too late."""
         time.sleep(max(0.0, at - time.monotonic()))
+        if order.until is not None and clock.now() >= order.until:
+            raise GatewayBusy("too_late", _("It waited too long for its turn. It will be tried again."))
         return call(self._gateway, order)
 
     def _start(self, work: Callable[[], Answer]) -> Future[Answer]:

@@ -11,12 +11,17 @@ from marketplace.db import Base, use_case
 
 TRANSFERS = "POST /v1/transfers"
 
+# Seconds that anybody waits at most, also when moments were taken far ahead, as before the clock was set
+# back. Well below the time for which a payment is claimed.
+MOST_WAIT = 30
 # By the database's own clock, which all workers share; the site's may be moved.
 TAKE = sa.text("""
     INSERT INTO call_paces AS p (endpoint, next_at)
     VALUES (:endpoint, clock_timestamp() + :all * interval '1 second')
     ON CONFLICT (endpoint) DO UPDATE
-        SET next_at = greatest(p.next_at, clock_timestamp()) + :all * interval '1 second'
+        SET next_at = :all * interval '1 second' + least(
+            greatest(p.next_at, clock_timestamp()), clock_timestamp() + :most * interval '1 second'
+        )
     RETURNING extract(epoch FROM p.next_at - clock_timestamp()) - :all
 """)
 HOLD = sa.text("""
@@ -37,8 +42,11 @@ class CallPace(Base):
 
 @use_case
 def take(session: Session, endpoint: str, calls: int, spacing: float) -> float:
-    """Seconds until the first of so many calls may begin; the others follow, each `spacing` seconds later."""
-    found = session.execute(TAKE, {"endpoint": endpoint, "all": calls * spacing}).scalar_one()
+    """Seconds, at most MOST_WAIT, until the first of so many calls may begin; the others follow, each
+    `spacing` seconds later."""
+    found = session.execute(
+        TAKE, {"endpoint": endpoint, "all": calls * spacing, "most": MOST_WAIT}
+    ).scalar_one()
     return max(0.0, float(found))
 
 

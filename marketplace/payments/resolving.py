@@ -1,9 +1,9 @@
 """Transfers whose outcome nobody knows: looked up by their group, and sent again only with the same key.
 
 Stripe keeps an idempotency key for at least 24 hours; after that the same key would pay a second time. So
-a key is used again only well within that time, never before the look-up came back empty, and never while
-pay to the expert is stopped. A key may
-replay a stored 500 for ever, which the look-up, not the retry, brings to an end.
+a key is used again only well within that time after its first use, never before the look-up came back empty,
+and never while pay to the expert is stopped. A key may replay a stored 500 for ever, which the look-up, not
+the retry, brings to an end. Only a day after its last use it is sure that Stripe has none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from marketplace.db import use_case
 from marketplace.i18n import gettext as _
 from marketplace.payments import sending, transfers
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.keys import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.outcomes import GatewayRefused, GatewayUnknown
 from marketplace.payments.rounds import Round
@@ -29,10 +30,8 @@ from marketplace.payments.setup import stops
 from marketplace.payments.states import TransferState
 from marketplace.payments.transfers import Order
 
-KEY_LIVES = timedelta(hours=23)
-# Past the life of its key a transfer that Stripe does not have was never made.
-SURELY_NOT_MADE = timedelta(hours=25)
 AT_ONCE = 200
+OPEN = (TransferState.SENDING, TransferState.UNKNOWN)
 
 
 def resolve_unknown(session: Session, gateway: Gateway) -> int:
@@ -54,11 +53,13 @@ def resolve_unknown(session: Session, gateway: Gateway) -> int:
 
 @dataclass(frozen=True)
 class _Lost:
-    """A transfer to find out about. `was_sending`: a worker may still be waiting for the answer."""
+    """A transfer to find out about: how long ago its key was used first, and last. `was_sending`: a worker
+    may still be waiting for the answer."""
 
     batch: uuid.UUID
     order: Order
-    age: timedelta
+    first: timedelta
+    last: timedelta
     was_sending: bool
 
 
@@ -77,9 +78,9 @@ def _resolve(session: Session, gateway: Gateway, lost: _Lost) -> None:
         raise
     if found is not None:
         transfers.record_sent(session, order.transfer_id, found)
-    elif lost.age < KEY_LIVES:
+    elif lost.first < KEY_LIVES:
         _send_again(session, gateway, order)
-    elif lost.was_sending or lost.age < SURELY_NOT_MADE:
+    elif lost.was_sending or lost.last < SURELY_NOT_MADE:
         transfers.record_unknown(
             session, order.transfer_id, GatewayUnknown("not_found", _("Stripe has none."))
         )
@@ -99,7 +100,8 @@ def _send_again(session: Session, gateway: Gateway, order: Order) -> None:
 
 @use_case
 def _try_again(session: Session, transfer_id: int) -> bool:
-    """May it be sent again now? Commits that it is, under the lock that a change of bank account takes."""
+    """May it be sent again now? Commits that it is, under the lock that a change of bank account takes, and
+    that its outcome is open: what Stripe says to the second call, it does not say of the first."""
     item, transfer = session.execute(
         sa.select(PayoutItem, Transfer)
         .join(Transfer.item)
@@ -107,8 +109,14 @@ def _try_again(session: Session, transfer_id: int) -> bool:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
-    if pausing.is_paused(session, item.batch_id) or stops.stop_of(session, item) is not None:
+    if (
+        transfer.state not in OPEN
+        or pausing.is_paused(session, item.batch_id)
+        or stops.stop_of(session, item) is not None
+    ):
         return False
+    if transfer.state == TransferState.SENDING:
+        transfers.lose_sight(session, transfer, item, "claim_over")
     transfer.last_tried_at = clock.now()
     return True
 
@@ -120,7 +128,7 @@ def _next(session: Session) -> _Lost | None:
     transfer = session.scalars(
         sa.select(Transfer)
         .where(
-            Transfer.state.in_((TransferState.SENDING, TransferState.UNKNOWN)),
+            Transfer.state.in_(OPEN),
             Transfer.retry_at <= now,
         )
         .order_by(Transfer.retry_at)
@@ -136,5 +144,7 @@ def _next(session: Session) -> _Lost | None:
         .join(PayoutBatch.items)
         .where(PayoutItem.id == transfer.payout_item_id)
     ).one()
-    age = now - (transfer.first_tried_at or now)
-    return _Lost(batch, transfers.order_of(transfer), age, transfer.state == TransferState.SENDING)
+    first = transfer.first_tried_at or now
+    last = transfer.last_tried_at or first
+    was_sending = transfer.state == TransferState.SENDING
+    return _Lost(batch, transfers.order_of(transfer), now - first, now - last, was_sending)

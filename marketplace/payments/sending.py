@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from marketplace import jobs
 from marketplace.db import use_case
-from marketplace.payments import facts, flights, items, pace
+from marketplace.payments import facts, flights, items, pace, renewing
 from marketplace.payments.claims import LEASE, claim, claim_many, group_of, start
 from marketplace.payments.connected_accounts import record_gone, refresh_account
 from marketplace.payments.flights import Flights
@@ -44,30 +45,55 @@ from marketplace.payments.transfers import (
     record_unknown,
 )
 
-__all__ = ["LEASE", "Order", "claim", "finish_batch", "group_of", "order_of", "send", "send_batch", "start"]
+__all__ = [
+    "LEASE",
+    "Order",
+    "claim",
+    "finish_batch",
+    "group_of",
+    "order_of",
+    "send",
+    "send_batch",
+    "send_later",
+    "start",
+]
 
 # Stripe's words for an account that is not there.
 GONE = frozenset({"resource_missing", "account_closed"})
 # So many times in a row Stripe is waited for when it says that there are too many calls.
 ENOUGH_BUSY = 4
 FIRST_WAIT = 1.0  # seconds
+# After so long a run lets other jobs have their turn, such as the events that Stripe tells of.
+TURN = 60.0  # seconds
 
 log = logging.getLogger(__name__)
 
 
-def send_batch(session: Session, gateway: Gateway, public_id: uuid.UUID) -> int:
-    """Send every released item of the batch that the balance covers; how many calls were made.
+def send_batch(session: Session, gateway: Gateway, public_id: uuid.UUID, since: int = 0) -> int:
+    """Send every released item of the batch that the balance covers, from the internal id `since` on; how
+    many calls were made.
 
     Safe to run again, and twice at once. Stops early, with the rest untouched, when Stripe is busy or away.
+    When its turn is over, a job goes on with the rest.
     """
     session.rollback()
     currency = _begin(session, public_id)
     if currency is None:
         return 0
-    purse = Purse(gateway.balance().spendable(currency))
-    calls = _Run(session, gateway, public_id, purse).go(_released(session, public_id))
+    renewing.renew(session, gateway, public_id)
+    run = _Run(session, gateway, public_id, Purse(gateway.balance().spendable(currency)))
+    calls = run.go(_released(session, public_id, since))
     finish_batch(session, public_id)
+    if run.left:
+        send_later(session, public_id, min(run.left))
     return calls
+
+
+@use_case
+def send_later(session: Session, public_id: uuid.UUID, since: int = 0) -> None:
+    """Ask for a job that sends the batch, from that internal id on, unless one waits already."""
+    name = f"batch:{public_id}"
+    jobs.defer(session, "payments.send_batch", once=name, lock=name, batch=str(public_id), since=since)
 
 
 def send(session: Session, gateway: Gateway, order: Order) -> None:
@@ -92,21 +118,29 @@ class _Run:
         self._turn, self._air = Round(session, gateway), Flights(gateway)
         self._waiting: deque[int] = deque()
         self._busy, self._quiet_until = 0, 0.0
+        self._over_at = time.monotonic() + TURN
+
+    @property
+    def left(self) -> Sequence[int]:
+        """The items that wait only because this turn is over."""
+        return [] if self._turn.away or time.monotonic() < self._over_at else list(self._waiting)
 
     def go(self, waiting: Iterable[int]) -> int:
         """Send the waiting items (internal ids); how many calls were made."""
         self._waiting.extend(waiting)
         with self._air:
-            while self._may_go_on() or self._air.flying:
-                if self._air.room and self._may_go_on():
-                    self._begin(self._claim(self._air.room))
+            while self._begin_some() or self._air.flying:
                 if self._air.flying:
                     self._land()
         return self._air.begun
 
-    def _may_go_on(self) -> bool:
-        going = bool(self._waiting) and not self._turn.away
-        return going and not pausing.stands_still(self._session, self._batch)
+    def _begin_some(self) -> bool:
+        """As many as there is room for, if it may go on."""
+        going = bool(self._waiting) and not self._turn.away and time.monotonic() < self._over_at
+        if not going or not self._air.room or pausing.stands_still(self._session, self._batch):
+            return False
+        self._begin(self._claim(self._air.room))
+        return True
 
     def _claim(self, many: int) -> list[Order]:
         """Together; one by one when the database refuses that, as one of them may be to blame."""
@@ -196,6 +230,9 @@ def finish_batch(session: Session, public_id: uuid.UUID) -> PayoutBatch:
     states = set(session.scalars(query.where(PayoutItem.state.not_in(listed))))
     moving = {ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN}
     ended = {ItemState.SETTLED, ItemState.FAILED, ItemState.REVERSED}
+    if batch.state == BatchState.RELEASED and not states & moving:
+        # Each was called off before the run began.
+        move(batch, BatchState.SENDING)
     if batch.state == BatchState.SENDING and not states & moving:
         move(batch, BatchState.SENT)
     if batch.state == BatchState.SENT and states <= ended:
@@ -220,12 +257,13 @@ def _begin(session: Session, public_id: uuid.UUID) -> str | None:
     return batch.currency
 
 
-def _released(session: Session, batch: uuid.UUID) -> Sequence[int]:
-    """The internal ids of the batch's items that wait to be sent."""
+def _released(session: Session, batch: uuid.UUID, since: int) -> Sequence[int]:
+    """The internal ids of the batch's items that wait to be sent, from that one on."""
     ids = session.scalars(
         sa.select(PayoutItem.id)
         .join(PayoutItem.batch)
         .where(PayoutBatch.public_id == batch, PayoutItem.state == ItemState.RELEASED)
+        .where(PayoutItem.id >= since)
         .order_by(PayoutItem.id)
     ).all()
     session.rollback()

@@ -86,7 +86,7 @@ class Blocker(StrEnum):
 
 
 class TransferState(StrEnum):
-    """`intended`: the row stands and Stripe has not been told, or told us to come back later."""
+    """`intended`: the row stands and Stripe has not been told, or answered each call that it did nothing."""
 
     INTENDED = "intended"
     SENDING = "sending"
@@ -208,11 +208,12 @@ ITEM: Mapping[ItemState, frozenset[ItemState]] = {
 }
 
 TRANSFER: Mapping[TransferState, frozenset[TransferState]] = {
-    TransferState.INTENDED: frozenset({TransferState.SENDING}),
+    TransferState.INTENDED: frozenset({TransferState.SENDING, TransferState.FAILED}),
     TransferState.SENDING: frozenset(
         {TransferState.SENT, TransferState.UNKNOWN, TransferState.FAILED, TransferState.INTENDED}
     ),
-    TransferState.UNKNOWN: frozenset({TransferState.SENT, TransferState.FAILED, TransferState.INTENDED}),
+    # Never back to what Stripe was not told: no answer to another call says what became of the first.
+    TransferState.UNKNOWN: frozenset({TransferState.SENT, TransferState.FAILED}),
     TransferState.SENT: frozenset(),
     TransferState.FAILED: frozenset(),
 }

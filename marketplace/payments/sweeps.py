@@ -23,10 +23,10 @@ from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
 from marketplace.payments import claiming, covered, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.keys import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.models import Sweep, SweepPosting
 from marketplace.payments.outcomes import GatewayError, GatewayRefused
 from marketplace.payments.purse import Purse
-from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import SweepState, move
 from marketplace.payments.transfers import NO_MONEY

@@ -50,21 +50,19 @@ def gateway() -> Gateway:
 
 
 @jobs.task("payments.send_batch")
-def send_batch(session: Session, batch: str) -> None:
-    """Send a released batch."""
-    lost.catch_up(session, gateway())
-    sending.send_batch(session, gateway(), uuid.UUID(batch))
+def send_batch(session: Session, batch: str, since: int = 0) -> None:
+    """Send a released batch, or go on with it. What fails is asked for again within minutes."""
+    with Round(session, gateway()).one(batch):
+        lost.catch_up(session, gateway())
+        sending.send_batch(session, gateway(), uuid.UUID(batch), since)
 
 
 @jobs.task("payments.send_waiting")
 def send_waiting(session: Session) -> None:
-    """Go on with batches whose items still wait: for money, for Stripe, or because a worker died."""
-    turn, waiting = Round(session, gateway()), _with_released_items(session)
-    if waiting:
-        lost.catch_up(session, gateway())
-    for batch in turn.over(waiting):
-        with turn.one(batch):
-            sending.send_batch(session, gateway(), batch)
+    """Ask to go on with batches whose items still wait: for money, for Stripe, or because a worker died. Each
+    has a job of its own, so that they take up one worker at most."""
+    for batch in _with_released_items(session):
+        sending.send_later(session, batch)
 
 
 @jobs.task("payments.resolve_unknown")

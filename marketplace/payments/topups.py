@@ -22,9 +22,9 @@ from marketplace.money import Money
 from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.keys import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.models import TopUp
 from marketplace.payments.outcomes import GatewayError, GatewayRefused, GatewayUnknown
-from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import TopUpState, move
 

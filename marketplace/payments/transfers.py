@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -16,7 +16,7 @@ from marketplace.db import use_case
 from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.notifications import notify
-from marketplace.payments import batches, facts
+from marketplace.payments import batches, facts, late
 from marketplace.payments.connected_accounts import SETUP_PATH
 from marketplace.payments.models import PayoutItem, Transfer, item_key
 from marketplace.payments.outcomes import GatewayError
@@ -31,7 +31,7 @@ CALLED_OFF = "called_off"
 
 @dataclass(frozen=True)
 class Order:
-    """A committed transfer row as the call needs it."""
+    """A committed transfer row as the call needs it. `until`: when others may take it up."""
 
     transfer_id: int
     public_id: uuid.UUID
@@ -43,6 +43,7 @@ class Order:
     key: str
     source_type: str
     item_id: int
+    until: datetime | None
 
 
 def order_of(transfer: Transfer) -> Order:
@@ -58,6 +59,7 @@ def order_of(transfer: Transfer) -> Order:
         transfer.idempotency_key,
         transfer.source_type,
         transfer.item.id,
+        transfer.retry_at,
     )
 
 
@@ -77,8 +79,12 @@ def record_sent(session: Session, transfer_id: int, sent: facts.SentTransfer) ->
 
 @use_case
 def record_all_sent(session: Session, answers: Mapping[int, facts.SentTransfer]) -> None:
-    """The same for many, by the internal ids of their transfers."""
-    rows = [row for row in _held_many(session, answers) if row[0].state != TransferState.SENT]
+    """The same for many, by the internal ids of their transfers. Stripe's yes counts in any state."""
+    made = [row for row in _held_many(session, answers) if row[0].state != TransferState.SENT]
+    rows = [row for row in made if _is_open(session, *row)]
+    for transfer, item in made:
+        if transfer.state == TransferState.FAILED:
+            late.note(session, transfer, item, answers[transfer.id])
     for transfer, item in rows:
         sent = answers[transfer.id]
         move(transfer, TransferState.SENT)
@@ -93,6 +99,16 @@ def record_all_sent(session: Session, answers: Mapping[int, facts.SentTransfer])
             session, SITE, "send", "payout_item", item.public_id,
             transfer=transfer.stripe_id, amount=item.amount,
         )  # fmt: skip
+
+
+def _is_open(session: Session, transfer: Transfer, item: PayoutItem) -> bool:
+    """May its outcome still be that it was sent? What waits for another call is taken up for that."""
+    if transfer.state == TransferState.INTENDED and item.state == ItemState.RELEASED:
+        move(transfer, TransferState.SENDING)
+        become(item, ItemState.SENDING)
+        item.blocker = item.shortfall = None
+        session.flush()
+    return transfer.state in (TransferState.SENDING, TransferState.UNKNOWN)
 
 
 def _sent(transfer: Transfer, item: PayoutItem) -> NewEntry:
@@ -119,11 +135,16 @@ def record_unknown(session: Session, transfer_id: int, error: GatewayError) -> N
     if transfer.state not in (TransferState.SENDING, TransferState.UNKNOWN):
         return
     if transfer.state == TransferState.SENDING:
-        move(transfer, TransferState.UNKNOWN)
-        become(item, ItemState.UNKNOWN)
-        audit.record(session, SITE, "lose_sight", "payout_item", item.public_id, code=error.code)
+        lose_sight(session, transfer, item, error.code)
     transfer.failure = error.code
     transfer.retry_at = clock.now() + timedelta(minutes=min(2 ** min(transfer.tries, 6), 60))
+
+
+def lose_sight(session: Session, transfer: Transfer, item: PayoutItem, code: str) -> None:
+    """What was being sent may have been made: only a look-up, or Stripe's yes or no to it, says more."""
+    move(transfer, TransferState.UNKNOWN)
+    become(item, ItemState.UNKNOWN)
+    audit.record(session, SITE, "lose_sight", "payout_item", item.public_id, code=code)
 
 
 @use_case
@@ -143,11 +164,28 @@ def record_refused(session: Session, transfer_id: int, code: str) -> None:
 
 @use_case
 def give_back(session: Session, transfer_id: int) -> None:
-    """Stripe was busy and did nothing: the same transfer, with the same key, is sent another time."""
+    """Stripe was busy and did nothing: the same transfer, with the same key, is sent another time.
+
+    Only the claim of a first call is given back. Once its outcome is open, a busy Stripe says nothing of it.
+    """
     transfer, item = _held(session, transfer_id)
     if transfer.state == TransferState.SENDING:
         move(transfer, TransferState.INTENDED)
         become(item, ItemState.RELEASED)
+
+
+@use_case
+def give_up(session: Session, transfer_id: int, code: str) -> None:
+    """Stripe has none of what it put off: the item, if it still waits, is sent by another try."""
+    transfer, item = _held(session, transfer_id)
+    if transfer.state == TransferState.INTENDED and item.state == ItemState.RELEASED:
+        let_try_go(transfer, code)
+
+
+def let_try_go(transfer: Transfer, code: str) -> None:
+    """End a try of which each call had no effect; the next has a key of its own."""
+    move(transfer, TransferState.FAILED)
+    transfer.failure, transfer.retry_at = code, None
 
 
 def become(item: PayoutItem, state: ItemState) -> None:

@@ -89,6 +89,9 @@ class Ready(House):
         for job in (jobs_of_payments.resolve_unknown, jobs_of_payments.send_waiting):
             with suppress(GatewayError):
                 job(self.session)
+        going = sa.select(PayoutBatch.public_id).where(PayoutBatch.items.any(state=ItemState.RELEASED))
+        for batch in self.session.scalars(going).all():
+            jobs_of_payments.send_batch(self.session, str(batch))
 
     def states(self) -> list[ItemState]:
         return [item.state for item in self.items()]

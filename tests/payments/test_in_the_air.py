@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,14 +13,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock
-from marketplace.payments import batches, pace, resolving, sending
+from marketplace import clock, jobs
+from marketplace.payments import batches, pace, resolving, sending, tasks
 from marketplace.payments.facts import Balance, SentTransfer
-from marketplace.payments.flights import MOST
-from marketplace.payments.gateway import Gateway
+from marketplace.payments.flights import MOST, Flights
+from marketplace.payments.gateway import TIMEOUT_SECONDS, Gateway
 from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.outcomes import GatewayBusy, GatewayUnknown
 from marketplace.payments.proofs import PROOFS
+from marketplace.payments.purse import Purse
 from marketplace.payments.runs import pausing
 from marketplace.payments.states import Blocker, ItemState
 from tests.bench import payables
@@ -245,10 +247,70 @@ def test_when_it_is_paused_only_what_is_in_the_air_is_finished(
 
 
 def test_all_workers_take_their_moments_one_after_another(session: Session) -> None:
-    assert pace.take(session, pace.TRANSFERS, 5, 100) == 0
-    assert 400 < pace.take(session, pace.TRANSFERS, 1, 100) <= 500
-    assert pace.take(session, "another", 1, 100) == 0
-    pace.hold(session, pace.TRANSFERS, 10)
-    assert 500 < pace.take(session, pace.TRANSFERS, 1, 100) <= 600, "a shorter hold changes nothing"
-    pace.hold(session, pace.TRANSFERS, 10_000)
-    assert pace.take(session, pace.TRANSFERS, 1, 100) > 9_000
+    assert pace.take(session, pace.TRANSFERS, 5, 2) == 0
+    assert 5 < pace.take(session, pace.TRANSFERS, 1, 2) <= 10
+    assert pace.take(session, "another", 1, 2) == 0
+    pace.hold(session, pace.TRANSFERS, 3)
+    assert 7 < pace.take(session, pace.TRANSFERS, 1, 2) <= 12, "a shorter hold changes nothing"
+    pace.hold(session, pace.TRANSFERS, 25)
+    assert pace.take(session, pace.TRANSFERS, 1, 2) > 20
+
+
+def test_nobody_waits_for_as_long_as_a_claim_lasts(session: Session) -> None:
+    """However far ahead the moments were taken, as before the database's clock was set back."""
+    pace.hold(session, pace.TRANSFERS, 600)
+    for _turn in range(2):
+        wait = pace.take(session, pace.TRANSFERS, MOST, 0.04)
+        assert wait + MOST * 0.04 + TIMEOUT_SECONDS < sending.LEASE.total_seconds()
+
+
+def test_a_call_whose_claim_is_over_is_not_made(session: Session, batch: PayoutBatch) -> None:
+    """Its turn at Stripe comes after others may have taken it up: it waits as before, for its next claim."""
+    sky = Sky()
+    with clock.at(payables.WHEN):
+        item = session.scalars(sa.select(PayoutItem.id).order_by(PayoutItem.id).limit(1)).one()
+        order, _left = sending.claim(session, item, Purse({"card": EACH}))
+        assert order is not None
+    with clock.at(payables.WHEN + sending.LEASE), Flights(sky) as air:
+        air.begin(order, 0)
+        sent, [(late, error)] = air.landed()
+    assert (sent, late, isinstance(error, GatewayBusy), sky.calls) == ([], order, True, Counter())
+
+
+def test_a_long_run_hands_over_to_a_job_that_goes_on(
+    session: Session, batch: PayoutBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that what else waits for a worker, such as Stripe's events, has its turn."""
+    monkeypatch.setattr(sending, "TURN", 0.1)
+    sky = Sky(trouble=lambda _nth: time.sleep(0.03))
+    monkeypatch.setattr(tasks, "gateway", lambda: sky)
+    monkeypatch.setattr(tasks.lost, "catch_up", lambda *_about: None)
+    session.execute(sa.text("DELETE FROM procrastinate_jobs"))
+    session.commit()
+    first = send(session, sky, batch)
+    assert 0 < first < PEOPLE
+    with clock.at(payables.WHEN):
+        # It waits already, and is asked for once.
+        tasks.send_waiting(session)
+        rounds = 0
+        while jobs.run_due(session, limit=1):
+            rounds += 1
+    assert rounds > 1
+    assert states(session) == {(ItemState.SENT, None): PEOPLE}
+    assert set(sky.calls.values()) == {1}
+    assert session.scalar(sa.text("SELECT count(*) FROM procrastinate_jobs")) == 0
+
+
+def test_what_waits_is_asked_for_once_and_takes_up_one_worker(
+    session: Session, batch: PayoutBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sky = Sky()
+    monkeypatch.setattr(tasks, "gateway", lambda: sky)
+    session.execute(sa.text("DELETE FROM procrastinate_jobs"))
+    session.commit()
+    with clock.at(payables.WHEN):
+        for _tick in range(2):
+            tasks.send_waiting(session)
+    found = session.execute(sa.text("SELECT task_name, lock FROM procrastinate_jobs")).all()
+    assert [tuple(each) for each in found] == [("payments.send_batch", f"batch:{batch.public_id}")]
+    assert sky.calls == Counter()

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import clock
+from marketplace import clock, jobs
 from marketplace.demo.stripe_server import hands
 from marketplace.payments import events, facts, payouts, resolving, sending, sweeps, tasks
 from marketplace.payments.gateway import Gateway
@@ -252,7 +252,10 @@ def test_a_batch_that_cannot_begin_holds_up_no_other(
     with clock.at(FRIDAY):
         once = SilentOnce(KEY, stripe.url)
         monkeypatch.setattr(tasks, "gateway", lambda: once)
+        session.execute(sa.text("DELETE FROM procrastinate_jobs"))
+        session.commit()
         tasks.send_waiting(session)
+        jobs.run_due(session)
     assert [states(batch) for batch in batches] == [[ItemState.RELEASED], [ItemState.SENT]]
 
 

@@ -18,8 +18,8 @@ from marketplace.payments import claiming, facts
 from marketplace.payments.chargebacks import recording
 from marketplace.payments.chargebacks.models import Chargeback, Evidence
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.keys import KEY_LIVES
 from marketplace.payments.outcomes import GatewayError, GatewayRefused
-from marketplace.payments.resolving import KEY_LIVES
 from marketplace.payments.states import ChargebackState, EvidenceState, move
 
 # What Stripe takes at most as free text.

@@ -16,11 +16,11 @@ from marketplace.i18n import gettext as _
 from marketplace.payments import claiming, facts
 from marketplace.payments.fundings import NotHereYet
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.keys import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.outcomes import GatewayError, GatewayRefused, GatewayUnknown
 from marketplace.payments.refunds import books, kept
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.refunds.refusals import record_refused
-from marketplace.payments.resolving import KEY_LIVES, SURELY_NOT_MADE
 from marketplace.payments.rounds import Round
 from marketplace.payments.states import RefundState, move
 from marketplace.payments.transfers import NO_MONEY

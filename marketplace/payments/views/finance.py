@@ -137,7 +137,8 @@ def call_off_item(item_id: uuid.UUID) -> ResponseReturnValue:
     """It was released, and must not be sent."""
     form = CallOffForm()
     done = try_form(
-        form, lambda: calling_off.call_off(db_session(), actor(), item_id, form.reason.data or "")
+        form,
+        lambda: calling_off.call_off(db_session(), actor(), item_id, form.reason.data or "", gateway()),
     )
     if done is None:
         return _item(item_id, form)

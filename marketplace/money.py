@@ -80,6 +80,11 @@ def exponent(currency: str) -> int:
         raise ValueError(f"unknown currency {currency!r}") from None
 
 
+def currencies() -> list[str]:
+    """Every currency that is known, by its code."""
+    return sorted(_EXPONENTS)
+
+
 def parse(text: str, currency: str) -> Money:
     """Read what a person typed, such as `1,250.50`. Raises Invalid with a sentence when it is not that."""
     if text.strip().startswith("-"):

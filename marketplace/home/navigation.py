@@ -116,6 +116,10 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "payments.fund": OF_THE_PROJECT,
     "payments.invoices": OF_THE_PROJECT,
     "payments.lot": OF_THE_PROJECT,
+    "reconciliation.exchange_rates": ("ledger.trial_balance",),
+    "reconciliation.new_exchange_rate": ("ledger.trial_balance",),
+    "reconciliation.revaluation": ("ledger.trial_balance",),
+    "reconciliation.revaluations": ("ledger.trial_balance",),
     "reasons.appeal": ("reasons.queue",),
     "reasons.decision": ("reasons.index",),
 }

@@ -37,6 +37,8 @@ def _known() -> dict[str, str]:
         "released": _("Released to be sent"),
         "remitted": _("Paid to the tax office"),
         "reserved": _("Reserved for a week's work"),
+        "revalued": _("Revalued at the rates of the month’s end"),
+        "revalued_back": _("Taken back on day one, as every revaluation is"),
         "returned": _("Not used, and returned to the project"),
         "refused_debit": _("Refused by the client’s bank"),
         "reversed": _("Taken back out of the expert’s Stripe account, and owed again"),

@@ -14,6 +14,8 @@ from marketplace.payments import covered
 from marketplace.proof import Drift, Proof
 from marketplace.reconciliation import closing, differences
 from marketplace.reconciliation.models import BankAccount, BankStatement
+from marketplace.reconciliation.revaluing import booking
+from marketplace.reconciliation.revaluing.proofs import PROOFS as REVALUING
 from marketplace.reconciliation.states import StatementState
 
 
@@ -123,6 +125,7 @@ PROOFS = [
     Proof("W1", "Wires that count are at the bank", wires_are_at_the_bank),
     Proof("W2", "Unapplied cash is what the bank brought", unapplied_is_what_came),
     Proof("P8", "What is owed is covered", money_is_covered),
+    *REVALUING,
 ]
 before_close.extend(PROOFS)
-asked_before_close.extend((closing.statements_reach_the_end, closing.items_are_cleared))
+asked_before_close.extend((closing.statements_reach_the_end, closing.items_are_cleared, booking.is_revalued))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +39,7 @@ from marketplace.contracts.sittings.asking import ask
 from marketplace.contracts.sittings.graders import choose_graders
 from marketplace.contracts.sittings.models import Sitting
 from marketplace.contracts.sittings.taking import begin, hand_in
+from marketplace.contracts.states import OfferState
 from marketplace.contracts.taxes.models import TaxProfile, TaxRate
 from marketplace.contracts.taxes.profiles import ProfileDraft, say_where
 from marketplace.contracts.taxes.setting import TaxRateDraft, propose_tax_rate
@@ -95,13 +97,19 @@ from marketplace.reconciliation.models import (
     StatementMatch,
 )
 from marketplace.reconciliation.states import DecisionKind, Leg
+from marketplace.reconciliation.revaluing.models import ExchangeRate, Revaluation, RevaluationLine
+from marketplace.reconciliation.revaluing.rates import (
+    ExchangeDraft,
+    accept_exchange_rate,
+    propose_exchange_rate,
+)
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
 from tests.factories.chargebacks import a_dispute, a_move
 from tests.factories.contracts import FEE_BPS
 from tests.factories.credentials import PDF
 from tests.factories.gigs import RADIOLOGY, a_gig, an_application, an_expert
 from tests.factories.sittings import ANSWERS, DRAFT
-from tests.factories.taxes import registered
+from tests.factories.taxes import SOURCE, registered
 from tests.stories import acts
 from tests.stories.house import House
 
@@ -122,6 +130,9 @@ PUBLIC = {
     "reconciliation.bring_account_back": BankAccount,
     "reconciliation.bring_statement_back": BankStatement,
     "reconciliation.confirm": StatementMatch,
+    "reconciliation.revaluation": Revaluation,
+    "reconciliation.book_revaluation": Revaluation,
+    "reconciliation.decline_revaluation": Revaluation,
     "reconciliation.file": StatementFile,
     "reconciliation.line": StatementLine,
     "reconciliation.match_line": StatementLine,
@@ -231,6 +242,7 @@ class World:
             "rate_id": TaxRate,
             "profile_id": TaxProfile,
             "hold_id": BankHold,
+            "exchange_id": ExchangeRate,
             "pause_id": SendingPause,
             "alarm_id": Alarm,
             "chargeback_id": Chargeback,
@@ -304,6 +316,7 @@ def made(house: House) -> World:
     _other_bank(house)
     _contested(house)
     _proposed(house)
+    _revalued(house)
     pausing.pause(session, house.fin, None, "The bank rang.")
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
@@ -337,6 +350,27 @@ def _taxed(house: House) -> None:
 def _other_bank(house: House) -> None:
     """Ana's pay goes to another bank account from now on."""
     account = house.session.scalars(sa.select(ConnectedAccount).filter_by(person_id=house.ana.id)).one()
+def _revalued(house: House) -> None:
+    """Fin writes rates down, of which Gil accepts one, and prepares what a month makes of them."""
+    day = clock.today("UTC")
+    drafts = (
+        ExchangeDraft("EUR", Decimal("1.08"), day, SOURCE),
+        ExchangeDraft("GBP", Decimal("1.3"), day, SOURCE),
+    )
+    euro, _pound = (propose_exchange_rate(house.session, house.fin, each) for each in drafts)
+    accept_exchange_rate(house.session, replace(house.gil, second_factor_at=clock.now()), euro.public_id)
+    line = RevaluationLine(
+        currency="EUR", rate_id=euro.id, position=-1_00, stood_at=-1_06, value=-1_08,
+        booked_before=0, amount=-2,
+    )  # fmt: skip
+    made = Revaluation(
+        month=day.replace(day=1), currency="USD", state=OfferState.MADE,
+        made_by=house.fin.id, made_at=clock.now(), lines=[line],
+    )  # fmt: skip
+    house.session.add(made)
+    house.session.commit()
+
+
     note_banks(house.session, account, [Bank("another", "USD")])
     house.session.commit()
 

@@ -123,6 +123,8 @@ def _decisions(session: Session, actor: Actor) -> Iterator[Task]:
         "payments.credit_line": _("A credit line waits for a second person."),
         "payments.top_up": _("A top-up to Stripe waits to be released."),
         "payments.debt": _("A client’s debt waits to be written off."),
+        "reconciliation.exchange_rates": _("A colleague wrote down an exchange rate."),
+        "reconciliation.revaluation": _("A month’s revaluation waits to be booked."),
         "reconciliation.line": _("Clients’ money from the bank waits for your decision."),
     }
     for endpoint, sentence in said.items():

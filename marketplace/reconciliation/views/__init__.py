@@ -18,6 +18,7 @@ from marketplace.reconciliation.decisions import what
 from marketplace.reconciliation.differences import explained
 from marketplace.reconciliation.forms import ReasonForm
 from marketplace.reconciliation.joining import credits_a_client
+from marketplace.reconciliation.revaluing.figures import written
 from marketplace.web import actor, db_session, try_form
 
 bp = Blueprint("reconciliation", __name__, url_prefix="/reconciliation")
@@ -34,6 +35,7 @@ def _words() -> dict[str, object]:
         "what": what,
         "credits_a_client": credits_a_client,
         "explained": explained,
+        "written": written,
         "spell": spell,
     }
 
@@ -58,6 +60,7 @@ def to(name: str, **values: object) -> Response:
 
 
 import marketplace.reconciliation.views.accounts  # noqa: E402
+import marketplace.reconciliation.views.currencies  # noqa: E402
 import marketplace.reconciliation.views.deciding  # noqa: E402
 import marketplace.reconciliation.views.lines  # noqa: E402
 import marketplace.reconciliation.views.links  # noqa: E402

@@ -39,6 +39,11 @@ def _arrival_link(rest: str) -> Link:
     return Link(_("Bank line of %(day)s", day=day(found.booked_on)), _line_link(str(found.public_id)).path)
 
 
+def _revaluation_link(rest: str) -> Link:
+    return Link(_("Revaluation"), url_for("reconciliation.revaluation", public_id=rest))
+
+
+sources.register("revaluation", _revaluation_link)
 sources.register("sweep_arrival", _arrival_link)
 sources.register("statement_line", _line_link)
 sources.register("bank_statement", _statement_link)

@@ -31,6 +31,8 @@ KINDS: tuple[Callable[[Session, Actor], Iterator[Waiting]], ...] = (
     agreeing.debts,
     agreeing.thresholds,
 )
+    agreeing.exchange_rates,
+    agreeing.revaluations,
 
 
 def waiting(session: Session, actor: Actor) -> list[Waiting]:

@@ -20,6 +20,7 @@ from marketplace.payments.models import Funding
 from marketplace.payments.tax.models import TaxThreshold
 from marketplace.reconciliation import decisions as money_decisions
 
+from marketplace.reconciliation.revaluing.models import ExchangeRate, Revaluation
 
 def fees(session: Session, actor: Actor) -> Iterator[Waiting]:
     query = sa.select(FeeChange).where(FeeChange.state == OfferState.MADE)
@@ -96,4 +97,27 @@ def thresholds(session: Session, actor: Actor) -> Iterator[Waiting]:
             _("A threshold for tax forms"), Money(each.amount, "USD"), each.made_at,
             each.maker.full_name if each.maker else "", "payments.tax_thresholds",
             other(actor, each.made_by), detail=f"{each.form}, {each.from_year}",
+        )  # fmt: skip
+
+
+def exchange_rates(session: Session, actor: Actor) -> Iterator[Waiting]:
+    """What other currencies were worth on a day."""
+    query = sa.select(ExchangeRate).where(ExchangeRate.state == OfferState.MADE)
+    query = query.options(joinedload(ExchangeRate.maker)).order_by(ExchangeRate.id)
+    for each in session.scalars(query.limit(MOST)):
+        yield Waiting(
+            _("An exchange rate"), None, each.made_at, each.maker.full_name,
+            "reconciliation.exchange_rates", other(actor, each.made_by), detail=each.currency,
+        )  # fmt: skip
+
+
+def revaluations(session: Session, actor: Actor) -> Iterator[Waiting]:
+    """What a month's end makes of other currencies."""
+    query = sa.select(Revaluation).where(Revaluation.state == OfferState.MADE)
+    query = query.options(joinedload(Revaluation.maker)).order_by(Revaluation.id)
+    for each in session.scalars(query.limit(MOST)):
+        yield Waiting(
+            _("A month’s revaluation"), each.gain, each.made_at, each.maker.full_name,
+            "reconciliation.revaluation", other(actor, each.made_by), {"public_id": each.public_id},
+            f"{each.month:%Y-%m}",
         )  # fmt: skip

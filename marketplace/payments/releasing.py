@@ -23,7 +23,7 @@ from marketplace.payments.contents import Contents, contents
 from marketplace.payments.frozen import fingerprint
 from marketplace.payments.models import PayoutBatch, PayoutItem, item_key
 from marketplace.payments.payees import Door, Payee, any_of
-from marketplace.payments.runs import confirming
+from marketplace.payments.runs import confirming, themselves
 from marketplace.payments.setup import holding
 from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker, ItemState, move
@@ -60,6 +60,7 @@ def release_batch(
         raise Refused(
             _("Nobody in this batch can be paid now (%(why)s). Cancel it and prepare another.", why=why)
         )
+    themselves.require_others(session, actor, batch)
     _require_sound_books(session)
     amount = sum(each.amount for each in going)
     if not confirming.may_go(session, actor, batch, amount, left_out=left_out > 0):

@@ -27,6 +27,7 @@ from marketplace.payments.models import (
     PayoutItem,
     Sweep,
 )
+from marketplace.payments.runs import confirming
 from marketplace.payments.states import (
     BatchState,
     Blocker,
@@ -192,7 +193,8 @@ def test_two_people_pay_a_batch(session, app, cast, gateway, deal):
     assert "Release the batch" not in words(fin.get(path))
     assert fin.get(f"{path}/release").status_code == 404
     assert "Pay $150.00 to one expert?" in words(gil.get(f"{path}/release"))
-    assert "being sent to Stripe" in words(gil.post(f"{path}/release"))
+    seen = confirming.digest(session, batch).hex()
+    assert "being sent to Stripe" in words(gil.post(f"{path}/release", seen=seen))
     assert batch.state == BatchState.RELEASED
     item = batch.items[0]
     assert "Payout released" in words(gil.get(f"/payouts/items/{item.public_id}"))

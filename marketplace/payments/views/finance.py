@@ -20,7 +20,7 @@ from marketplace.payments import batches as use
 from marketplace.payments import calling_off, queries
 from marketplace.payments.forms import CallOffForm, CutOffForm, PauseForm
 from marketplace.payments.models import PayoutBatch, PayoutItem
-from marketplace.payments.runs import confirming, pausing, reversing
+from marketplace.payments.runs import confirming, pausing, reversing, themselves
 from marketplace.payments.setup import wishes
 from marketplace.payments.states import BatchState, ItemState
 from marketplace.payments.tasks import gateway
@@ -110,7 +110,8 @@ def release(batch_id: uuid.UUID) -> ResponseReturnValue:
     found = queries.batch(db_session(), actor(), batch_id)
     if found.releaser is not None:
         return _as_it_stands(found)
-    done = use.release_batch(db_session(), actor(), batch_id, request.form.get("seen"))
+    # Whoever sends no hash has seen nothing.
+    done = use.release_batch(db_session(), actor(), batch_id, request.form.get("seen", ""))
     running.say(done)
     return redirect(url_for("payments.batch", batch_id=batch_id), 303)
 
@@ -218,12 +219,16 @@ def _as_it_stands(batch: PayoutBatch) -> ResponseReturnValue:
         flash(_("You confirmed this batch, so somebody else has to release it. Ask a colleague."), "info")
     elif batch.prepared_by == actor().id:
         flash(_("You prepared this, so somebody else has to release it. Ask a colleague."), "info")
+    elif (why := themselves.why_not(db_session(), actor(), batch)) is not None:
+        flash(why, "info")
     return redirect(url_for("payments.batch", batch_id=batch.public_id), 303)
 
 
 def _may_release(batch: PayoutBatch) -> bool:
+    if batch.state != BatchState.PREPARED or not actor().has(Role.FINANCE_RELEASER):
+        return False
     mine = batch.prepared_by == actor().id or running.confirmed_by_me(batch)
-    return batch.state == BatchState.PREPARED and actor().has(Role.FINANCE_RELEASER) and not mine
+    return not mine and themselves.why_not(db_session(), actor(), batch) is None
 
 
 def _total(states: States, currency: str, *, going: bool = True) -> Money:

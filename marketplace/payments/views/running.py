@@ -11,7 +11,7 @@ from marketplace.i18n import gettext as _
 from marketplace.i18n import moment
 from marketplace.money import Money
 from marketplace.payments.models import PayoutBatch
-from marketplace.payments.runs import confirming, pausing
+from marketplace.payments.runs import confirming, pausing, themselves
 from marketplace.payments.runs.models import ReleaseConfirmation
 from marketplace.payments.states import BatchState
 from marketplace.web import actor, db_session
@@ -32,9 +32,8 @@ def shown(batch: PayoutBatch, total: Money) -> dict[str, Any]:
 
 def confirmed_by_me(batch: PayoutBatch) -> bool:
     """Is the reader the first of two, and does that still count?"""
-    first = confirming.first_of(db_session(), batch)
-    mine = first is not None and first.person_id == actor().id
-    return mine and first is not None and confirming.still_counts(db_session(), first)
+    first = confirming.counting(db_session(), batch)
+    return first is not None and first.person_id == actor().id
 
 
 def say(batch: PayoutBatch) -> None:
@@ -51,19 +50,50 @@ def say(batch: PayoutBatch) -> None:
 
 
 def _release_words(batch: PayoutBatch, total: Money, first: ReleaseConfirmation | None) -> str:
-    if not confirming.needs_two(total):
+    session = db_session()
+    if (why := themselves.why_not(session, actor(), batch)) is not None:
+        return why
+    if first is not None:
+        return f"{_first_said(first, batch)} {_missing(batch)}"
+    if not confirming.needs_two(session, actor(), total):
         return _("Somebody other than the person who prepared it has to release this batch.")
-    limit = confirming.limit(batch.currency)
-    if first is None:
-        said = _("Above %(limit)s two people release a batch, neither of whom prepared it. Nobody has yet.",
-                 limit=limit)  # fmt: skip
-    elif confirming.still_counts(db_session(), first):
-        said = _("%(name)s confirmed it, %(when)s. Above %(limit)s a second person has to release it.",
-                 name=first.person.full_name, when=moment(first.at), limit=limit)  # fmt: skip
-    else:
-        said = _("%(name)s confirmed it, %(when)s, but it has changed since. Two people have to look again.",
-                 name=first.person.full_name, when=moment(first.at))  # fmt: skip
-    return f"{said} {_missing(batch)}"
+    limit, alone = (
+        confirming.limit(batch.currency),
+        confirming.released_alone(session, actor(), batch.currency),
+    )
+    said = _("Above %(limit)s within 24 hours two people release a batch, neither of whom prepared it.",
+             limit=limit)  # fmt: skip
+    if alone:
+        said += " " + _("You released %(alone)s alone in the last 24 hours.", alone=alone)
+    return f"{said} {_('Nobody has yet.')} {_missing(batch)}"
+
+
+def _first_said(first: ReleaseConfirmation, batch: PayoutBatch) -> str:
+    said = {"name": first.person.full_name, "when": moment(first.at)}
+    match confirming.lapsed(db_session(), first):
+        case confirming.Lapsed.CHANGED:
+            return _(
+                "%(name)s confirmed it, %(when)s, but it has changed since. Two people have to look again.",
+                **said,
+            )
+        case confirming.Lapsed.NO_RELEASER:
+            return _(
+                "%(name)s confirmed it, %(when)s, but may not release any more. Two people have to look "
+                "again.",
+                **said,
+            )
+        case confirming.Lapsed.TOO_OLD:
+            return _(
+                "%(name)s confirmed it, %(when)s, more than three days ago. Two people have to look again.",
+                **said,
+            )
+        case None:
+            return _(
+                "%(name)s confirmed it, %(when)s. Above %(limit)s within 24 hours a second person has to "
+                "release it.",
+                **said,
+                limit=confirming.limit(batch.currency),
+            )
 
 
 def _missing(batch: PayoutBatch) -> str:

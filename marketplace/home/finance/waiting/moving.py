@@ -34,7 +34,7 @@ def batches(session: Session, actor: Actor) -> Iterator[Waiting]:
     sizes = queries.sizes(session, [each.id for each in rows])
     for each in rows:
         people, amount = sizes.get(each.id, (0, 0))
-        first = confirming.first_of(session, each)
+        first = confirming.counting(session, each)
         detail = ngettext("one expert", "%(n)s experts", people)
         if first is not None:
             detail = _("%(people)s; %(name)s released it first", people=detail, name=first.person.full_name)

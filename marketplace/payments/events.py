@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from marketplace import clock, jobs
@@ -27,6 +29,8 @@ AT_ONCE = 1_000
 NOTED_AT_ONCE = 100
 # An event that comes before our own commit finds its row a moment later; one that is not ours never does.
 GIVE_UP_AFTER = 12
+
+log = logging.getLogger(__name__)
 
 
 class Source(StrEnum):
@@ -54,9 +58,25 @@ def store_event(session: Session, source: Source, notice: facts.Notice) -> bool:
     return store_events(session, source, [notice]) == 1
 
 
-@use_case
 def store_events(session: Session, source: Source, notices: Sequence[facts.Notice]) -> int:
-    """The same for many; how many were not here before."""
+    """The same for many; how many were not here before. Where the database takes them not together, each is
+    stored by itself, and what it does not take at all without its payload: the object is fetched anyway."""
+    try:
+        return _store(session, source, notices)
+    except DataError:
+        return sum(_store_one(session, source, each) for each in notices)
+
+
+def _store_one(session: Session, source: Source, notice: facts.Notice) -> int:
+    try:
+        return _store(session, source, [notice])
+    except DataError:
+        log.warning("An event is kept without its payload", extra={"event": notice.id})
+        return _store(session, source, [replace(notice, payload={})])
+
+
+@use_case
+def _store(session: Session, source: Source, notices: Sequence[facts.Notice]) -> int:
     now = clock.now()
     rows = [
         {

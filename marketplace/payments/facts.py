@@ -6,6 +6,7 @@ description promises; the gateway takes that for an unknown outcome.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ Answer = Mapping[str, Any]
 
 # The parts of a balance are kept apart by where the money came from.
 CARD, BANK_ACCOUNT = "card", "bank_account"
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Stripe's word for what is not due yet.
 LATER = "eventually_due"
 
@@ -477,12 +479,24 @@ def _by_type(parts: Iterable[Answer]) -> dict[str, dict[str, int]]:
 
 
 def of_event(answer: Answer) -> Notice:
-    """A snapshot event names its object inside; a thin one (v2) only refers to it."""
-    if answer["object"] == "v2.core.event":
-        related: Answer = answer.get("related_object") or {}
-        return Notice(answer["id"], answer["type"], None, related.get("id") or "", dict(answer))
-    inner: Answer = answer["data"]["object"]
-    return Notice(answer["id"], answer["type"], answer.get("account"), inner.get("id") or "", dict(answer))
+    """A snapshot event names its object inside; a thin one (v2) only refers to it. What PostgreSQL cannot
+    keep is replaced in it."""
+    event: Answer = _storable(dict(answer))
+    if event["object"] == "v2.core.event":
+        related: Answer = event.get("related_object") or {}
+        return Notice(event["id"], event["type"], None, related.get("id") or "", dict(event))
+    inner: Answer = event["data"]["object"]
+    return Notice(event["id"], event["type"], event.get("account"), inner.get("id") or "", dict(event))
+
+
+def _storable(value: Any) -> Any:
+    """The same with U+FFFD for U+0000 and for halves of a pair, which PostgreSQL takes neither as text nor in
+    JSON."""
+    if isinstance(value, str):
+        return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _requirements(found: Answer, *, later: bool = False) -> tuple[RequirementEntry, ...]:

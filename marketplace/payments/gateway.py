@@ -7,6 +7,7 @@ client's own retries are off: the states of our rows decide what is tried again,
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -53,6 +54,8 @@ BALANCE_SETTINGS = "/v1/balance_settings"
 SECONDS_BETWEEN_CALLS = 0.04
 
 R = TypeVar("R")
+
+log = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -366,11 +369,19 @@ class Gateway:
         return _read(_ask(lambda: self._stripe.v1.balance.retrieve(None, _as(account))), facts.of_balance)
 
     def events(self, since: datetime) -> Iterable[facts.Notice]:
-        """What Stripe told, or should have told, since then, newest first, a page at a time."""
+        """What Stripe told, or should have told, since then, newest first, a page at a time. One that cannot
+        be read hides no other."""
         asked: EventListParams = {"created": {"gte": int(since.timestamp())}, "limit": 100}
         rows = _ask(lambda: self._stripe.v1.events.list(asked).auto_paging_iter())
         while (found := _ask(lambda: next(rows, None))) is not None:
-            yield _read(found, facts.of_event)
+            try:
+                notice = _read(found, facts.of_event)
+            except GatewayUnknown:
+                log.warning(
+                    "An event of the list could not be read", extra={"event": getattr(found, "id", "")}
+                )
+                continue
+            yield notice
 
     def ask(
         self, method: str, path: str, *, key: str | None = None, account: str | None = None, **params: Any

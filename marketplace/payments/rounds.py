@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 # This many calls in a row without an answer mean that Stripe is away.
 ENOUGH_SILENCE = 3
-# Other unknowns are answers, odd ones, about the one object that was asked for.
-SILENCE = ("no_answer", "garbled")
+# Other unknowns are answers, odd ones, about the one object that was asked for; so is one that is garbled.
+SILENCE = "no_answer"
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Round:
             self._silent = 0
 
     def _note(self, subject: object, error: Exception) -> None:
-        silent = isinstance(error, GatewayUnknown) and error.code in SILENCE
+        silent = isinstance(error, GatewayUnknown) and error.code == SILENCE
         self._silent = self._silent + 1 if silent else 0
         self.away = (
             self.away or isinstance(error, (GatewayBusy, GatewayClosed)) or self._silent >= ENOUGH_SILENCE

@@ -192,3 +192,43 @@ def test_more_than_are_taken_at_once_are_all_drained(
     assert events.store_events(session, events.Source.PLATFORM, notices) == 0
     assert events.drain_webhooks(session, gateway) == 5
     assert events.drain_webhooks(session, gateway) == 0
+
+
+@pytest.mark.parametrize("bad", ["\\u0000", "\\ud800"])
+def test_what_postgresql_cannot_store_is_replaced_and_holds_up_nobody(
+    session: Session, gateway: Gateway, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    odd = event("payout.paid", "po_1").replace('"po_1"', f'"po_1", "description": "a{bad}b"')
+    assert deliver(client, odd) == 200
+    assert stored(session)[0].payload["data"]["object"]["description"] == "a\ufffdb"
+    listed = [odd.replace("evt_1", "evt_2"), event("payout.paid", "po_3", 3)]
+    notices = [facts.of_event(json.loads(each)) for each in listed]
+    monkeypatch.setattr(Gateway, "events", lambda _self, _since: iter(notices))
+    assert backfilling.backfill(session, gateway) == 2
+    assert [each.stripe_event_id for each in stored(session)] == ["evt_1", "evt_2", "evt_3"]
+
+
+def test_what_the_database_does_not_take_is_kept_without_its_payload(session: Session) -> None:
+    bad = facts.Notice("evt_1", "payout.paid", None, "po_1", {"description": "a\x00b"})
+    good = facts.Notice("evt_2", "payout.paid", None, "po_2", {"id": "evt_2"})
+    assert events.store_events(session, events.Source.PLATFORM, [bad, good]) == 2
+    assert [(each.object_id, each.payload) for each in stored(session)] == [
+        ("po_1", {}),
+        ("po_2", {"id": "evt_2"}),
+    ]
+
+
+def test_an_event_of_the_list_that_cannot_be_read_hides_no_other(
+    gateway: Gateway, paid: Funding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = clock.now() - timedelta(days=1)
+    every = [each.id for each in gateway.events(since)]
+    whole = facts.of_event
+
+    def garbled(answer: facts.Answer) -> facts.Notice:
+        if answer["id"] == every[0]:
+            raise KeyError("data")
+        return whole(answer)
+
+    monkeypatch.setattr(facts, "of_event", garbled)
+    assert [each.id for each in gateway.events(since)] == every[1:] != []

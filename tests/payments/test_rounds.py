@@ -130,8 +130,9 @@ def test_silence_now_and_then_does_not(session: Session):
     assert gone_through(session, iter(range(1, 10)), now_and_then) == [*range(1, 10)]
 
 
-def test_an_odd_answer_is_no_silence(session: Session):
-    odd = GatewayUnknown("two_of_one_group", "")
+@pytest.mark.parametrize("code", ["two_of_one_group", "garbled"])
+def test_an_odd_answer_is_no_silence(session: Session, code: str):
+    odd = GatewayUnknown(code, "")
     assert gone_through(session, iter(range(1, 10)), lambda _each: odd) == [*range(1, 10)]
 
 

@@ -161,9 +161,6 @@ def refusal(code: str) -> str:
         "changed_after_release": _(
             "What this item pays is no longer what was released, so nothing was sent. Find out what changed."
         ),
-        "called_off": _(
-            "Called off before it was sent; the audit trail says why. The pay is owed as before and goes "
-            "into the next batch."
         "made_after_all": _(
             "Stripe made this transfer although it was taken for not made. Sending is stopped: compare with "
             "Stripe what the expert received, take back there what was too much, then pause all sending and "
@@ -175,6 +172,9 @@ def refusal(code: str) -> str:
         "another_source": _(
             "Stripe put it off. It is sent from another part of the balance, as another try."
         ),
+        "called_off": _(
+            "Called off before it was sent; the audit trail says why. The pay is owed as before and goes "
+            "into the next batch."
         ),
         "no_account": _("Our Stripe account has no bank account to pay out to. Add one at Stripe."),
         "balance_insufficient": _("Not enough money was available at Stripe at that moment."),

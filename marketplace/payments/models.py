@@ -152,7 +152,8 @@ class PayoutItem(Public, Base):
     """One person's pay in a batch. `frozen_sha256` covers what it pays; sending compares it again. Of what
     was sent, `amount_reversed` came back out of the expert's Stripe account.
 
-    `amount` is what is sent: the pay less the tax that is `withheld`, of `withheld_of` minor units of it.
+    `amount` is what is sent: the pay less the tax that is `withheld`, of `withheld_of` minor units of it, by
+    the tax form that counted then.
     """
 
     __tablename__ = "payout_items"
@@ -166,6 +167,7 @@ class PayoutItem(Public, Base):
     withheld: Mapped[int] = mapped_column(default=0, server_default="0")
     withheld_why: Mapped[Why | None] = mapped_column(Word(Why))
     withheld_of: Mapped[int | None]
+    tax_form_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tax_forms.id"))
     state: Mapped[ItemState] = mapped_column(Word(ItemState), default=ItemState.PREPARED)
     blocker: Mapped[Blocker | None] = mapped_column(Word(Blocker))
     shortfall: Mapped[int | None]

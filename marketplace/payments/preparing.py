@@ -26,7 +26,7 @@ from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker
 from marketplace.payments.tax import taxing
 from marketplace.payments.tax.taxing import Tax
-from marketplace.payments.tax.withholding import Withheld
+from marketplace.payments.tax.withholding import NOTHING, Withheld
 from marketplace.settings import current
 
 AT_ONCE = 1_000
@@ -34,14 +34,15 @@ AT_ONCE = 1_000
 WRITE = sa.text("""
     WITH item AS (
         INSERT INTO payout_items (public_id, batch_id, person_id, connected_account_id, amount, withheld,
-            withheld_why, withheld_of, state, blocker, frozen_sha256, changed_at)
-        SELECT uuidv7(), :batch, person_id, account_id, amount, withheld, why, of,
+            withheld_why, withheld_of, tax_form_id, state, blocker, frozen_sha256, changed_at)
+        SELECT uuidv7(), :batch, person_id, account_id, amount, withheld, why, of, form,
             CASE WHEN blocker IS NULL THEN 'prepared' ELSE 'blocked' END, blocker, decode(frozen, 'hex'), :now
         FROM unnest(
             CAST(:people AS bigint[]), CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]),
             CAST(:withheld AS bigint[]), CAST(:why AS text[]), CAST(:of AS bigint[]),
-            CAST(:blockers AS text[]), CAST(:frozen AS text[])
-        ) WITH ORDINALITY AS t (person_id, account_id, amount, withheld, why, of, blocker, frozen, place)
+            CAST(:forms AS bigint[]), CAST(:blockers AS text[]), CAST(:frozen AS text[])
+        ) WITH ORDINALITY
+            AS t (person_id, account_id, amount, withheld, why, of, form, blocker, frozen, place)
         ORDER BY place
         RETURNING id, person_id, CASE WHEN blocker IS NOT NULL THEN changed_at END AS ended_at
     ), hours AS (
@@ -105,6 +106,7 @@ class _Pay:
     account: Door | None
     withheld: Withheld
     blocker: Blocker | None
+    form: int | None
 
     @property
     def amount(self) -> int:
@@ -141,7 +143,10 @@ def _pay(
         blocker = Blocker.TAX_FORM
     if blocker is None and contents.amount < least.get(person.id, current().payout_minimum):
         blocker = Blocker.BELOW_MINIMUM
-    return _Pay(person, contents, account, tax.withheld, blocker)
+    if contents.amount <= tax.withheld.amount:
+        # Nothing would be left to send, so all of it waits, and nothing is withheld of it.
+        return _Pay(person, contents, account, NOTHING, blocker or Blocker.BELOW_MINIMUM, tax.form)
+    return _Pay(person, contents, account, tax.withheld, blocker, tax.form)
 
 
 def _least(session: Session, currency: str) -> dict[int, int]:
@@ -161,6 +166,7 @@ def _write(session: Session, batch: PayoutBatch, some: Sequence[_Pay]) -> None:
         "withheld": (each.withheld.amount for each in some),
         "why": (each.withheld.why for each in some),
         "of": (each.withheld.of if each.withheld.why else None for each in some),
+        "forms": (each.form for each in some),
         "blockers": (each.blocker for each in some),
         "frozen": map(_frozen, some),
         "hours_of": (each.owner for each in hours),

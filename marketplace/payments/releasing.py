@@ -28,6 +28,7 @@ from marketplace.payments.setup import holding
 from marketplace.payments.setup.stops import stop
 from marketplace.payments.states import BatchState, Blocker, ItemState, move
 from marketplace.payments.tax import books, taxing
+from marketplace.payments.tax.states import Why
 from marketplace.payments.tax.taxing import Tax
 
 # Drifts that stop sending: entries out of balance, a client's or an expert's account below zero.
@@ -83,6 +84,8 @@ class _Item(NamedTuple):
     account_id: int | None
     amount: int
     withheld: int
+    withheld_why: Why | None
+    withheld_of: int | None
     frozen: bytes
 
 
@@ -113,11 +116,13 @@ def _still_going(session: Session, batch: PayoutBatch) -> tuple[list[_Going], in
             found = Blocker.TAX_FORM
         if found is not None:
             blocked[found].append(item.id)
-        elif not _is_unchanged(item, person, account, pays) or tax.withheld.amount != item.withheld:
+        elif not _is_unchanged(item, person, account, pays):
             raise Refused(
                 _("What %(name)s is to be paid has changed. Cancel the batch and prepare another.",
                   name=person.full_name)
             )  # fmt: skip
+        elif not _is_withheld_still(item, tax):
+            blocked[Blocker.TAX_CHANGED].append(item.id)
         else:
             going.append(_Going(item.id, item.public_id, person.public_id, item.amount, item.withheld))
     for blocker, ids in blocked.items():
@@ -137,6 +142,8 @@ def _prepared(
             PayoutItem.connected_account_id,
             PayoutItem.amount,
             PayoutItem.withheld,
+            PayoutItem.withheld_why,
+            PayoutItem.withheld_of,
             PayoutItem.frozen_sha256,
         )
         .where(PayoutItem.batch_id == batch.id, PayoutItem.state == ItemState.PREPARED)
@@ -159,6 +166,12 @@ def _is_unchanged(item: _Item, person: Payee, account: Door | None, pays: Conten
         person.public_id, destination or "", pays.hours, pays.more, pays.again, item.withheld
     )
     return pays.amount == item.amount + item.withheld and frozen == item.frozen
+
+
+def _is_withheld_still(item: _Item, tax: Tax) -> bool:
+    """Is due what was frozen: how much, why, and of how much of the pay?"""
+    due = tax.withheld
+    return (due.amount, due.why, due.of) == (item.withheld, item.withheld_why, item.withheld_of or 0)
 
 
 def _blockers(session: Session, batch: PayoutBatch) -> Sequence[Blocker]:

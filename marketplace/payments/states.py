@@ -83,6 +83,7 @@ class Blocker(StrEnum):
     CLIENT_OWES = "client_owes"
     ACCOUNT_DIFFERS = "account_differs"
     TAX_FORM = "tax_form"
+    TAX_CHANGED = "tax_changed"
 
 
 class TransferState(StrEnum):

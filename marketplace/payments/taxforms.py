@@ -12,6 +12,7 @@ from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.payments.tax import standing
 from marketplace.payments.tax.states import FormState
+from marketplace.payments.tax.words import form_name
 
 TAX_PATH = standing.TAX_PATH
 
@@ -26,7 +27,15 @@ class Missing:
 
 def due(session: Session, person_id: int) -> Missing | None:
     """The form that the person (internal id) has to hand in before paid work, if one is due."""
-    if not standing.asked() or standing.form_of(session, person_id) is not None:
+    if not standing.asked():
+        return None
+    if (waits := standing.waiting_of(session, person_id)) is not None:
+        return Missing(
+            form_name(waits.kind),
+            _("Your %(form)s differs from what we know of you, so a person of finance looks at it. Until "
+              "then nothing is paid, and what you earned stays yours.", form=form_name(waits.kind)),
+        )  # fmt: skip
+    if standing.form_of(session, person_id) is not None:
         return None
     name = standing.wanted(session.get_one(Person, person_id))
     return Missing(name, _sentence(session, person_id, name))

@@ -140,6 +140,9 @@ def blocker(value: Blocker) -> str:
             "No tax form of theirs counts. The expert hands one in under Money, Tax form; then the pay goes "
             "into the next batch"
         ),
+        Blocker.TAX_CHANGED: _(
+            "The tax to withhold changed since this was prepared. The next batch pays it with what is due"
+        ),
     }[value]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
@@ -60,9 +61,16 @@ def book_line(
 
 
 def book_against(
-    session: Session, actor: Actor, line: StatementLine, book_as: BookAs, other: chart.Account, said: str
+    session: Session,
+    actor: Actor,
+    line: StatementLine,
+    book_as: BookAs,
+    other: chart.Account | Sequence[tuple[chart.Account, int]],
+    said: str,
+    source: str | None = None,
 ) -> StatementMatch:
-    """Book a locked line against `other`. Needs the matching lock, and that somebody decided so."""
+    """Book a locked line against `other`, as something of the line or of `source`. Needs the matching lock,
+    and that somebody decided so."""
     match = joining.new_match(
         session, MatchState.CONFIRMED, joining.BY_HAND, ["by_hand", book_as.value], by=actor.id, note=said
     )
@@ -73,7 +81,7 @@ def book_against(
         actor,
         match,
         line,
-        source=f"statement_line:{line.public_id}",
+        source=source or f"statement_line:{line.public_id}",
         event=f"booked {match.public_id}",
         other=other,
         memo=said,

@@ -25,11 +25,13 @@ from marketplace.reconciliation.states import DecisionKind, DecisionState, move
 
 @use_case
 def undo(session: Session, actor: Actor, match_public_id: uuid.UUID, note: str) -> StatementMatch | Decision:
-    """Undo a match; where it credited a client with more than the limit, propose so. Raises as both do."""
+    """Undo a match; where it paid tax, or credited a client with more than the limit, propose so. Raises as
+    both do."""
     actor.require(*FINANCE)
     joining.alone(session)
     match = matches.undoable(session, match_public_id)
-    if not joining.credits_a_client(match) or not joining.needs_two(joining.line_of(match)):
+    above = joining.credits_a_client(match) and joining.needs_two(joining.line_of(match))
+    if not above and not tax_office.paid_tax(match):
         return matches.undo_match(session, actor, match_public_id, note)
     made = Decision(kind=DecisionKind.UNDO, line=joining.line_of(match), match=match)
     return _propose(session, actor, made, note, field="note")
@@ -62,12 +64,15 @@ def give_back(
 
 
 @use_case
-def pay_tax(session: Session, actor: Actor, line_public_id: uuid.UUID, reason: str) -> Decision:
-    """Propose that a line paid tax to a tax office. Raises as `tax_office.to_pay`, Invalid without reason."""
+def pay_tax(
+    session: Session, actor: Actor, line_public_id: uuid.UUID, reason: str, source: str = tax_office.SOURCE
+) -> Decision:
+    """Propose that a line paid tax to a tax office: which, `source` names. Raises as `tax_office.to_pay`, or
+    Invalid without reason."""
     actor.require(*FINANCE)
     joining.alone(session)
-    line = tax_office.to_pay(session, line_public_id)
-    made = Decision(kind=DecisionKind.TAX, line=line, source=tax_office.SOURCE)
+    line = tax_office.to_pay(session, line_public_id, source)
+    made = Decision(kind=DecisionKind.TAX, line=line, source=source)
     return _propose(session, actor, made, reason, field="reason")
 
 
@@ -110,9 +115,12 @@ def of_line(session: Session, line: StatementLine) -> Sequence[Decision]:
 def what(decision: Decision) -> str:
     """What is proposed, in the reader's words."""
     if decision.kind is DecisionKind.UNDO:
-        return _("Take it from the request that it was credited to")
+        paid_tax = decision.match is not None and tax_office.paid_tax(decision.match)
+        return _("It paid no such tax") if paid_tax else _("Take it from the request that it was credited to")
     if decision.kind is DecisionKind.TAX:
-        return _("Tax was paid to the tax office")
+        if decision.source == tax_office.SOURCE:
+            return _("Tax was paid to the tax office")
+        return _("Withheld tax was paid to the tax office")
     if decision.funding is not None:
         return _("Credit it to %(reference)s of %(project)s",
                  reference=decision.funding.reference, project=decision.funding.project.name)  # fmt: skip
@@ -145,7 +153,9 @@ def _carry_out(session: Session, actor: Actor, decision: Decision) -> None:
     elif lot is not None:
         wires.settle(session, actor, *wires.to_apply(session, line.public_id, lot.reference or ""))
     elif decision.kind is DecisionKind.TAX:
-        tax_office.settle(session, actor, tax_office.to_pay(session, line.public_id), decision.reason)
+        tax = decision.source or ""
+        locked = tax_office.to_pay(session, line.public_id, tax)
+        tax_office.settle(session, actor, locked, decision.reason, tax)
     else:
         source = decision.source or ""
         locked = returning.to_return(session, line.public_id, source)

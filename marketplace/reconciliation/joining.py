@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -75,17 +76,19 @@ def book(
     *,
     source: str,
     event: str,
-    other: Account,
+    other: Account | Sequence[tuple[Account, int]],
     memo: str,
 ) -> JournalEntry:
-    """Book the line against `other` on its own day, and make it explained by the match."""
+    """Book the line against `other`, or several accounts with what each takes, on its own day, and make it
+    explained by the match."""
+    others = [(other, -line.amount)] if isinstance(other, Account) else other
     entry = ledger.post(
         session,
         actor,
         source=source,
         event=event,
         currency=line.currency,
-        lines=[(on_bank(line), line.amount), (other, -line.amount)],
+        lines=[(on_bank(line), line.amount), *others],
         occurred_at=moment_of(line),
         memo=memo,
     )

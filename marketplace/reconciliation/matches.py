@@ -18,7 +18,7 @@ from marketplace.ledger.models import Posting
 from marketplace.payments import wires
 from marketplace.payments.models import Sweep
 from marketplace.payments.states import SweepState
-from marketplace.reconciliation import joining, open_items, sql
+from marketplace.reconciliation import joining, open_items, sql, tax_office
 from marketplace.reconciliation.models import StatementLine, StatementMatch, StatementMatchLine
 from marketplace.reconciliation.states import Leg, LineState, MatchState, move
 
@@ -73,6 +73,8 @@ def undo_match(session: Session, actor: Actor, public_id: uuid.UUID, note: str) 
     match = undoable(session, public_id)
     if joining.credits_a_client(match):
         joining.alone_may(actor, joining.line_of(match))
+    if tax_office.paid_tax(match):
+        raise Refused(_("That it paid no tax is proposed by one and confirmed by another."))
     return undo(session, actor, match, note)
 
 
@@ -91,6 +93,7 @@ def undo(session: Session, actor: Actor, match: StatementMatch, note: str) -> St
         raise Invalid(_("Say why, for whoever reads this later."), field="note")
     _let_go(session, actor, match, text.line(note))
     match.undone_by = actor.id
+    tax_office.taken_back(session, actor, match)
     open_items.refresh(session)
     return match
 

@@ -247,7 +247,7 @@ def test_tax_that_a_colleague_proposes_leads_to_its_page(app: Flask, session: Se
     )  # fmt: skip
     session.add(
         Remittance(
-            why=WithheldFor.BACKUP, currency="USD", amount=240_00, paid_on=NOW.date(), reference="EFTPS 1",
+            why=WithheldFor.BACKUP, currency="USD", amount=240_00, until_on=NOW.date(), reference="EFTPS 1",
             prepared_by=desk.fin.id, prepared_at=NOW,
         )
     )  # fmt: skip

@@ -491,7 +491,7 @@ def _signed_tax(house: House) -> None:
         why=Why.BACKUP,
         currency="USD",
         amount=1,
-        paid_on=day,
+        until_on=day,
         reference="EFT 1",
         prepared_by=fin,
         prepared_at=now,

@@ -1,12 +1,16 @@
 """Handing in a W-9 or a W-8BEN, in our own pages and with only what the form needs.
 
 A form counts as soon as it is signed in the right format, and takes the place of the one before. Whether the
-number is the person's own finance finds out by TIN matching, and may refuse the form with a reason.
+number is the person's own finance finds out by TIN matching, and may refuse the form with a reason. Only a
+W-8BEN of somebody who signed a W-9 before, or about whom something else says US, waits for finance: until it
+is decided nothing is paid, so nobody ends their own backup withholding by another form.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -20,6 +24,7 @@ from marketplace.actor import Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, Refused
 from marketplace.i18n import gettext as _
+from marketplace.payments.models import ConnectedAccount
 from marketplace.payments.tax import certifications, numbers
 from marketplace.payments.tax.models import TaxForm
 from marketplace.payments.tax.states import Classification, FormKind, FormState, NumberKind, move_form
@@ -31,6 +36,7 @@ MOST = 200
 OLDEST = 120
 # A W-8BEN counts to the end of the third year after that of its signature (its instructions, October 2021).
 YEARS = 3
+RATE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,4})?")
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,8 @@ def hand_in_w9(session: Session, actor: Actor, typed: W9) -> TaxForm:
 
 @use_case
 def hand_in_w8ben(session: Session, actor: Actor, typed: W8Ben) -> TaxForm:
-    """Sign a W-8BEN, for work outside the US. Raises Invalid for what cannot be, Refused in mode
-    `external`."""
+    """Sign a W-8BEN, for work outside the US; it waits for finance where something says that the person is a
+    US person. Raises Invalid for what cannot be, Refused in mode `external`."""
     _begin(actor)
     _require_foreign(typed)
     name = _filled(typed.name, "name")
@@ -152,15 +158,11 @@ def _begin(actor: Actor) -> None:
 
 def _sign(session: Session, actor: Actor, form: TaxForm, signature: str) -> TaxForm:
     person = session.get_one(Person, actor.id, with_for_update=True)
-    before = session.scalars(
-        sa.select(TaxForm).filter_by(person_id=person.id, state=FormState.ACCEPTED)
-    ).one_or_none()
     now = clock.now()
-    if before is not None:
-        move_form(before, FormState.REPLACED)
-        before.ended_at = now
-        session.flush()
-    form.person_id, form.state = person.id, FormState.ACCEPTED
+    waits = form.kind is FormKind.W8BEN and _says_us(session, person)
+    # What waits leaves in force what counts, until finance has decided.
+    replace(session, person.id, (FormState.WAITING,) if waits else (FormState.WAITING, FormState.ACCEPTED))
+    form.person_id, form.state = person.id, FormState.WAITING if waits else FormState.ACCEPTED
     form.number_end = form.number[-4:] if form.number else None
     form.signed_name, form.signed_at = line(signature), now
     form.text_version = certifications.CURRENT[form.kind]
@@ -168,9 +170,25 @@ def _sign(session: Session, actor: Actor, form: TaxForm, signature: str) -> TaxF
     session.flush()
     audit.record(
         session, actor, "sign", "tax_form", form.public_id,
-        form=form.kind, text_version=form.text_version, valid_until=form.valid_until,
+        form=form.kind, text_version=form.text_version, valid_until=form.valid_until, waits=waits,
     )  # fmt: skip
     return form
+
+
+def replace(session: Session, person_id: int, states: Sequence[FormState]) -> None:
+    """Let the person's forms of these states count no more. Needs the person's lock."""
+    query = sa.select(TaxForm).where(TaxForm.person_id == person_id, TaxForm.state.in_(states))
+    for form in session.scalars(query).all():
+        move_form(form, FormState.REPLACED)
+        form.ended_at = clock.now()
+    session.flush()
+
+
+def _says_us(session: Session, person: Person) -> bool:
+    """Did they ever sign a W-9, or does their profile or their account at Stripe name the US?"""
+    w9 = sa.exists().where(TaxForm.person_id == person.id, TaxForm.kind == FormKind.W9)
+    account = sa.exists().where(ConnectedAccount.person_id == person.id, ConnectedAccount.country == US)
+    return person.country == US or bool(session.scalar(sa.select(sa.or_(w9, account))))
 
 
 def _require_foreign(typed: W8Ben) -> None:
@@ -198,7 +216,7 @@ def _treaty(typed: W8Ben) -> dict[str, str]:
     if not typed.claims:
         return dict.fromkeys(("treaty_article", "treaty_rate", "treaty_income", "treaty_why"), "")
     rate = line(typed.treaty_rate).rstrip("% ")
-    if not rate.replace(".", "", 1).isdigit() or float(rate) > 30:
+    if not RATE.fullmatch(rate) or float(rate) > 30:
         raise Invalid(_("Give the rate of the treaty, from 0 to 30 per cent."), field="treaty_rate")
     return {
         "treaty_article": _filled(typed.treaty_article, "treaty_article"),

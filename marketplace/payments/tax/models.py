@@ -30,7 +30,8 @@ class TaxForm(Public, Base):
     encrypted; `number_end` are the last four characters of the number, all that is shown.
 
     `text_version` names the certification that was signed; `valid_until` is the last day on which a W-8BEN
-    counts, and None for a W-9. `told` is the last warning (60, 30 or 7 days) before that.
+    counts, and None for a W-9. `told` is the last warning (60, 30 or 7 days) before that. `decided_by` is who
+    of finance refused it, or let one count that waited.
     """
 
     __tablename__ = "tax_forms"
@@ -88,7 +89,8 @@ class BNotice(Public, Base):
 
 class UsWork(Public, Base):
     """Days (of the contract's zone, both included) on which a foreign person works in the US. `rate_bps` of
-    the pay for them is withheld: 3000, or what finance noted from an accepted Form 8233."""
+    the pay for them is withheld: 3000, or what finance noted from an accepted Form 8233. Finance may make
+    them fewer, or end them altogether, with a reason."""
 
     __tablename__ = "tax_us_work"
 
@@ -101,9 +103,13 @@ class UsWork(Public, Base):
     declared_at: Mapped[datetime]
     rate_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     rate_reason: Mapped[str | None]
+    changed_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    change_reason: Mapped[str | None]
+    withdrawn_at: Mapped[datetime | None]
 
     person: Mapped[Person] = relationship(foreign_keys=person_id)
     rater: Mapped[Person | None] = relationship(foreign_keys=rate_by)
+    changer: Mapped[Person | None] = relationship(foreign_keys=changed_by)
 
 
 class TaxThreshold(Public, Base):
@@ -141,8 +147,9 @@ class ReportedYear(Base):
 
 
 class Remittance(Public, Base):
-    """Withheld tax that was paid to the tax office from our own bank account. One prepares it, and another
-    books it; it names the payments to experts whose tax it is."""
+    """Withheld tax that is paid to the tax office from our own bank account: that of payments to experts
+    which were sent up to the end of a day. One prepares it; another confirms the bank line that paid it,
+    which books it. Two people may take it back."""
 
     __tablename__ = "tax_remittances"
 
@@ -150,7 +157,7 @@ class Remittance(Public, Base):
     why: Mapped[Why] = mapped_column(Word(Why))
     currency: Mapped[str]
     amount: Mapped[int]
-    paid_on: Mapped[date]
+    until_on: Mapped[date]
     reference: Mapped[str]
     state: Mapped[RemittanceState] = mapped_column(Word(RemittanceState), default=RemittanceState.PREPARED)
     prepared_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))

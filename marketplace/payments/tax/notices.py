@@ -58,5 +58,5 @@ def _tell(session: Session, form: TaxForm) -> None:
     else:
         title = _("Your tax form ran out on %(day)s", day=day(form.valid_until))
     body = _("A W-8BEN counts for three years. Hand in a new one, which takes five minutes: without it "
-             "nothing may be paid to you, and no hour begins.")  # fmt: skip
+             "nothing may be paid to you, and no new contract can be begun.")  # fmt: skip
     notify(session, form.person_id, "tax_form", title, body, standing.TAX_PATH)

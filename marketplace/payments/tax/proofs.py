@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace.accounts.models import Person
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
 from marketplace.payments.booked import compared
-from marketplace.payments.models import PayoutItem
+from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.states import ItemState
 from marketplace.payments.tax.models import Remittance, RemittanceItem
 from marketplace.payments.tax.states import RemittanceState
@@ -22,7 +22,8 @@ NOTHING_WITHHELD = (ItemState.PREPARED, ItemState.BLOCKED, ItemState.CANCELLED, 
 
 
 def worksheet_is_the_ledger(session: Session) -> Iterator[Drift]:
-    """TX1: what the worksheet of a year says of a payee is what left for them, and what was withheld of it.
+    """TX1: what the worksheet of a year says of a payee and currency is what left for them, and what was
+    withheld of it.
 
     By the ledger's own moment of the transfer, in the zone of the books; what came back is taken off.
     """
@@ -32,7 +33,9 @@ def worksheet_is_the_ledger(session: Session) -> Iterator[Drift]:
     year_of = sa.cast(sa.extract("year", sa.func.timezone(zone, each.c.at)), sa.Text)
     reported = (
         sa.select(
-            sa.func.concat(year_of, " expert:", sa.cast(Person.public_id, sa.Text)).label("source"),
+            sa.func.concat(
+                year_of, " expert:", sa.cast(Person.public_id, sa.Text), " ", each.c.currency
+            ).label("source"),
             sa.func.sum(each.c.paid).label("amount"),
         )
         .join(Person, Person.id == each.c.person_id)
@@ -42,7 +45,12 @@ def worksheet_is_the_ledger(session: Session) -> Iterator[Drift]:
     sent, kept = sa.orm.aliased(JournalEntry), sa.orm.aliased(JournalEntry)
     whose = sa.func.split_part(LedgerAccount.key, ":", 2)
     lines = (
-        sa.select(sent.occurred_at.label("at"), whose.label("person"), Posting.amount.label("amount"))
+        sa.select(
+            sent.occurred_at.label("at"),
+            whose.label("person"),
+            Posting.currency.label("currency"),
+            Posting.amount.label("amount"),
+        )
         .join(Posting, Posting.entry_id == sent.id)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
         .where(
@@ -54,7 +62,7 @@ def worksheet_is_the_ledger(session: Session) -> Iterator[Drift]:
             )
         )
         .union_all(
-            sa.select(sent.occurred_at, whose, -Posting.amount)
+            sa.select(sent.occurred_at, whose, Posting.currency, -Posting.amount)
             .join(kept, kept.source == sa.func.replace(sent.source, "payout_item:", "withholding:"))
             .join(Posting, Posting.entry_id == kept.id)
             .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
@@ -65,7 +73,7 @@ def worksheet_is_the_ledger(session: Session) -> Iterator[Drift]:
     year = sa.cast(sa.extract("year", sa.func.timezone(zone, lines.c.at)), sa.Text)
     booked = (
         sa.select(
-            sa.func.concat(year, " expert:", lines.c.person).label("source"),
+            sa.func.concat(year, " expert:", lines.c.person, " ", lines.c.currency).label("source"),
             sa.func.sum(lines.c.amount).label("amount"),
         )
         .group_by(sa.text("1"))
@@ -75,9 +83,9 @@ def worksheet_is_the_ledger(session: Session) -> Iterator[Drift]:
 
 
 def withheld_is_what_waits(session: Session) -> Iterator[Drift]:
-    """TX2: account 2310 of an expert is what was withheld of payments that left or are leaving, less what was
-    paid to the tax office."""
-    key = sa.func.concat("expert:", sa.cast(Person.public_id, sa.Text), ":withheld")
+    """TX2: account 2310 of an expert in a currency is what was withheld of payments that left or
+    are leaving, less what was paid to the tax office."""
+    key = sa.func.concat("expert:", sa.cast(Person.public_id, sa.Text), ":withheld ", PayoutBatch.currency)
     paid = (
         sa.select(RemittanceItem.payout_item_id, sa.func.sum(RemittanceItem.amount).label("amount"))
         .join(RemittanceItem.remittance)
@@ -92,16 +100,20 @@ def withheld_is_what_waits(session: Session) -> Iterator[Drift]:
         )
         .select_from(Person)
         .join(PayoutItem, PayoutItem.person_id == Person.id)
+        .join(PayoutItem.batch)
         .outerjoin(paid, paid.c.payout_item_id == PayoutItem.id)
         .where(PayoutItem.withheld > 0, PayoutItem.state.not_in(NOTHING_WITHHELD))
-        .group_by(Person.public_id)
+        .group_by(Person.public_id, PayoutBatch.currency)
         .subquery()
     )
     kept = (
-        sa.select(LedgerAccount.key.label("source"), (-sa.func.sum(LedgerBalance.amount)).label("amount"))
+        sa.select(
+            sa.func.concat(LedgerAccount.key, " ", LedgerAccount.currency).label("source"),
+            (-sa.func.sum(LedgerBalance.amount)).label("amount"),
+        )
         .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
         .where(LedgerAccount.code == "2310")
-        .group_by(LedgerAccount.key)
+        .group_by(LedgerAccount.key, LedgerAccount.currency)
         .subquery()
     )
     yield from compared(session, waits, kept)

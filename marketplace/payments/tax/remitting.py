@@ -1,4 +1,6 @@
-"""Withheld tax is paid to the tax office from our own bank account: one prepares, another books it.
+"""Withheld tax is paid to the tax office from our own bank account: one writes down which, and pays it; once
+the bank's line is there, two people say that it is this payment, and so it is booked
+(`reconciliation.tax_office`).
 
 The money itself lies at Stripe, where pay goes out from. What was paid from our bank is ours there, so the
 next sweep takes it along with our fees.
@@ -23,6 +25,7 @@ from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.gigs.find import there
 from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
+from marketplace.ledger.chart import Account
 from marketplace.money import Money
 from marketplace.payments.models import PayoutBatch, PayoutItem, Transfer
 from marketplace.payments.states import TransferState
@@ -32,6 +35,7 @@ from marketplace.settings import current
 from marketplace.text import line
 
 LOCK = 0x7461787061
+PREFIX = "tax_remittance:"
 MOST = 140
 
 
@@ -47,24 +51,25 @@ class Waiting:
 
 @use_case
 def prepare(
-    session: Session, actor: Actor, why: Why, currency: str, paid_on: date, reference: str
+    session: Session, actor: Actor, why: Why, currency: str, until_on: date, reference: str
 ) -> Remittance:
-    """Write down that all that waits of one kind was paid on a day, under the tax office's `reference`.
+    """Write down what of one kind is paid under the tax office's `reference`: all that waits of payments sent
+    up to the end of a day of the books.
 
     Raises NotAllowed, Invalid, or Refused when nothing waits.
     """
     actor.require(Role.FINANCE_PREPARER)
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-    if paid_on > clock.today(str(current().books_zone)):
-        raise Invalid(_("Choose a day that has passed, or today."), field="paid_on")
+    if until_on > clock.today(str(current().books_zone)):
+        raise Invalid(_("Choose a day that has passed, or today."), field="until_on")
     kept = line(reference)
     if not kept or len(kept) > MOST:
         raise Invalid(_("Give the reference of the payment, in at most 140 characters."), field="reference")
-    items = session.scalars(_unpaid(why, currency).order_by(PayoutItem.id)).all()
+    items = session.scalars(_unpaid(why, currency, until_on).order_by(PayoutItem.id)).all()
     if not items:
-        raise Refused(_("Nothing that was withheld waits to be paid."))
+        raise Refused(_("Nothing that was withheld up to that day waits to be paid."))
     made = Remittance(
-        why=why, currency=currency, amount=sum(item.withheld for item in items), paid_on=paid_on,
+        why=why, currency=currency, amount=sum(item.withheld for item in items), until_on=until_on,
         reference=kept, state=RemittanceState.PREPARED, prepared_by=actor.id, prepared_at=clock.now(),
     )  # fmt: skip
     made.items = [RemittanceItem(item=item, amount=item.withheld) for item in items]
@@ -76,37 +81,53 @@ def prepare(
     return made
 
 
-@use_case
-def book(session: Session, actor: Actor, public_id: uuid.UUID) -> Remittance:
-    """Book a payment that a colleague prepared. Raises NotFound, NotAllowed, FreshFactorNeeded or Refused."""
-    actor.require(Role.FINANCE_RELEASER)
-    actor.require_fresh_factor()
+def to_book(session: Session, public_id: uuid.UUID, paid: Money, paid_on: date) -> Remittance:
+    """One, locked, that a payment from our bank on a day was. Raises NotFound; Refused when it does not wait,
+    is of another amount, or takes tax of payments that were sent later."""
     made = _locked(session, public_id)
+    if made.state is not RemittanceState.PREPARED:
+        raise Refused(_("This payment to the tax office does not wait any more. Look at it again."))
+    if made.money != paid:
+        raise Refused(
+            _("%(asked)s was written down, and %(paid)s was paid. Cancel it, and write down what was paid.",
+              asked=made.money, paid=paid)
+        )  # fmt: skip
+    if paid_on < _last_sent_on(session, made):
+        raise Refused(_("It takes tax of payments that were sent after this day, so it was paid later."))
+    return made
+
+
+def booked(session: Session, actor: Actor, made: Remittance) -> list[tuple[Account, int]]:
+    """It was paid, says somebody other than whoever prepared it: what its entry takes from 2310, in minor
+    units. Raises NotAllowed, or NotCovered when less is kept."""
     if made.prepared_by == actor.id:
         raise NotAllowed(_("You prepared this, so somebody else has to book it. Ask a colleague."))
     move_remittance(made, RemittanceState.BOOKED)
     made.booked_by, made.booked_at = actor.id, clock.now()
-    owed = of_each(made)
-    ledger.require_covers(
-        session, made.currency, {chart.withheld(person.public_id): amount for person, amount in owed}
-    )
-    # A day of the books is booked at its noon, which is on the same day everywhere that matters.
-    noon = clock.midnight(made.paid_on, str(current().books_zone)) + timedelta(hours=12)
-    ledger.post(
-        session,
-        actor,
-        source=f"tax_remittance:{public_id}",
-        event="remitted",
-        currency=made.currency,
-        lines=[
-            *((chart.withheld(person.public_id), amount) for person, amount in owed),
-            (chart.bank_operating(), -made.amount),
-        ],
-        occurred_at=min(noon, clock.now()),
-        memo=_("Withheld tax paid to the tax office"),
-    )
-    audit.record(session, actor, "book", "tax_remittance", public_id, amount=made.amount)
-    return made
+    owed = [(chart.withheld(person.public_id), amount) for person, amount in of_each(made)]
+    ledger.require_covers(session, made.currency, dict(owed))
+    audit.record(session, actor, "book", "tax_remittance", made.public_id, amount=made.amount)
+    return owed
+
+
+def take_back(session: Session, actor: Actor, public_id: uuid.UUID) -> None:
+    """What was booked was another payment: its tax waits again. Whoever calls took back the entry, and let
+    two people decide so."""
+    made = _locked(session, public_id)
+    if made.state is RemittanceState.BOOKED:
+        _let_go(made)
+        audit.record(session, actor, "take_back", "tax_remittance", public_id, amount=made.amount)
+
+
+def source(public_id: uuid.UUID) -> str:
+    """What the ledger and decisions call one of them."""
+    return f"{PREFIX}{public_id}"
+
+
+def prepared(session: Session) -> Sequence[Remittance]:
+    """Those that wait for the bank's line, the oldest first."""
+    query = sa.select(Remittance).filter_by(state=RemittanceState.PREPARED).order_by(Remittance.id)
+    return session.scalars(query).all()
 
 
 @use_case
@@ -114,9 +135,9 @@ def cancel(session: Session, actor: Actor, public_id: uuid.UUID) -> Remittance:
     """Drop what was prepared and not booked; its payments wait again."""
     actor.require(*FINANCE)
     made = _locked(session, public_id)
-    move_remittance(made, RemittanceState.CANCELLED)
-    for each in made.items:
-        each.ended_at = clock.now()
+    if made.state is RemittanceState.BOOKED:
+        raise Refused(_("This is booked. Undo the match of its bank line, which takes two people."))
+    _let_go(made)
     audit.record(session, actor, "cancel", "tax_remittance", public_id)
     return made
 
@@ -162,17 +183,40 @@ def of_each(made: Remittance) -> Sequence[tuple[Person, int]]:
     return sorted(sums.items(), key=lambda pair: pair[0].id)
 
 
+def _let_go(made: Remittance) -> None:
+    move_remittance(made, RemittanceState.CANCELLED)
+    for each in made.items:
+        each.ended_at = clock.now()
+
+
+def _last_sent_on(session: Session, made: Remittance) -> date:
+    last = session.scalar(
+        sa.select(sa.func.max(Transfer.sent_at)).where(
+            Transfer.payout_item_id.in_([each.payout_item_id for each in made.items]),
+            Transfer.state == TransferState.SENT,
+        )
+    )
+    assert last is not None
+    return last.astimezone(current().books_zone).date()
+
+
 def _with_items() -> sa.orm.interfaces.ORMOption:
     return selectinload(Remittance.items).joinedload(RemittanceItem.item).joinedload(PayoutItem.person)
 
 
-def _unpaid(why: Why | None = None, currency: str | None = None) -> sa.Select[PayoutItem]:
+def _unpaid(
+    why: Why | None = None, currency: str | None = None, until_on: date | None = None
+) -> sa.Select[PayoutItem]:
+    sent = [Transfer.payout_item_id == PayoutItem.id, Transfer.state == TransferState.SENT]
+    if until_on is not None:
+        end = clock.midnight(until_on + timedelta(days=1), str(current().books_zone))
+        sent.append(Transfer.sent_at < end)
     query = (
         sa.select(PayoutItem)
         .join(PayoutItem.batch)
         .where(
             PayoutItem.withheld > 0,
-            sa.exists().where(Transfer.payout_item_id == PayoutItem.id, Transfer.state == TransferState.SENT),
+            sa.exists().where(*sent),
             ~sa.exists().where(
                 RemittanceItem.payout_item_id == PayoutItem.id, RemittanceItem.ended_at.is_(None)
             ),

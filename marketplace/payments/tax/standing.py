@@ -18,6 +18,7 @@ from marketplace.payments.tax.states import FormState
 from marketplace.settings import current
 
 TAX_PATH = "/pay/tax"
+MOST_AT_ONCE = 50
 
 
 def asked() -> bool:
@@ -49,16 +50,6 @@ def forms_of(session: Session, people: Collection[int]) -> Mapping[int, TaxForm]
     return {form.person_id: form for form in forms}
 
 
-def newest_of(session: Session, people: Collection[int]) -> Mapping[int, TaxForm]:
-    """The newest form of each that was not refused, also when it has run out since: for what was paid."""
-    forms = session.scalars(
-        sa.select(TaxForm)
-        .where(TaxForm.person_id.in_(people), TaxForm.state == FormState.ACCEPTED)
-        .options(sa.orm.defer(TaxForm.number), sa.orm.defer(TaxForm.details))
-    )
-    return {form.person_id: form for form in forms}
-
-
 def noticed(session: Session, people: Collection[int]) -> set[int]:
     """Of these people (internal ids) those about whom a B-notice is open."""
     query = sa.select(BNotice.person_id).where(BNotice.person_id.in_(people), BNotice.ended_at.is_(None))
@@ -66,11 +57,25 @@ def noticed(session: Session, people: Collection[int]) -> set[int]:
 
 
 def missing(session: Session, people: Collection[int]) -> set[int]:
-    """Of these people (internal ids) those who have to hand in a form before anything is sent to them."""
+    """Of these people (internal ids) those to whom nothing may be sent before a form of theirs counts; also
+    while one waits for finance."""
     if not asked():
         return set()
     having = sa.select(TaxForm.person_id).where(TaxForm.person_id.in_(people), counts())
-    return set(people) - set(session.scalars(having))
+    return set(people) - set(session.scalars(having)) | _waiting(session, people)
+
+
+def waiting_of(session: Session, person_id: int) -> TaxForm | None:
+    """The form of a person (internal id) that a person of finance has to look at; nothing is paid before."""
+    query = sa.select(TaxForm).filter_by(person_id=person_id, state=FormState.WAITING)
+    return session.scalars(query).one_or_none()
+
+
+def _waiting(session: Session, people: Collection[int]) -> set[int]:
+    query = sa.select(TaxForm.person_id).where(
+        TaxForm.person_id.in_(people), TaxForm.state == FormState.WAITING
+    )
+    return set(session.scalars(query))
 
 
 def wanted(person: Person) -> str:
@@ -90,9 +95,18 @@ def history(session: Session, person_id: int) -> list[TaxForm]:
     return list(session.scalars(query.order_by(TaxForm.id.desc())))
 
 
+def declared(people: Collection[int]) -> sa.Select[UsWork]:
+    """The days in the US of these people (internal ids) that stand."""
+    return sa.select(UsWork).where(UsWork.person_id.in_(people), UsWork.withdrawn_at.is_(None))
+
+
 def us_days(session: Session, person_id: int) -> list[UsWork]:
     """The declared days in the US, the newest first."""
-    query = sa.select(UsWork).filter_by(person_id=person_id).options(joinedload(UsWork.rater))
+    query = (
+        sa.select(UsWork)
+        .filter_by(person_id=person_id)
+        .options(joinedload(UsWork.rater), joinedload(UsWork.changer))
+    )
     return list(session.scalars(query.order_by(UsWork.from_on.desc())))
 
 
@@ -106,6 +120,12 @@ def inbox(actor: Actor) -> sa.Select[TaxForm]:
     """All forms, for finance."""
     actor.require(*FINANCE)
     return sa.select(TaxForm).options(joinedload(TaxForm.person), joinedload(TaxForm.decider))
+
+
+def all_waiting(session: Session, actor: Actor) -> list[TaxForm]:
+    """Forms that a person of finance has to look at, the oldest first."""
+    query = inbox(actor).where(TaxForm.state == FormState.WAITING).order_by(TaxForm.id)
+    return list(session.scalars(query.limit(MOST_AT_ONCE)))
 
 
 def form(session: Session, actor: Actor, public_id: uuid.UUID, *, lock: bool = False) -> TaxForm:

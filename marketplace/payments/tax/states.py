@@ -17,8 +17,10 @@ class FormKind(StrEnum):
 
 
 class FormState(StrEnum):
-    """A form counts from the moment it is signed in the right format, until one of the others is true."""
+    """A form counts from the moment it is signed in the right format, until one of the others is true. One
+    that contradicts what is known waits for a person of finance first."""
 
+    WAITING = "waiting"
     ACCEPTED = "accepted"
     REFUSED = "refused"
     REPLACED = "replaced"
@@ -84,13 +86,14 @@ class RemittanceState(StrEnum):
 
 
 FORM: Mapping[FormState, frozenset[FormState]] = {
+    FormState.WAITING: frozenset({FormState.ACCEPTED, FormState.REFUSED, FormState.REPLACED}),
     FormState.ACCEPTED: frozenset({FormState.REFUSED, FormState.REPLACED}),
     FormState.REFUSED: frozenset(),
     FormState.REPLACED: frozenset(),
 }
 REMITTANCE: Mapping[RemittanceState, frozenset[RemittanceState]] = {
     RemittanceState.PREPARED: frozenset({RemittanceState.BOOKED, RemittanceState.CANCELLED}),
-    RemittanceState.BOOKED: frozenset(),
+    RemittanceState.BOOKED: frozenset({RemittanceState.CANCELLED}),
     RemittanceState.CANCELLED: frozenset(),
 }
 
@@ -98,6 +101,7 @@ REMITTANCE: Mapping[RemittanceState, frozenset[RemittanceState]] = {
 def form_word(state: FormState) -> str:
     """Where a form stands."""
     return {
+        FormState.WAITING: _("waiting"),
         FormState.ACCEPTED: _("accepted"),
         FormState.REFUSED: _("refused"),
         FormState.REPLACED: _("replaced"),

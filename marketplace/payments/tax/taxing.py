@@ -13,10 +13,12 @@ from marketplace.payments.tax.withholding import NOTHING, Pay, Withheld
 
 
 class Tax(NamedTuple):
-    """`no_form`: nothing may be sent before there is one. Else so much of it is withheld."""
+    """`no_form`: nothing may be sent before there is one that nobody has to look at. Else so much of it is
+    withheld, by the `form` (internal id) that counts."""
 
     no_form: bool
     withheld: Withheld
+    form: int | None = None
 
 
 CLEAR = Tax(no_form=False, withheld=NOTHING)
@@ -27,8 +29,14 @@ def of(session: Session, pay: Mapping[int, Contents]) -> Mapping[int, Tax]:
     if not standing.asked():
         return dict.fromkeys(pay, CLEAR)
     lacking = standing.missing(session, list(pay))
-    due = withholding.due(session, {person: _pay(contents) for person, contents in pay.items()})
-    return {person: Tax(person in lacking, due.get(person, NOTHING)) for person in pay}
+    forms = standing.forms_of(session, list(pay))
+    due = withholding.due(session, {person: _pay(contents) for person, contents in pay.items()}, forms)
+    return {
+        person: Tax(
+            person in lacking, due.get(person, NOTHING), forms[person].id if person in forms else None
+        )
+        for person in pay
+    }
 
 
 def _pay(contents: Contents) -> Pay:

@@ -26,6 +26,7 @@ from marketplace.text import line
 
 INDEXED_FROM = 2027
 SHORTEST_SOURCE = 10
+MOST = 1_000_000
 LOCK = 0x7461783939
 
 
@@ -50,8 +51,8 @@ def propose(session: Session, actor: Actor, draft: Draft) -> TaxThreshold:
     source = line(draft.source)
     if draft.amount <= 0:
         raise Invalid(_("Give an amount above zero."), field="amount")
-    if draft.transactions < 0:
-        raise Invalid(_("Give a number that is not below zero."), field="transactions")
+    if not 0 <= draft.transactions <= MOST:
+        raise Invalid(_("Give a number from 0 to 1,000,000."), field="transactions")
     if len(source) < SHORTEST_SOURCE:
         raise Invalid(_("Say where the figure is published, which stays with it."), field="source")
     if session.scalar(sa.select(TaxThreshold.id).filter_by(form=draft.form, state=OfferState.MADE)):

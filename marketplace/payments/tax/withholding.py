@@ -1,10 +1,12 @@
 """What is withheld of a payment.
 
 Of a US person's pay 24 % (backup withholding, IRC 3406) while there is no number yet, the tax office has said
-so, or a B-notice is open. Of a foreign person's pay 30 %, or the rate that finance noted from a Form 8233
-(IRC 1441), but only of what was worked in the US (IRC 861(a)(3)); of work elsewhere nothing.
+so, or, whatever form was signed since, a B-notice is open. Of a foreign person's pay 30 %, or the rate that
+finance noted from a Form 8233 (IRC 1441), but only of what was worked in the US (IRC 861(a)(3)); of work
+elsewhere nothing.
 
-Rounding: once for each payment and rate, on the sum, half up to the minor unit. So splitting a payment into
+Rounding: once for each payment and rate, on the sum, half up to the minor unit, and never more than the
+highest of the rates takes of all. So splitting a payment into
 lines changes nothing, and the sum of what is withheld is never off by more than half a cent a payment.
 """
 
@@ -54,18 +56,16 @@ class Pay:
     adjustments: Sequence[int]
 
 
-def due(session: Session, pay: Mapping[int, Pay]) -> dict[int, Withheld]:
-    """What is withheld of the pay of each person (internal id); people of whom nothing is are left out."""
-    if not standing.asked() or not pay:
-        return {}
-    forms = standing.forms_of(session, list(pay))
+def due(session: Session, pay: Mapping[int, Pay], forms: Mapping[int, TaxForm]) -> dict[int, Withheld]:
+    """What is withheld of the pay of each person (internal id) by their `forms` that count; people of whom
+    nothing is are left out."""
     noticed = standing.noticed(session, list(pay))
     found = {
         person: Withheld(Why.BACKUP, pay[person].amount, share(pay[person].amount, BACKUP_BPS))
         for person, form in forms.items()
-        if form.kind is FormKind.W9 and pay[person].amount > 0 and (person in noticed or _backup(form))
+        if pay[person].amount > 0 and (person in noticed or (form.kind is FormKind.W9 and _backup(form)))
     }
-    foreign = {person for person, form in forms.items() if form.kind is FormKind.W8BEN}
+    foreign = {p for p, form in forms.items() if form.kind is FormKind.W8BEN and p not in noticed}
     return found | _of_us_work(session, {person: pay[person] for person in foreign})
 
 
@@ -75,7 +75,7 @@ def _backup(form: TaxForm) -> bool:
 
 def _of_us_work(session: Session, pay: Mapping[int, Pay]) -> dict[int, Withheld]:
     stays: dict[int, list[UsWork]] = defaultdict(list)
-    for stay in session.scalars(sa.select(UsWork).where(UsWork.person_id.in_(list(pay)))):
+    for stay in session.scalars(standing.declared(list(pay))):
         stays[stay.person_id].append(stay)
     of_rate: dict[int, dict[int, int]] = {person: defaultdict(int) for person in stays}
     for person, on, amount in _earned(session, {person: pay[person] for person in stays}):
@@ -84,13 +84,30 @@ def _of_us_work(session: Session, pay: Mapping[int, Pay]) -> dict[int, Withheld]
                 of_rate[person][stay.rate_bps] += amount
     found = {}
     for person, sums in of_rate.items():
-        bases = {rate: amount for rate, amount in sums.items() if amount > 0}
-        # A correction of other work may leave less to pay than was worked in the US.
-        base = min(sum(bases.values()), pay[person].amount)
-        tax = min(sum(share(amount, rate) for rate, amount in bases.items()), base)
-        if base > 0:
-            found[person] = Withheld(Why.NRA, base, tax)
+        bases = cut({rate: amount for rate, amount in sums.items() if amount > 0}, pay[person].amount)
+        if bases:
+            found[person] = of_bases(bases)
     return found
+
+
+def of_bases(bases: Mapping[int, int]) -> Withheld:
+    """What is withheld of work in the US, in minor units by their rate."""
+    of = sum(bases.values())
+    tax = sum(share(amount, rate) for rate, amount in bases.items())
+    # Roundings of several rates never add up to more than the highest of them takes of all.
+    return Withheld(Why.NRA, of, min(tax, share(of, max(bases))))
+
+
+def cut(bases: Mapping[int, int], paid: int) -> dict[int, int]:
+    """What was worked in the US, by its rate, in minor units: where a correction of other work leaves less to
+    pay than that, as much as is paid, from each in proportion."""
+    whole, so_far, left = sum(bases.values()), 0, {}
+    paid = min(whole, paid)
+    for rate, amount in sorted(bases.items()):
+        before = so_far * paid // whole
+        so_far += amount
+        left[rate] = so_far * paid // whole - before
+    return {rate: amount for rate, amount in left.items() if amount > 0}
 
 
 def _earned(session: Session, pay: Mapping[int, Pay]) -> list[tuple[int, date, int]]:

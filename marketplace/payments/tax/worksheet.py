@@ -1,13 +1,14 @@
 """A year's payments to each expert, by the day on which they were sent, as the form that reports them asks.
 
-What counts is what the expert earned, before tax was withheld (box 1 of a 1099-NEC), and box 4 what was. One
-payee and year is on one form at most: which one is the operator's setting, and once a year was taken along
-to be reported it never changes.
+What counts is what the expert earned, before tax was withheld (box 1 of a 1099-NEC), and box 4 what was. A
+payment counts by the kind of form that was in force when it was prepared, whatever was signed or refused
+later. One payee and year is on one form at most: which one is the operator's setting, and once a year was
+taken along to be reported it never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -28,7 +29,7 @@ from marketplace.payments.states import TransferState
 from marketplace.payments.tax import standing, thresholds
 from marketplace.payments.tax.models import ReportedYear, TaxForm, TaxThreshold, details_of
 from marketplace.payments.tax.numbers import number_word
-from marketplace.payments.tax.states import CORPORATIONS, FormKind, NumberKind, Report, Why
+from marketplace.payments.tax.states import CORPORATIONS, FormKind, FormState, NumberKind, Report, Why
 from marketplace.payments.tax.words import form_name, report_word
 from marketplace.settings import current
 
@@ -39,10 +40,12 @@ FIRST_YEAR = 2000
 
 @dataclass(frozen=True)
 class Paid:
-    """What was paid in a year to one person in one currency: pay before tax, in how many payments, what was
-    withheld, and how much of it was worked in the US by a foreign person."""
+    """What was paid in a year to one person in one currency, by forms of one kind of which `form` is the
+    newest: pay before tax, in how many payments, what was withheld, and how much of it was worked in the US
+    by a foreign person."""
 
     person: Person
+    form: TaxForm | None
     paid: Money
     count: int
     backup: Money
@@ -102,11 +105,8 @@ def worksheet(session: Session, actor: Actor, year: int) -> Worksheet:
     us_form = current().us_form
     threshold = None if us_form == "external" else thresholds.of_year(session, us_form, year)
     paid = _paid(session, year)
-    forms = standing.newest_of(session, {each.person.id for each in paid})
     noticed = standing.noticed(session, {each.person.id for each in paid})
-    rows = [
-        _row(each, forms.get(each.person.id), each.person.id in noticed, us_form, threshold) for each in paid
-    ]
+    rows = [_row(each, each.form, each.person.id in noticed, us_form, threshold) for each in paid]
     return Worksheet(
         year=year,
         us_form=us_form,
@@ -121,8 +121,9 @@ def worksheet(session: Session, actor: Actor, year: int) -> Worksheet:
 def take_along(session: Session, actor: Actor, year: int) -> tuple[Worksheet, Mapping[int, TaxForm]]:
     """The worksheet with the forms in full, to be filed: the year is on this form from now on.
 
-    Raises NotAllowed, FreshFactorNeeded, or Refused when somebody else reports, or when the year was taken
-    along for the other form: the same money is never on both.
+    Raises NotAllowed, FreshFactorNeeded, or Refused when somebody else reports, while the year still runs or
+    its figure is not confirmed, or when it was taken along for the other form: the same money is never on
+    both.
     """
     actor.require(*FINANCE)
     actor.require_fresh_factor()
@@ -131,6 +132,7 @@ def take_along(session: Session, actor: Actor, year: int) -> tuple[Worksheet, Ma
         raise Refused(
             _("Somebody else reports these payments, by the setting US_FORM. Nothing is taken along.")
         )
+    _require_ready(session, us_form, year)
     session.execute(
         insert(ReportedYear)
         .values(year=year, form=us_form, first_by=actor.id, first_at=clock.now())
@@ -142,10 +144,21 @@ def take_along(session: Session, actor: Actor, year: int) -> tuple[Worksheet, Ma
             _("%(year)s was reported on the other form. The same money is never on both.", year=str(year))
         )
     found = worksheet(session, actor, year)
-    forms = {row.form.person_id: row.form for row in found.rows if row.form and row.above}
+    forms = {row.form.id: row.form for row in found.rows if row.form and row.above}
     for form in forms.values():
         audit.record(session, actor, "reveal", "tax_form", form.public_id, year=year, form=us_form)
     return found, forms
+
+
+def _require_ready(session: Session, us_form: str, year: int) -> None:
+    """What is taken along settles the year's form and figure for good."""
+    if year >= clock.today(str(current().books_zone)).year:
+        raise Refused(_("%(year)s still runs. Take it along when it is over.", year=str(year)))
+    if not thresholds.is_confirmed(thresholds.of_year(session, us_form, year), year):
+        raise Refused(
+            _("The figure of %(year)s is not known here yet. Propose it with its source, let a colleague "
+              "accept it, then take the year along.", year=str(year))
+        )  # fmt: skip
 
 
 def header() -> list[str]:
@@ -159,10 +172,11 @@ def header() -> list[str]:
 
 
 def rows(found: Worksheet, revealed: Mapping[int, TaxForm]) -> Iterator[list[str]]:
-    """A line for each payee and currency; number and address only of those that are `revealed`."""
+    """A line for each payee, kind of form and currency; number and address only of forms (internal ids) that
+    are `revealed`."""
     for row in found.rows:
         paid, form = row.paid, row.form
-        full = revealed.get(paid.person.id)
+        full = revealed.get(form.id) if form else None
         details = details_of(full) if full else {}
         yield [
             str(found.year), str(paid.person.public_id), form.name if form else paid.person.full_name,
@@ -184,6 +198,7 @@ def moved() -> sa.Subquery:
             Transfer.sent_at.label("at"),
             PayoutItem.person_id,
             PayoutBatch.currency,
+            PayoutItem.tax_form_id.label("form"),
             (PayoutItem.amount + PayoutItem.withheld).label("paid"),
             sa.literal(1).label("count"),
             PayoutItem.withheld_why.label("why"),
@@ -197,8 +212,8 @@ def moved() -> sa.Subquery:
     )
     back = (
         sa.select(
-            TransferReversal.made_at, PayoutItem.person_id, PayoutBatch.currency, -TransferReversal.amount,
-            none, sa.null(), none, none,
+            TransferReversal.made_at, PayoutItem.person_id, PayoutBatch.currency, PayoutItem.tax_form_id,
+            -TransferReversal.amount, none, sa.null(), none, none,
         )
         .select_from(TransferReversal)
         .join(TransferReversal.transfer)
@@ -219,6 +234,7 @@ def _paid(session: Session, year: int) -> list[Paid]:
         sa.select(
             Person,
             each.c.currency,
+            each.c.form,
             sa.func.sum(each.c.paid),
             sa.func.sum(each.c.count),
             withheld(Why.BACKUP, each.c.withheld),
@@ -227,32 +243,67 @@ def _paid(session: Session, year: int) -> list[Paid]:
         )
         .join(each, each.c.person_id == Person.id)
         .where(each.c.at >= start, each.c.at < end)
-        .group_by(Person.id, each.c.currency)
-        .order_by(Person.full_name, Person.id, each.c.currency)
+        .group_by(Person.id, each.c.currency, each.c.form)
+        .order_by(Person.full_name, Person.id, each.c.currency, each.c.form)
     )
+    rows = session.execute(query).all()
+    forms = _forms(session, {person.id for person, *_rest in rows})
+    return _by_kind(
+        (person, at, _counted(forms[person.id], form), amounts) for person, at, form, *amounts in rows
+    )
+
+
+def _forms(session: Session, people: Collection[int]) -> dict[int, list[TaxForm]]:
+    """All forms of these people (internal ids), without what is encrypted, the newest first."""
+    found: dict[int, list[TaxForm]] = {person: [] for person in people}
+    query = sa.select(TaxForm).where(TaxForm.person_id.in_(people)).order_by(TaxForm.id.desc())
+    for form in session.scalars(query.options(sa.orm.defer(TaxForm.number), sa.orm.defer(TaxForm.details))):
+        found[form.person_id].append(form)
+    return found
+
+
+def _counted(forms: Sequence[TaxForm], under: int | None) -> TaxForm | None:
+    """The form that says what a payment under one (internal id) is: the newest of its kind that counts, else
+    itself. What was paid while none was asked for is by the form that counts, or else the newest."""
+    paid = next((each for each in forms if each.id == under), None)
+    counting = [each for each in forms if each.state is FormState.ACCEPTED]
+    same = [each for each in counting if paid is None or each.kind is paid.kind]
+    return next(iter(same), paid or next(iter(forms), None))
+
+
+def _by_kind(rows: Iterable[tuple[Person, str, TaxForm | None, Sequence[Any]]]) -> list[Paid]:
+    """Together what was paid to one person in one currency by forms of one kind."""
+    sums: dict[tuple[Person, str, FormKind | None], list[int]] = {}
+    newest: dict[tuple[Person, str, FormKind | None], TaxForm | None] = {}
+    for person, currency, form, amounts in rows:
+        key = person, currency, form.kind if form else None
+        sums[key] = [a + int(b) for a, b in zip(sums.get(key, [0] * len(amounts)), amounts, strict=True)]
+        newest[key] = form
     return [
-        Paid(person, Money(int(paid), at), int(count), *(Money(int(each), at) for each in sums))
-        for person, at, paid, count, *sums in session.execute(query)
+        Paid(person, newest[person, at, kind], Money(paid, at), count, *(Money(each, at) for each in kept))
+        for (person, at, kind), (paid, count, *kept) in sums.items()
     ]
 
 
 def _row(
     paid: Paid, form: TaxForm | None, noticed: bool, us_form: str, threshold: TaxThreshold | None
 ) -> Row:
-    report = _report(form, us_form)
+    report = _report(form, us_form, backup=paid.backup.amount > 0)
     above = False
-    if threshold is not None and report in (Report.NEC, Report.K, Report.UNKNOWN, Report.CORPORATION):
+    if threshold is not None:
         over = thresholds.reaches(threshold, paid.paid.amount, paid.count)
-        # What was withheld is always reported, or the payee could not claim it.
-        above = (over and report is not Report.CORPORATION) or paid.backup.amount > 0
+        # What was withheld is always reported, whatever the form, or the payee could not claim it.
+        above = (over and report in (Report.NEC, Report.K, Report.UNKNOWN)) or paid.backup.amount > 0
     return Row(paid, form, report, above, list(_missing(paid, form, noticed, above)))
 
 
-def _report(form: TaxForm | None, us_form: str) -> Report:
+def _report(form: TaxForm | None, us_form: str, *, backup: bool) -> Report:
     if us_form == "external":
         return Report.EXTERNAL
     if form is None:
         return Report.UNKNOWN
+    if backup:
+        return Report(us_form)
     if form.kind is FormKind.W8BEN:
         return Report.FOREIGN
     if us_form == "nec" and form.classification in CORPORATIONS:

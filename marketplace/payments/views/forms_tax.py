@@ -184,6 +184,13 @@ class RateForm(Form):
     reason = _reason(lazy("Treaty article, and when the tax office accepted the Form 8233"))
 
 
+class DaysForm(Form):
+    """Fewer days in the US than were declared."""
+
+    until_on = day_field(lazy("Last day"), required=False)
+    reason = _reason(lazy("What shows that"))
+
+
 class ThresholdForm(Form):
     """A figure of a tax year, and where it is published."""
 
@@ -208,8 +215,8 @@ class ThresholdForm(Form):
 class RemittanceForm(Form):
     """A payment to the tax office."""
 
-    why = SelectField(lazy("What was paid"), [InputRequired(FILL_IN)])
-    paid_on = day_field(lazy("Paid on"))
+    why = SelectField(lazy("What is paid"), [InputRequired(FILL_IN)])
+    until_on = day_field(lazy("Of payments sent up to the end of"))
     reference = _text(lazy("Reference of the payment"), most=140)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

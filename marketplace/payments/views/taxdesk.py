@@ -16,6 +16,7 @@ from marketplace.payments.tax.models import Remittance, TaxForm
 from marketplace.payments.tax.states import FormKind, FormState, RemittanceState, Why
 from marketplace.payments.views import bp
 from marketplace.payments.views.forms_tax import (
+    DaysForm,
     EndNoticeForm,
     NoticeForm,
     RateForm,
@@ -32,7 +33,12 @@ from marketplace.web import actor, db_session, guard, page, paged, table_respons
 def tax_desk() -> ResponseReturnValue:
     """The forms that experts handed in, the newest first."""
     found = paged(db_session(), standing.inbox(actor()), by=TaxForm.id)
-    return page("payments/tax_desk.html", forms=found, years=worksheet.years(db_session()))
+    return page(
+        "payments/tax_desk.html",
+        forms=found,
+        waiting=standing.all_waiting(db_session(), actor()),
+        years=worksheet.years(db_session()),
+    )
 
 
 @bp.get("/tax/forms/<uuid:form_id>")
@@ -50,6 +56,15 @@ def reveal_tax_form(form_id: uuid.UUID) -> ResponseReturnValue:
     answer = _paper(form_id, revealed=revealed)
     answer.headers["Cache-Control"] = "no-store"  # type: ignore[union-attr]
     return answer
+
+
+@bp.post("/tax/forms/<uuid:form_id>/acceptance")
+@guard(*FINANCE, fresh=True)
+def accept_tax_form(form_id: uuid.UUID) -> ResponseReturnValue:
+    """It counts after all."""
+    office.accept_form(db_session(), actor(), form_id)
+    flash(_("It counts from now on, and the expert is told."), "success")
+    return redirect(url_for("payments.tax_paper", form_id=form_id), 303)
 
 
 @bp.post("/tax/forms/<uuid:form_id>/refusal")
@@ -83,7 +98,7 @@ def record_b_notice(form_id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/tax/forms/<uuid:form_id>/notices/<uuid:notice_id>/end")
-@guard(*FINANCE)
+@guard(*FINANCE, fresh=True)
 def end_b_notice(form_id: uuid.UUID, notice_id: uuid.UUID) -> ResponseReturnValue:
     """It is mended."""
     form = EndNoticeForm()
@@ -109,6 +124,23 @@ def set_us_rate(form_id: uuid.UUID, work_id: uuid.UUID) -> ResponseReturnValue:
     )
     if done is None:
         return _paper(form_id, rate=form)
+    flash(_("Noted. It counts from the next payment on."), "success")
+    return redirect(url_for("payments.tax_paper", form_id=form_id), 303)
+
+
+@bp.post("/tax/forms/<uuid:form_id>/us-work/<uuid:work_id>/days")
+@guard(*FINANCE, fresh=True)
+def shorten_us_work(form_id: uuid.UUID, work_id: uuid.UUID) -> ResponseReturnValue:
+    """Declared days were fewer, or none."""
+    form = DaysForm()
+    done = try_form(
+        form,
+        lambda: office.shorten_us_work(
+            db_session(), actor(), work_id, form.until_on.data, form.reason.data or ""
+        ),
+    )
+    if done is None:
+        return _paper(form_id, days=form)
     flash(_("Noted. It counts from the next payment on."), "success")
     return redirect(url_for("payments.tax_paper", form_id=form_id), 303)
 
@@ -190,7 +222,7 @@ def tax_remittances() -> ResponseReturnValue:
                 actor(),
                 Why(form.why.data),
                 current().books_currency,
-                form.paid_on.data or date.min,
+                form.until_on.data or date.min,
                 form.reference.data or "",
             ),
         )
@@ -211,23 +243,12 @@ def tax_remittances() -> ResponseReturnValue:
 def tax_remittance(remittance_id: uuid.UUID) -> ResponseReturnValue:
     """One payment to the tax office, and whose tax it is."""
     found = remitting.one(db_session(), actor(), remittance_id)
-    prepared = found.state is RemittanceState.PREPARED
     return page(
         "payments/tax_remittance.html",
         remittance=found,
         people=remitting.of_each(found),
-        may_book=prepared and actor().has(Role.FINANCE_RELEASER) and found.prepared_by != actor().id,
-        may_cancel=prepared,
+        may_cancel=found.state is RemittanceState.PREPARED,
     )
-
-
-@bp.post("/tax/remittances/<uuid:remittance_id>/booking")
-@guard(Role.FINANCE_RELEASER, fresh=True)
-def book_tax_remittance(remittance_id: uuid.UUID) -> ResponseReturnValue:
-    """Book it, as the second person."""
-    remitting.book(db_session(), actor(), remittance_id)
-    flash(_("Booked. The next sweep of fees brings the money from Stripe to our bank."), "success")
-    return redirect(url_for("payments.tax_remittance", remittance_id=remittance_id), 303)
 
 
 @bp.post("/tax/remittances/<uuid:remittance_id>/cancel")
@@ -247,12 +268,13 @@ def _paper(
     notice: NoticeForm | None = None,
     end: EndNoticeForm | None = None,
     rate: RateForm | None = None,
+    days: DaysForm | None = None,
 ) -> ResponseReturnValue:
     found = standing.form(db_session(), actor(), form_id)
     notices = standing.notices(db_session(), found.person_id)
     return page(
         "payments/tax_paper.html",
-        form=refuse or notice or end or rate,
+        form=refuse or notice or end or rate or days,
         paper=found,
         revealed=revealed,
         certified=certifications.TEXTS[found.text_version],
@@ -263,7 +285,9 @@ def _paper(
         notice=notice or NoticeForm(formdata=None),
         end=end or EndNoticeForm(formdata=None),
         rate=rate or RateForm(formdata=None),
-        may_refuse=found.state is FormState.ACCEPTED,
+        days=days or DaysForm(formdata=None),
+        waits=found.state is FormState.WAITING,
+        may_refuse=found.state in (FormState.ACCEPTED, FormState.WAITING),
         may_rate=actor().has(Role.FINANCE_RELEASER),
         is_w9=found.kind is FormKind.W9,
     )

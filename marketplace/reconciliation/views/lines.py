@@ -6,10 +6,13 @@ import uuid
 
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
 from marketplace.actor import FINANCE
 from marketplace.i18n import day
+from marketplace.i18n import gettext as _
 from marketplace.ledger.models import Posting
+from marketplace.payments.tax import remitting
 from marketplace.reconciliation import (
     booking,
     decisions,
@@ -21,7 +24,7 @@ from marketplace.reconciliation import (
     wires,
 )
 from marketplace.reconciliation.booking import BookAs
-from marketplace.reconciliation.forms import ApplyForm, BookForm, ReturnForm, UndoForm
+from marketplace.reconciliation.forms import BOOK_AS, ApplyForm, BookForm, ReturnForm, UndoForm
 from marketplace.reconciliation.models import Decision, StatementLine, StatementMatch
 from marketplace.reconciliation.views import bp, to
 from marketplace.web import actor, db_session, guard, page, paged, try_form
@@ -38,8 +41,8 @@ def line(public_id: uuid.UUID) -> ResponseReturnValue:
 @guard(*FINANCE)
 def book(public_id: uuid.UUID) -> ResponseReturnValue:
     """Book a bank line that is no sweep; that it paid tax is proposed."""
-    form = BookForm()
-    booked = try_form(form, lambda: _booked(public_id, BookAs(form.book_as.data), form.reason.data or ""))
+    form = _with_taxes(BookForm())
+    booked = try_form(form, lambda: _booked(public_id, form.book_as.data or "", form.reason.data or ""))
     return to("line", public_id=public_id) if booked else line_page(public_id, form)
 
 
@@ -59,10 +62,26 @@ def match_entry(public_id: uuid.UUID, entry: uuid.UUID) -> ResponseReturnValue:
     return to("line", public_id=public_id)
 
 
-def _booked(public_id: uuid.UUID, book_as: BookAs, reason: str) -> StatementMatch | Decision:
-    if book_as is BookAs.TAX:
+def _booked(public_id: uuid.UUID, chosen: str, reason: str) -> StatementMatch | Decision:
+    if chosen.startswith(remitting.PREFIX):
+        return decisions.pay_tax(db_session(), actor(), public_id, reason, chosen)
+    if chosen == BookAs.TAX:
         return decisions.pay_tax(db_session(), actor(), public_id, reason)
-    return booking.book_line(db_session(), actor(), public_id, book_as, reason)
+    return booking.book_line(db_session(), actor(), public_id, BookAs(chosen), reason)
+
+
+def _with_taxes(form: BookForm) -> BookForm:
+    """With each payment of withheld tax that waits for its bank line as a choice."""
+    waiting = [
+        SelectChoice(
+            remitting.source(each.public_id),
+            _("Withheld tax, %(amount)s (%(reference)s), paid to the tax office; a colleague confirms it",
+              amount=each.money, reference=each.reference),
+        )
+        for each in remitting.prepared(db_session())
+    ]  # fmt: skip
+    form.book_as.choices = [*BOOK_AS, *waiting]
+    return form
 
 
 def return_form_for(found: StatementLine, **values: object) -> ReturnForm:
@@ -91,7 +110,7 @@ def line_page(
     trace = tracing.sweep_behind(db_session(), found)
     return page(
         "reconciliation/line.html",
-        form=form,
+        form=_with_taxes(form),
         statement=queries.statement_of(db_session(), found),
         undo_form=UndoForm(formdata=None),
         line=found,

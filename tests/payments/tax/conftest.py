@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from marketplace import settings
+from marketplace import clock, settings
+from marketplace.accounts.models import Person
 from marketplace.actor import Actor
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import ConnectedAccount
 from marketplace.payments.tax.intake import W9, W8Ben, hand_in_w8ben, hand_in_w9
 from marketplace.payments.tax.models import TaxForm
 from marketplace.payments.tax.states import Classification, NumberKind
+from tests.factories.contracts import MONDAY, Deal
+from tests.factories.payments import Finance, a_paid_deal, an_approved_week, finance
+
+FRIDAY = MONDAY + timedelta(days=4)
 
 W9_TYPED = W9(
     name="Ana Silva", business_name="", classification=Classification.INDIVIDUAL, street="1 Main Street",
@@ -45,6 +53,21 @@ def mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mode]:
     settings.current.cache_clear()
 
 
+@pytest.fixture
+def deal(session: Session, gateway: Gateway) -> Deal:
+    """An hour at RATE is approved and in no batch."""
+    with clock.at(MONDAY):
+        made = a_paid_deal(session, gateway)
+    an_approved_week(session, made, MONDAY)
+    return made
+
+
+@pytest.fixture
+def desk(session: Session) -> Finance:
+    with clock.at(FRIDAY):
+        return finance(session)
+
+
 def a_w9(session: Session, expert: Actor, **changed: object) -> TaxForm:
     """A W-9 that the expert signs."""
     typed = replace(W9_TYPED, name=expert.name, signature=expert.name, **changed)
@@ -52,6 +75,10 @@ def a_w9(session: Session, expert: Actor, **changed: object) -> TaxForm:
 
 
 def a_w8ben(session: Session, expert: Actor, **changed: object) -> TaxForm:
-    """A W-8BEN that the expert signs."""
+    """A W-8BEN that the expert signs, of whom nothing says US."""
+    session.execute(sa.update(Person).where(Person.id == expert.id).values(country="PT"))
+    mine = ConnectedAccount.person_id == expert.id
+    session.execute(sa.update(ConnectedAccount).where(mine).values(country="PT"))
+    session.commit()
     typed = replace(W8BEN_TYPED, name=expert.name, signature=expert.name, **changed)
     return hand_in_w8ben(session, expert, typed)

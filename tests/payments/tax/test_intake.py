@@ -47,6 +47,14 @@ def test_a_w9_counts_at_once_and_until_it_is_replaced(session: Session, ana: Act
     assert (first.state, second.state) == (FormState.REPLACED, FormState.ACCEPTED)
 
 
+@pytest.mark.parametrize("rate", ["\u00b2", "30.5", "-1", "1e1", "", "٣", "10.12345"])
+def test_a_treaty_rate_is_a_plain_number_up_to_thirty(session: Session, ana: Actor, rate: str) -> None:
+    treaty = {"treaty_article": "12", "treaty_income": "pay", "treaty_why": "resident"}
+    with pytest.raises(Invalid, match="rate of the treaty"):
+        a_w8ben(session, ana, claims=True, treaty_rate=rate, **treaty)
+    assert a_w8ben(session, ana, claims=True, treaty_rate="12.5 %", **treaty).state is FormState.ACCEPTED
+
+
 def test_a_w8ben_runs_to_the_end_of_the_third_year(session: Session, ana: Actor) -> None:
     with clock.at(NOW):
         form = a_w8ben(session, ana)

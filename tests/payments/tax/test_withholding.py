@@ -15,37 +15,21 @@ from marketplace import clock, ledger, proofs
 from marketplace.actor import Actor
 from marketplace.errors import NotAllowed, Refused
 from marketplace.ledger import chart
-from marketplace.payments import batches, calling_off, covered, sending, sweeps
+from marketplace.payments import batches, calling_off, sending
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import PayoutItem
 from marketplace.payments.proofs import PROOFS as PAYMENT_PROOFS
 from marketplace.payments.states import Blocker, ItemState
-from marketplace.payments.tax import books, office, remitting, thresholds, withholding, worksheet
+from marketplace.payments.tax import books, office, thresholds, withholding
 from marketplace.payments.tax.proofs import PROOFS
-from marketplace.payments.tax.states import NumberKind, Report, Why
+from marketplace.payments.tax.states import NumberKind, Why
 from tests.factories.accounts import an_actor, enter
 from tests.factories.contracts import MONDAY, RATE, Deal
-from tests.factories.payments import Finance, a_paid_deal, a_released_batch, an_approved_week, finance
-from tests.payments.tax.conftest import Mode, a_w8ben, a_w9
+from tests.factories.payments import Finance, a_released_batch, an_approved_week, hire
+from tests.payments.tax.conftest import FRIDAY, Mode, a_w8ben, a_w9
 from tests.visitor import Visitor, words
 
-FRIDAY = MONDAY + timedelta(days=4)
 TAX = withholding.share(RATE, 2_400)
-
-
-@pytest.fixture
-def deal(session: Session, gateway: Gateway) -> Deal:
-    """An hour at RATE is approved and in no batch."""
-    with clock.at(MONDAY):
-        made = a_paid_deal(session, gateway)
-    an_approved_week(session, made, MONDAY)
-    return made
-
-
-@pytest.fixture
-def desk(session: Session) -> Finance:
-    with clock.at(FRIDAY):
-        return finance(session)
 
 
 def one(session: Session) -> PayoutItem:
@@ -138,7 +122,8 @@ def test_a_b_notice_withholds_until_it_is_ended(session: Session, deal: Deal, de
         batch = batches.prepare_batch(session, desk.fin, clock.now())
         assert one(session).withheld == TAX
         batches.cancel_batch(session, desk.fin, batch.public_id)
-        office.end_notice(session, desk.fin, notice.public_id, "A new W-9 came.")
+        gil = replace(desk.gil, second_factor_at=clock.now())
+        office.end_notice(session, gil, notice.public_id, "A new W-9 came.")
         batches.prepare_batch(session, desk.fin, clock.now())
         assert one(session).withheld == 0
 
@@ -151,7 +136,7 @@ def test_what_is_due_is_looked_at_again_when_a_batch_is_released(
         batch = batches.prepare_batch(session, desk.fin, clock.now())
         person = form.person.public_id
         office.record_notice(session, desk.fin, person, clock.today("UTC"), "CP2100A")
-        with pytest.raises(Refused, match="has changed"):
+        with pytest.raises(Refused, match="tax to withhold changed"):
             batches.release_batch(session, desk.gil, batch.public_id)
         office.refuse_form(session, desk.fin, form.public_id, "Another name.")
         with pytest.raises(Refused, match="No tax form of theirs counts"):
@@ -197,54 +182,44 @@ def test_what_is_called_off_gives_the_tax_back(
         no_drift(session)
 
 
-def test_withheld_tax_is_remitted_by_two_and_swept_after(
+def test_whose_tax_changed_is_let_go_and_stops_nobody(
     session: Session, deal: Deal, desk: Finance, gateway: Gateway
 ) -> None:
+    """Bo is told by the IRS between preparing and releasing; Ana is paid, and Bo with the next batch."""
+    with clock.at(MONDAY):
+        bo = hire(session, gateway, deal, "Bo Berg")
+        a_w9(session, deal.expert)
+        a_w9(session, bo.expert)
+    an_approved_week(session, bo, MONDAY)
     with clock.at(FRIDAY):
-        a_w9(session, deal.expert, told_by_irs=True)
-        sent(session, gateway, desk)
-        assert covered.look(session, "USD").short <= 0
-        fees = sweeps.sweepable(session, "USD")
-        day = clock.today("America/New_York")
-        with pytest.raises(Refused):
-            remitting.prepare(session, desk.fin, Why.NRA, "USD", day, "EFT 1")
-        made = remitting.prepare(session, desk.fin, Why.BACKUP, "USD", day, "EFT 1")
-        with pytest.raises(Refused):
-            remitting.prepare(session, desk.fin, Why.BACKUP, "USD", day, "EFT 2")
-        with pytest.raises(NotAllowed):
-            remitting.book(session, desk.fin, made.public_id)
-        remitting.book(session, replace(desk.gil, second_factor_at=clock.now()), made.public_id)
-        assert held(session, deal.expert, chart.withheld) == 0
-        assert ledger.balance(session, chart.bank_operating(), "USD") == -TAX
-        assert sweeps.sweepable(session, "USD") == fees + TAX
-        assert remitting.waiting(session) == []
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        a_w9(session, bo.expert, told_by_irs=True)
+        gil = replace(desk.gil, second_factor_at=clock.now())
+        batches.release_batch(session, gil, batch.public_id)
+        states = {
+            each.person_id: (each.state, each.blocker) for each in session.scalars(sa.select(PayoutItem))
+        }
+        assert states == {
+            deal.expert.id: (ItemState.RELEASED, None),
+            bo.expert.id: (ItemState.BLOCKED, Blocker.TAX_CHANGED),
+        }
+        sending.send_batch(session, gateway, batch.public_id)
+        item = sent(session, gateway, desk)
+        assert (item.person_id, item.withheld) == (bo.expert.id, TAX)
         no_drift(session)
-        with pytest.raises(Refused):
-            remitting.cancel(session, desk.fin, made.public_id)
 
 
-def test_the_worksheet_ties_to_the_ledger_and_a_year_is_on_one_form_only(
-    session: Session, deal: Deal, desk: Finance, gateway: Gateway, mode: Mode, app
-) -> None:
+def test_the_whole_of_what_is_withheld_is_compared(session: Session, deal: Deal, desk: Finance) -> None:
+    """At a rate of nought nothing is withheld, but how much was worked in the US is reported."""
+    with clock.at(MONDAY):
+        a_w8ben(session, deal.expert)
     with clock.at(FRIDAY):
-        a_w9(session, deal.expert, told_by_irs=True)
-        sent(session, gateway, desk)
-        sheet = worksheet.worksheet(session, desk.fin, FRIDAY.year)
-        (row,) = sheet.rows
-        assert (row.paid.paid.amount, row.paid.backup.amount, row.report) == (RATE, TAX, Report.NEC)
-        # Below the figure, and reported all the same, because tax was withheld.
-        assert row.above
-        page = Visitor(enter(app.test_client(), session, desk.fin))
-        csv = page.get(f"/tax/years/{FRIDAY.year}/worksheet.csv").text
-        assert "••• 4399" in csv
-        assert "536904399" not in csv
-        page.get(f"/tax/years/{FRIDAY.year}")
-        assert "536904399" in page.post(f"/tax/years/{FRIDAY.year}/returns.csv").text
-        mode("forms", "k")
-        with pytest.raises(Refused, match="never on both"):
-            worksheet.take_along(session, desk.fin, FRIDAY.year)
-        mode("forms", "nec")
-        worksheet.take_along(session, desk.fin, FRIDAY.year)
+        batch = batches.prepare_batch(session, desk.fin, clock.now())
+        stay = office.declare_us_work(session, deal.expert, MONDAY.date(), MONDAY.date())
+        gil = replace(desk.gil, second_factor_at=clock.now())
+        office.set_rate(session, gil, stay.public_id, 0, "Treaty, 8233 accepted.")
+        with pytest.raises(Refused, match="tax to withhold changed"):
+            batches.release_batch(session, gil, batch.public_id)
 
 
 def test_a_worksheet_that_says_more_than_the_books_is_found(

@@ -108,17 +108,18 @@ def _approve(
     stands_in = acting_for(session, actor, sheet.contract, first) if actor.person_id else None
     move(sheet, TimesheetState.APPROVED, TIMESHEET_MOVES)
     sheet.version += 1
-    approval = freeze(session, actor, sheet, [line for line in lines if line.entry.id not in questioned])
-    approval.for_person_id = stands_in.person_id if stands_in else None
-    if first:
-        approval.first_id, approval.first_person_id = first.id, first.person_id
+    approval = freeze(
+        session, actor, sheet, [line for line in lines if line.entry.id not in questioned],
+        for_person_id=stands_in.person_id if stands_in else None,
+        first=(first.id, first.person_id) if first else None,
+    )  # fmt: skip
     asker = actor_for(session, first.person_id) if first else actor
     disputes = [
         opening.open_dispute(session, asker, sheet, line, questioned[line.entry.id])
         for line in lines
         if line.entry.id in questioned
     ]
-    _post(session, actor, approval, disputes, _reservation(session, sheet))
+    _post(session, actor, approval, disputes, len(lines), _reservation(session, sheet))
     session.flush()
     audit.record(
         session, actor, "timesheet.approved", "timesheet", sheet.public_id, disputed=len(disputes),
@@ -141,6 +142,7 @@ def _post(
     actor: Actor,
     approval: Approval,
     disputes: Sequence[TimeDispute],
+    lines: int,
     reservation: Reservation,
 ) -> None:
     """Take pay, fee and its tax out of what was reserved, and give back the rest.
@@ -154,7 +156,7 @@ def _post(
     if spent == 0:
         raise Refused(_("These entries come to nothing, so there is nothing to approve."))
     taken = min(spent, reservation.amount)
-    if spent - taken > ROUNDED * (len(approval.lines) + len(disputes)):
+    if spent - taken > ROUNDED * lines:
         raise Refused(
             _(
                 "More time is entered for this week than is reserved for it. Ask an operator to look at it: "

@@ -7,17 +7,32 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from marketplace import clock, money
 from marketplace.actor import Actor
 from marketplace.contracts import limits
 from marketplace.contracts.fees.schedule import split
-from marketplace.contracts.models import Approval, ApprovedLine, Contract, TimeEntry, Timesheet
+from marketplace.contracts.models import Approval, Contract, TimeEntry, Timesheet
 from marketplace.contracts.states import TimeKind
 from marketplace.contracts.taxes.models import TaxDecision
-from marketplace.credentials.gate import Checked, checks_of, judge
-from marketplace.db import new_id
+from marketplace.credentials.gate import checks_of, judge
+from marketplace.db import array, new_id
+
+# All lines in one statement of one text: row by row it takes longer to read the statement than to do it.
+KEEP = sa.text("""
+    INSERT INTO approved_lines (approval_id, part, time_entry_id, minutes, rate, expert_amount, fee_amount,
+        fee_bps, tax_amount, tax_decision_id, credential_attestation_ids)
+    SELECT :approval, :part, entry, minutes, rate, pay, fee, fee_bps, tax, decision,
+        CAST(attested AS bigint[])
+    FROM unnest(
+        CAST(:entries AS bigint[]), CAST(:minutes AS bigint[]), CAST(:rates AS bigint[]),
+        CAST(:pay AS bigint[]), CAST(:fees AS bigint[]), CAST(:fee_bps AS bigint[]),
+        CAST(:taxes AS bigint[]), CAST(:decisions AS bigint[]), CAST(:attested AS text[])
+    ) WITH ORDINALITY AS t (entry, minutes, rate, pay, fee, fee_bps, tax, decision, attested, place)
+    ORDER BY place
+""")
 
 
 @dataclass(frozen=True)
@@ -59,57 +74,66 @@ def freeze(
     *,
     dispute_id: int | None = None,
     part: int = 0,
+    for_person_id: int | None = None,
+    first: tuple[int, int] | None = None,
 ) -> Approval:
-    """Write down what is approved of a week; with a dispute (internal id), what is awarded of its line."""
-    checks = checks_of(session, [sheet.contract.person_id]).get(sheet.contract.person_id, [])
-    approved = [
-        ApprovedLine(
-            time_entry_id=line.entry.id,
-            part=part,
-            minutes=line.minutes,
-            rate=line.rate,
-            expert_amount=line.pay,
-            fee_amount=line.fee,
-            fee_bps=line.fee_bps,
-            tax_amount=line.tax,
-            tax_decision_id=line.tax_decision.id if line.tax_decision else None,
-            credential_attestation_ids=_attested(sheet.contract, line.entry, checks),
-        )
-        for line in lines
-    ]
+    """Write down what is approved of a week; with a dispute (internal id), what is awarded of its line.
+    `for_person_id` was away; `first` is the first of two approvals, and whose it is (internal ids)."""
+    attested = _attested(session, sheet.contract, lines)
+    first_id, first_person_id = first or (None, None)
     approval = Approval(
         public_id=new_id(),
         timesheet=sheet,
         dispute_id=dispute_id,
         person_id=actor.person_id,
+        for_person_id=for_person_id,
+        first_id=first_id,
+        first_person_id=first_person_id,
         at=clock.now(),
-        lines_sha256=fingerprint(approved, {entry.id: entry for entry in sheet.entries}),
-        expert_amount=sum(line.expert_amount for line in approved),
-        fee_amount=sum(line.fee_amount for line in approved),
-        tax_amount=sum(line.tax_amount for line in approved),
-        lines=approved,
+        lines_sha256=fingerprint(lines, attested),
+        expert_amount=sum(line.pay for line in lines),
+        fee_amount=sum(line.fee for line in lines),
+        tax_amount=sum(line.tax for line in lines),
     )
     session.add(approval)
+    session.flush()
+    if lines:
+        session.execute(KEEP, {"approval": approval.id, "part": part, **_columns(lines, attested)})
     return approval
 
 
-def fingerprint(lines: list[ApprovedLine], entries: dict[int, TimeEntry]) -> bytes:
-    """SHA-256 over the lines as they were approved: what, when, how long, at what rate, for how much; with
-    the tax where there was one."""
+def fingerprint(lines: Sequence[Line], attested: Sequence[list[int]]) -> bytes:
+    """SHA-256 over the lines as they are approved: what, when, how long, at what rate, for how much, on which
+    checks; with the tax where there is one."""
     rows = [
         [
-            str(entries[line.time_entry_id].public_id),
-            entries[line.time_entry_id].started_at.isoformat(),
+            str(line.entry.public_id),
+            line.entry.started_at.isoformat(),
             line.minutes,
             line.rate,
-            line.expert_amount,
-            line.fee_amount,
-            line.credential_attestation_ids,
-            *([line.tax_amount] if line.tax_amount else []),
+            line.pay,
+            line.fee,
+            checks,
+            *([line.tax] if line.tax else []),
         ]
-        for line in lines
+        for line, checks in zip(lines, attested, strict=True)
     ]
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).digest()
+
+
+def _columns(lines: Sequence[Line], attested: Sequence[list[int]]) -> dict[str, object]:
+    """The lines as KEEP takes them."""
+    return {
+        "entries": array(line.entry.id for line in lines),
+        "minutes": array(line.minutes for line in lines),
+        "rates": array(line.rate for line in lines),
+        "pay": array(line.pay for line in lines),
+        "fees": array(line.fee for line in lines),
+        "fee_bps": array(line.fee_bps for line in lines),
+        "taxes": array(line.tax for line in lines),
+        "decisions": array(line.tax_decision.id if line.tax_decision else None for line in lines),
+        "attested": [array(checks) for checks in attested],
+    }
 
 
 def _line(contract: Contract, entry: TimeEntry) -> Line:
@@ -120,9 +144,9 @@ def _line(contract: Contract, entry: TimeEntry) -> Line:
     return Line(entry, entry.minutes, rate, pay, parts.fee, fee_bps, parts.tax, tax)
 
 
-def _attested(contract: Contract, entry: TimeEntry, checks: list[Checked]) -> list[int]:
-    """The checks on which this hour rests: for each requirement the one that counted when it began."""
-    held = [
-        judge(checks, (), each, entry.started_at).attestation for each in limits.requirements(contract.gig)
-    ]
-    return [attestation.id for attestation in held if attestation is not None]
+def _attested(session: Session, contract: Contract, lines: Sequence[Line]) -> list[list[int]]:
+    """The checks on which each hour rests: for each requirement the one that counted when it began."""
+    checks = checks_of(session, [contract.person_id]).get(contract.person_id, [])
+    asked = limits.requirements(contract.gig)
+    held = [[judge(checks, (), each, line.entry.started_at).attestation for each in asked] for line in lines]
+    return [[each.id for each in of_line if each is not None] for of_line in held]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from marketplace import clock, ledger, money
 from marketplace.accounts.grants import actor_for, give
 from marketplace.actor import SITE, Role
-from marketplace.contracts import queries
+from marketplace.contracts import lines, queries
 from marketplace.contracts.approvals import approve_overdue, approve_timesheet
 from marketplace.contracts.entries import add_entries, change_entry, remove_entry
 from marketplace.contracts.models import Approval, TimeEntry, Timesheet
@@ -55,6 +55,30 @@ def test_it_works(session: Session, deal: Deal) -> None:
     expert = chart.expert_payable(deal.contract.person.public_id)
     assert ledger.balance(session, expert, "USD") == -150_00
     no_drift(session)
+
+
+def test_each_line_is_kept_as_it_was_priced(
+    session: Session, deal: Deal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clock.at(WEDNESDAY):
+        an_entry(session, deal, TUESDAY + timedelta(hours=3), 7)
+        sheet = a_submitted_week(session, deal, TUESDAY, 60)
+        asked = lines.lines_of(sheet)
+        monkeypatch.setattr(lines, "_attested", lambda *_about: [[7, 5], []])
+        approval = approve_timesheet(session, deal.approver, sheet.public_id, sheet.version)
+
+    kept = [
+        (x.time_entry_id, x.part, x.minutes, x.rate, x.expert_amount, x.fee_amount, x.fee_bps, x.tax_amount,
+         x.tax_decision_id, x.credential_attestation_ids)
+        for x in approval.lines
+    ]  # fmt: skip
+    assert kept == [
+        (x.entry.id, 0, x.minutes, x.rate, x.pay, x.fee, x.fee_bps, x.tax, None, checks)
+        for x, checks in zip(asked, [[7, 5], []], strict=True)
+    ]
+    assert [each.minutes for each in approval.lines] == [60, 7]
+    assert approval.lines_sha256 == lines.fingerprint(asked, [[7, 5], []])
+    assert approval.lines_sha256 != lines.fingerprint(asked, [[7], [5]])
 
 
 def test_the_journal_row_by_row(session: Session, deal: Deal) -> None:

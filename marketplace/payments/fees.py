@@ -127,14 +127,19 @@ def quote(amount: int, currency: str, rail: Rail, on: date) -> Quote:
     least, most = SMALLEST_FUNDING[currency], LARGEST_CHARGE[currency]
     if amount < least:
         raise Invalid(_("Fund at least %(least)s.", least=Money(least, currency)), field="amount")
-    step = STEP.get(money.exponent(currency), 1)
-    charge = -(-_gross(amount, price(rail, currency, on)) // step) * step
+    tens = step(currency)
+    charge = -(-_gross(amount, price(rail, currency, on)) // tens) * tens
     if charge > most:
         sentence = _(
             "One payment can be at most %(most)s. Fund in several parts.", most=Money(most, currency)
         )
         raise Invalid(sentence, field="amount")
     return Quote(amount, charge - amount, charge, currency)
+
+
+def step(currency: str) -> int:
+    """Of how many minor units Stripe takes whole multiples."""
+    return STEP.get(money.exponent(currency), 1)
 
 
 def at_least(amount: Money) -> Money:

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from marketplace.home.finance.words import pace
 from marketplace.ledger import chart
 from marketplace.money import Money
 from marketplace.payments import batches, tasks
+from marketplace.payments.chargebacks import recording
 from marketplace.payments.facts import Balance, BalanceTransaction
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, TopUp
 from marketplace.payments.runs import pausing
@@ -32,8 +34,10 @@ from marketplace.payments.tax.states import Why as WithheldFor
 from marketplace.reconciliation import fetching
 from tests.cast import Cast
 from tests.factories.accounts import a_person, an_actor, enter
+from tests.factories.chargebacks import a_dispute, a_move
 from tests.factories.contracts import MONDAY, a_deal, a_submitted_week
 from tests.factories.payments import finance
+from tests.payments.test_currencies import EURO, a_lot, a_refund, moved_back
 from tests.visitor import Visitor, words
 
 # Releasing asks for jobs, whose handlers register themselves when they are imported.
@@ -255,3 +259,25 @@ def test_tax_that_a_colleague_proposes_leads_to_its_page(app: Flask, session: Se
     found = {each.endpoint: each.mine for each in waiting(session, desk.gil)}
     assert found == {"payments.tax_thresholds": True, "payments.tax_remittance": True}
     assert Visitor(enter(app.test_client(), session, desk.gil)).get("/finance").status_code == 200
+
+
+def test_what_goes_back_is_forecast_in_the_currency_in_which_stripe_holds_it(session: Session) -> None:
+    lot = a_lot(session, EURO)
+    refund = a_refund(session, lot, 500_00)
+    recording.record(session, a_dispute(lot, "warning_needs_response", amount=100_00))
+    session.execute(sa.text("UPDATE fundings SET source_type = 'bank_account'"))
+    moving = {each.why: each for each in flows.flows(session, outlook.next_days(session)[-1])}
+    said = {why: (each.currency, each.source_type, each.amount) for why, each in moving.items()}
+    assert said[Why.REFUND] == ("USD", "bank_account", -540_00)
+    assert said[Why.CHARGEBACK] == ("USD", "bank_account", -108_00)
+    # Sent, and not in the last figures of Stripe; then in them.
+    later = clock.now() + timedelta(minutes=5)
+    stripe_has(session, 1_000_00, 0)
+    session.commit()
+    with clock.at(later):
+        moved_back(session, refund, a_move("back", -550_00, kind="refund"))
+        assert by_why(session)[Why.REFUND] == (1, -550_00)
+    with clock.at(later + timedelta(minutes=5)):
+        stripe_has(session, 450_00, 0)
+        session.commit()
+        assert Why.REFUND not in by_why(session)

@@ -24,7 +24,7 @@ from marketplace.payments.chargebacks.proofs import PROOFS as CHARGEBACK_PROOFS
 from marketplace.payments.models import Funding
 from marketplace.payments.outcomes import GatewayUnknown
 from marketplace.payments.proofs import PROOFS
-from marketplace.payments.refunds import books
+from marketplace.payments.refunds import books, planning
 from marketplace.payments.refunds.models import Refund
 from marketplace.payments.states import ChargebackState, FundingState, Rail, RefundState
 from marketplace.reconciliation.proofs import money_is_covered
@@ -143,6 +143,19 @@ def test_currencies_of_none_and_three_decimals_stay_whole_in_the_books(session, 
     rows = list(export.rows(session, queries.journal()))
     assert [row[-2] for row in rows if row[6] == "2010"] == [shown]
     fine(session)
+
+
+def test_of_a_currency_with_three_decimals_whole_tens_go_back_and_the_rest_by_hand(session) -> None:
+    charge = facts.Charge(
+        "ch_1", 104_170, "KWD", 13_251, 325_749, "txn_1", "card", clock.now(), 339_000, "USD", Decimal("3.25")
+    )
+    lot = a_lot(session, charge)
+    assert lot.net is not None
+    assert lot.net % 10
+    parts = planning.plan(session, lot.project, Money(lot.net, "KWD"))
+    assert [(part.lot, part.amount.amount) for part in parts] == [
+        (lot, lot.net // 10 * 10), (None, lot.net % 10)
+    ]  # fmt: skip
 
 
 @given(amount=st.integers(3_000, 90_000_000), currency=st.sampled_from(["USD", "EUR", "JPY", "KWD"]))

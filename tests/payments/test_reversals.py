@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
 from marketplace.errors import Refused
+from marketplace.home.finance import ageing
 from marketplace.ledger import chart
 from marketplace.payments import batches, payouts, sending
 from marketplace.payments.facts import Schedule
@@ -49,6 +50,18 @@ def take_back(gateway: Gateway, item: PayoutItem, amount: int) -> str:
     answer = gateway.ask("post", f"/v1/transfers/{transfer}/reversals", amount=amount)
     assert answer.status == 200, answer.code
     return transfer
+
+
+def test_what_came_back_is_as_old_as_the_day_on_which_it_did(
+    session: Session, gateway: Gateway, deal: Deal, item: PayoutItem
+) -> None:
+    with clock.at(FRIDAY + timedelta(hours=1)):
+        reversing.track_transfer(session, gateway, take_back(gateway, item, item.amount - 1))
+        [owed] = ageing.owed(session, "USD")
+        assert [each.amount.amount for each in owed.buckets] == [item.amount - 1, 0, 0, 0, 0]
+    with clock.at(FRIDAY + timedelta(days=20)):
+        [owed] = ageing.owed(session, "USD")
+        assert [each.amount.amount for each in owed.buckets] == [0, item.amount - 1, 0, 0, 0]
 
 
 def at_stripe(session: Session) -> int:

@@ -11,6 +11,8 @@ from marketplace.demo.stripe_server.store import Transaction
 
 # As with Stripe's test card of this number: the refund succeeds, and is sent back by the bank later.
 FAILS_LATER = "7726"
+# Of these it takes whole tens (docs.stripe.com/currencies#three-decimal).
+THREE_DECIMALS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 BANK_TAKES = 1  # business days
 CREATE = Shape(
     amount=Whole(1, 99_999_999_999),
@@ -110,6 +112,10 @@ def _amount(call: Call, charge: Json) -> int:
     if amount > left:
         raise refused(f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).",
                       param="amount")  # fmt: skip
+    if charge["currency"] in THREE_DECIMALS and amount % 10:
+        raise refused(
+            "Invalid amount: the least significant digit must be 0 in this currency.", param="amount"
+        )
     return amount
 
 

@@ -1,7 +1,7 @@
-"""What experts are owed, by how long ago it was approved; and what is in flight to them.
+"""What experts are owed, by how long ago it was approved, or came back; and what is in flight to them.
 
-The sums of 2100 and 2110 are the books'. Buckets count approvals and adjustments of the last ninety days that
-no released item pays, so that the history is never read; the rest of the sum is older.
+The sums of 2100 and 2110 are the books'. Buckets count approvals, adjustments and transfers that came back of
+the last ninety days that no released item pays, so that the history is never read; the rest is older.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from marketplace import clock
 from marketplace.accounts.models import Person
@@ -23,7 +23,15 @@ from marketplace.home.finance.rows import IN_FLIGHT
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money
-from marketplace.payments.models import PayoutBatch, PayoutItem, PayoutItemAdjustment, PayoutItemApproval
+from marketplace.payments.models import (
+    PayoutBatch,
+    PayoutItem,
+    PayoutItemAdjustment,
+    PayoutItemApproval,
+    PayoutItemReversal,
+    Transfer,
+    TransferReversal,
+)
 from marketplace.payments.states import ItemState
 
 # The first day and the last of each bucket, in days ago; what is older has none.
@@ -133,7 +141,8 @@ def _ago(at: Any) -> sa.ColumnElement[int]:
 
 
 def _unpaid() -> sa.Select[Any]:
-    """Approvals and adjustments of the last ninety days that no released item pays."""
+    """Approvals, adjustments and transfers that came back, of the last ninety days, that no released item
+    pays."""
     since = clock.now() - timedelta(days=BUCKETS[-1][1] + 1)
     hours = (
         sa.select(
@@ -159,16 +168,28 @@ def _unpaid() -> sa.Select[Any]:
             ~_released(PayoutItemAdjustment, "adjustment_id", Adjustment),
         )
     )
-    return sa.select(sa.union_all(hours, more).subquery())
+    back = (
+        sa.select(
+            Transfer.currency, PayoutItem.person_id, TransferReversal.recorded_at, TransferReversal.amount
+        )
+        .join(Transfer, Transfer.id == TransferReversal.transfer_id)
+        .join(PayoutItem, PayoutItem.id == Transfer.payout_item_id)
+        .where(
+            TransferReversal.recorded_at > since,
+            ~_released(PayoutItemReversal, "reversal_id", TransferReversal),
+        )
+    )
+    return sa.select(sa.union_all(hours, more, back).subquery())
 
 
 def _released(link: Any, column: str, thing: Any) -> sa.ColumnElement[bool]:
     """Does a live item that was released pay it? A prepared one has not moved it out of 2100."""
+    item = aliased(PayoutItem)
     return sa.exists().where(
         getattr(link, column) == thing.id,
         link.ended_at.is_(None),
-        link.payout_item_id == PayoutItem.id,
-        PayoutItem.state != ItemState.PREPARED,
+        link.payout_item_id == item.id,
+        item.state != ItemState.PREPARED,
     )
 
 

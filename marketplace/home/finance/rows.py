@@ -19,7 +19,7 @@ from marketplace.contracts.models import Contract, ContractRate, TimeEntry, Time
 from marketplace.contracts.states import TimeKind, TimesheetState
 from marketplace.gigs.models import Project
 from marketplace.home.finance.forecast import Why
-from marketplace.ledger.models import LedgerAccount, LedgerBalance
+from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance
 from marketplace.payments.chargebacks.models import Chargeback
 from marketplace.payments.models import Funding, PayoutBatch, PayoutItem, Sweep, TopUp, Transfer
 from marketplace.payments.promises import pay_day
@@ -181,22 +181,47 @@ def _deadlines(when: Moment) -> Rows:
     )
 
 
-def _refunds(when: Moment) -> Rows:
-    """What goes back the way it came: released and not yet at Stripe, or promised and not yet released."""
-    states = (RefundState.PREPARED, RefundState.RELEASED, RefundState.SENDING, RefundState.UNKNOWN)
+def _at_stripe(amount: Any, currency: Any) -> tuple[Any, Any]:
+    """Of an amount of a lot, what it is in the balance from which it goes: in which currency, and how much at
+    the rate at which the lot was changed into it."""
+    changed = Funding.settled_currency.is_not(None) & (currency == Funding.currency)
+    at_rate = sa.func.round(sa.cast(amount, sa.Numeric) * Funding.settled_amount / Funding.charge_amount)
     return (
-        _row(when.now, Refund.currency, Funding.source_type, -Refund.amount, Project.name, Refund.public_id)
+        sa.case((changed, Funding.settled_currency), else_=currency),
+        sa.case((changed, sa.cast(at_rate, sa.BigInteger)), else_=amount),
+    )
+
+
+def _after(when: Moment, source: Any) -> sa.ColumnElement[bool]:
+    """Was it booked as sent after the last figures of Stripe, so that they do not know of it?"""
+    return sa.exists().where(
+        JournalEntry.source == source, JournalEntry.event == "sent", JournalEntry.occurred_at > when.as_of
+    )
+
+
+def _refunds(when: Moment) -> Rows:
+    """What goes back the way it came: sent since, released and not yet at Stripe, or promised and not yet
+    released."""
+    states = (RefundState.PREPARED, RefundState.RELEASED, RefundState.SENDING, RefundState.UNKNOWN)
+    sent = Refund.state.in_((RefundState.SENT, RefundState.ARRIVED))
+    source = sa.func.concat("refund:", sa.cast(Refund.public_id, sa.Text))
+    currency, amount = _at_stripe(Refund.amount, Refund.currency)
+    taken = sa.func.coalesce(Refund.settled_amount, amount)
+    return (
+        _row(when.now, currency, Funding.source_type, -taken, Project.name, Refund.public_id)
         .join(Funding, Funding.id == Refund.funding_id)
         .join(Project, Project.id == Refund.project_id)
-        .where(Refund.state.in_(states), Funding.rail.in_(AT_STRIPE))
+        .where(sa.or_(Refund.state.in_(states), sent & _after(when, source)), Funding.rail.in_(AT_STRIPE))
     )
 
 
 def _chargebacks(when: Moment) -> Rows:
     """Inquiries: on the last day for an answer the bank may take it back. What it has taken is gone."""
     at = sa.func.coalesce(Chargeback.due_by, sa.literal(when.now, sa.DateTime(timezone=True)))
+    kind = sa.func.coalesce(Funding.source_type, CARD)
+    currency, amount = _at_stripe(Chargeback.amount, Chargeback.currency)
     return (
-        _row(at, Chargeback.currency, CARD, -Chargeback.amount, Project.name, Chargeback.public_id)
+        _row(at, currency, kind, -amount, Project.name, Chargeback.public_id)
         .join(Funding, Funding.id == Chargeback.funding_id)
         .join(Project, Project.id == Funding.project_id)
         .where(Chargeback.state == ChargebackState.INQUIRY)
@@ -204,11 +229,13 @@ def _chargebacks(when: Moment) -> Rows:
 
 
 def _sweeps(when: Moment) -> Rows:
-    """Our own fees that leave Stripe: decided, or about to be."""
+    """Our own fees that leave Stripe: sent since, decided, or about to be."""
     states = (SweepState.PREPARED, SweepState.RELEASED, SweepState.SENDING, SweepState.UNKNOWN)
+    sent = Sweep.state.in_((SweepState.SENT, SweepState.PAID))
+    source = sa.func.concat("sweep:", sa.cast(Sweep.public_id, sa.Text))
     kind = sa.func.coalesce(Sweep.source_type, "")
     return _row(when.now, Sweep.currency, kind, -Sweep.amount, "", Sweep.public_id).where(
-        Sweep.state.in_(states)
+        sa.or_(Sweep.state.in_(states), sent & _after(when, source))
     )
 
 

@@ -20,6 +20,7 @@ from marketplace.i18n import gettext as _
 from marketplace.ledger import chart
 from marketplace.ledger.models import LedgerAccount, LedgerBalance
 from marketplace.money import Money
+from marketplace.payments import fees
 from marketplace.payments.chargebacks import claims
 from marketplace.payments.models import Funding
 from marketplace.payments.refunds import contested
@@ -36,10 +37,12 @@ class Part:
 
 
 def plan(session: Session, project: Project, amount: Money) -> list[Part]:
-    """Where `amount` of a project's free money would go; `amount` is at most what `unprepared` says."""
+    """Where `amount` of a project's free money would go; `amount` is at most what `unprepared` says. Of a
+    currency with three decimals Stripe takes whole tens; the rest is paid by hand."""
     parts, left = [], amount.amount
     for lot in _lots(session, project):
-        part = min(left, contested.may_go_back(session, lot))
+        step = fees.step(amount.currency) if lot.charge else 1
+        part = min(left, contested.may_go_back(session, lot)) // step * step
         if part > 0:
             parts.append(Part(lot, Money(part, amount.currency)))
             left -= part

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import stripe
 
 from marketplace import clock
-from marketplace.demo.stripe_server import hands
+from marketplace.demo.stripe_server import hands, refunds
+from marketplace.demo.stripe_server.errors import StripeRefusal
 from tests.demo.stripe_server.harness import until
 from tests.demo.stripe_server.people import Platform
 
@@ -49,6 +52,15 @@ def test_never_more_than_is_left_of_the_charge(rich: Platform) -> None:
         refund(rich, charge.id, amount=2)
     refund(rich, charge.id)
     assert refusal(rich, charge.id, amount=1) == "charge_already_refunded"
+
+
+def test_three_decimals_go_back_in_whole_tens(rich: Platform) -> None:
+    call: Any = SimpleNamespace(params={"amount": 1_005})
+    charge = {"id": "ch_1", "amount": 9_000, "amount_refunded": 0, "currency": "kwd"}
+    with pytest.raises(StripeRefusal):
+        refunds._amount(call, charge)
+    call.params["amount"] = 1_010
+    assert refunds._amount(call, charge) == 1_010
 
 
 def test_what_is_not_available_is_refused(platform: Platform) -> None:

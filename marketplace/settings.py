@@ -438,6 +438,8 @@ def _refuse_contradictions(reader: _Reader, settings: Settings) -> None:
         reader.refuse(f"{PREFIX}SESSION_IDLE_HOURS must not be more than {PREFIX}SESSION_ABSOLUTE_HOURS.")
     if settings.tax_country == "" and (settings.vat_id or settings.tax_region):
         reader.refuse(f"{PREFIX}VAT_ID or {PREFIX}TAX_REGION is set, but {PREFIX}TAX_COUNTRY is not.")
+    if settings.tax_country and not settings.vat_id:
+        reader.refuse(f"{PREFIX}TAX_COUNTRY is set, but {PREFIX}VAT_ID, our number there, is not.")
     if settings.us_form != "external" and settings.tax_mode != "forms":
         reader.refuse(f"{PREFIX}US_FORM is set, but without {PREFIX}TAX_MODE=forms no tax form is kept here.")
     if not settings.production and "_live_" in (settings.stripe_key or ""):

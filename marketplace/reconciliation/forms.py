@@ -35,13 +35,7 @@ class BookForm(Form):
 
     book_as = RadioField(
         _("What is it?"),
-        choices=[
-            SelectChoice(BookAs.CHARGE.value, _("A charge of the bank")),
-            SelectChoice(BookAs.CAPITAL.value, _("The operator's own money, in or out")),
-            SelectChoice(
-                BookAs.TAX.value, _("Tax on our fees, paid to the tax office; a colleague confirms it")
-            ),
-        ],
+        choices=BOOK_AS,
         validators=[InputRequired(_("Choose one."))],
     )
     reason = StringField(_("Say what it is"), validators=[InputRequired(_("Fill this in."))])

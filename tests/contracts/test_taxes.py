@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -28,12 +28,14 @@ from marketplace.contracts.fees.schedule import split
 from marketplace.contracts.models import Approval, ApprovedLine, Reservation
 from marketplace.contracts.proofs import PROOFS
 from marketplace.contracts.rolling import roll_weeks
+from marketplace.contracts.taxes.listing import listed
 from marketplace.contracts.taxes.models import Basis, TaxDecision
+from marketplace.contracts.taxes.report import _report, reports
 from marketplace.contracts.taxes.setting import TaxRateDraft, accept_tax_rate, propose_tax_rate
 from marketplace.contracts.timesheets import submit_timesheet
 from marketplace.db import new_id
 from marketplace.errors import Invalid, NotAllowed, Refused
-from marketplace.ledger import chart
+from marketplace.ledger import chart, periods
 from tests.factories.contracts import MONDAY, RATE, Deal, a_deal, work
 from tests.factories.payments import Finance, finance
 from tests.factories.taxes import SOURCE, a_place, a_rate, registered
@@ -232,6 +234,35 @@ def test_the_database_keeps_what_was_decided(session: Session, taxed: Deal, chan
     session.commit()
     with pytest.raises(DBAPIError, match=r"permission denied|stays|append|never"), session.begin():
         session.execute(sa.text(change))
+
+
+def test_what_is_booked_after_its_month_was_closed_is_listed_with_the_next(
+    session: Session, taxed: Deal, desk: Finance
+) -> None:
+    """Tax paid on 30 June, and June is closed before that is booked: the books carry it in July."""
+    worked(session, taxed, 0)
+    june, july, august = (date(2026, month, 1) for month in (6, 7, 8))
+    tax = owed(session)
+    with clock.at(datetime(2026, 7, 3, 16, tzinfo=UTC)):
+        periods.hold(session, desk.fin, june)
+        ledger.post(
+            session, desk.fin, source="statement_line:x", event="booked", currency="USD", memo="Tax paid",
+            lines=[(chart.tax_payable(), tax), (chart.bank_operating(), -tax)],
+            occurred_at=datetime(2026, 6, 30, 5, tzinfo=UTC),
+        )  # fmt: skip
+        session.commit()
+        [first], [second] = reports(session, june, july), reports(session, july, august)
+    assert (first.listed.amount, first.others.amount, first.after.amount) == (tax, 0, tax)
+    assert (second.before.amount, second.others.amount, second.after.amount) == (tax, -tax, 0)
+
+
+def test_two_clients_of_one_name_are_listed_apart(session: Session, taxed: Deal, desk: Finance) -> None:
+    """Whoever calls themselves as another does is still another client."""
+    worked(session, taxed, 0)
+    [row] = listed(session)
+    rows = [row, replace(row, client_id=row.client_id + 1)]
+    sums = {row.currency: (0, 0, 2 * row.tax)}
+    assert [each.fee.amount for each in _report(row.currency, rows, sums).by_client] == [row.fee, row.fee]
 
 
 def test_the_cap_counts_the_tax(session: Session, taxed: Deal) -> None:

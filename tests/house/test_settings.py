@@ -39,6 +39,13 @@ def problems(folder: Path, environ: Mapping[str, str]) -> str:
     return "\n".join(refused.value.problems)
 
 
+def test_who_is_registered_for_tax_has_a_number(tmp_path: Path) -> None:
+    """Without it a reverse charge would name nobody who owes no tax."""
+    assert "VAT_ID, our number there" in problems(tmp_path, {"MARKETPLACE_TAX_COUNTRY": "DE"})
+    registered = {"MARKETPLACE_TAX_COUNTRY": "DE", "MARKETPLACE_VAT_ID": "DE136695976"}
+    assert read(tmp_path, registered).tax_country == "DE"
+
+
 def test_a_newcomer_needs_none(tmp_path: Path) -> None:
     found = read(tmp_path / "new")
     assert found.environment == "development"

@@ -136,7 +136,7 @@ def test_the_listing_ties_to_2300_by_rate_and_by_client(
     session: Session, app: Flask, deal: Deal, desk: Finance
 ) -> None:
     an_invoice(session, deal, desk, "DE", "")
-    june, july, august = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8))
+    june, july, august = (date(2026, month, 1) for month in (6, 7, 8))
     [report] = reports(session, june, july)
     assert (report.before.amount, report.listed.amount, report.after.amount) == (0, TAX, TAX)
     assert report.ties

@@ -1,4 +1,5 @@
-"""The listing of tax: what was taxed at what rate and why, for whom, by the day of its entry in the books.
+"""The listing of tax: what was taxed at what rate and why, for whom, by the day of the books
+that carries its entry: what is booked after its month was closed is of the month that was open then.
 
 It is made of the lines as they were approved, and of bonuses and corrections; together that is what they put
 on 2300, which proof C24 compares.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -31,8 +32,9 @@ class Listed:
 
     entry_id: int
     source: str
-    at: datetime
+    on: date
     client: str
+    client_id: int
     currency: str
     decision: TaxDecision
     fee: int
@@ -41,32 +43,33 @@ class Listed:
 
 def listed(
     session: Session,
-    start: datetime | None = None,
-    end: datetime | None = None,
+    start: date | None = None,
+    end: date | None = None,
     entries: Sequence[int] | None = None,
 ) -> list[Listed]:
-    """What was booked in [start, end), or by these `entries` (internal ids), in order; nothing about which no
-    tax was decided."""
+    """What the books carry on days of [start, end), or by these `entries` (internal ids), in order; nothing
+    about which no tax was decided."""
     found = _found(None if entries is None else _ids(session, entries))
     query = (
         sa.select(
-            JournalEntry.id, found.c.source, JournalEntry.occurred_at, Organization.name, found.c.currency,
+            JournalEntry.id, found.c.source, JournalEntry.booked_on, Organization.name, Organization.id,
+            found.c.currency,
             TaxDecision, found.c.fee, found.c.tax,
         )
         .join(JournalEntry, JournalEntry.source == found.c.source)
         .join(Organization, Organization.id == found.c.organization_id)
         .join(TaxDecision, TaxDecision.id == found.c.decision_id)
-        .order_by(JournalEntry.occurred_at, JournalEntry.id, TaxDecision.id)
+        .order_by(JournalEntry.booked_on, JournalEntry.id, TaxDecision.id)
     )  # fmt: skip
     if start is not None:
-        query = query.where(JournalEntry.occurred_at >= start)
+        query = query.where(JournalEntry.booked_on >= start)
     if end is not None:
-        query = query.where(JournalEntry.occurred_at < end)
+        query = query.where(JournalEntry.booked_on < end)
     if entries is not None:
         query = query.where(JournalEntry.id.in_(entries))
     return [
-        Listed(entry, source, at, client, currency, decision, int(fee), int(tax))
-        for entry, source, at, client, currency, decision, fee, tax in session.execute(query)
+        Listed(entry, source, on, client, client_id, currency, decision, int(fee), int(tax))
+        for entry, source, on, client, client_id, currency, decision, fee, tax in session.execute(query)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -45,8 +45,9 @@ class Report:
         return self.before + self.listed + self.others == self.after
 
 
-def reports(session: Session, start: datetime, end: datetime) -> list[Report]:
-    """What was taxed in [start, end), a report for each currency in which something is or was on 2300."""
+def reports(session: Session, start: date, end: date) -> list[Report]:
+    """What was taxed on days of the books in [start, end), a report for each currency in which something is
+    or was on 2300."""
     rows = listed(session, start, end)
     sums = _on_2300(session, start, end)
     currencies = sorted({*sums, *(row.currency for row in rows)})
@@ -60,7 +61,7 @@ def _report(currency: str, rows: Sequence[Listed], sums: dict[str, tuple[int, in
         before=before,
         by_rate=_grouped(rows, lambda row: (row.decision.basis, row.decision.name, row.decision.rate_bps)),
         by_client=_grouped(
-            rows, lambda row: (row.client, row.decision.vat_id or "", row.decision.basis), True
+            rows, lambda row: (row.client, row.client_id, row.decision.vat_id or "", row.decision.basis), True
         ),
         listed=Money(sum(row.tax for row in rows), currency),
         others=others,
@@ -86,9 +87,9 @@ def _grouped(
     ]
 
 
-def _on_2300(session: Session, start: datetime, end: datetime) -> dict[str, tuple[int, int, int]]:
+def _on_2300(session: Session, start: date, end: date) -> dict[str, tuple[int, int, int]]:
     """By currency what was on 2300 before, what moved it otherwise than by fees, and what is on it after."""
-    debited, at = sa.func.sum(Posting.amount), JournalEntry.occurred_at
+    debited, at = sa.func.sum(Posting.amount), JournalEntry.booked_on
     fees = sa.func.split_part(JournalEntry.source, ":", 1).in_(OURS)
     rows = session.execute(
         sa.select(

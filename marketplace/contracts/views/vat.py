@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from flask.typing import ResponseReturnValue
 
@@ -25,7 +26,7 @@ def vat() -> ResponseReturnValue:
     first, last = months()
     return page(
         "contracts/vat.html",
-        reports=reports(db_session(), first.start, last.end),
+        reports=reports(db_session(), first.first_day, last.last_day + timedelta(days=1)),
         first=first,
         last=last,
         months=choices(first),
@@ -47,11 +48,10 @@ def vat_csv() -> ResponseReturnValue:
 
 def _rows() -> Iterator[list[str]]:
     first, last = months()
-    zone = current().books_zone
-    for each in listed(db_session(), first.start, last.end):
+    for each in listed(db_session(), first.first_day, last.last_day + timedelta(days=1)):
         decided = each.decision
         yield [
-            each.at.astimezone(zone).date().isoformat(), each.source, each.client, decided.place,
+            each.on.isoformat(), each.source, each.client, decided.place,
             decided.vat_id or "", decided.our_vat_id or "", words.basis(decided.basis), decided.name,
             f"{decided.rate_bps / 100:g}",
             *(str(Money(amount, each.currency).decimal) for amount in (each.fee, each.tax)), each.currency,

@@ -146,7 +146,9 @@ def _became(each: Apart) -> str:
 def _how() -> str:
     return _(
         "Pay counts on the day it was approved, and a payment on the day it left for your account at Stripe. "
-        "All amounts are those of the ledger. The client pays the fee on top; nothing is taken off your pay."
+        "Tax that is withheld stands on the day on which the payment was released; for the tax year it "
+        "counts with the payment, on the day that its line names. All amounts are those of the ledger. The "
+        "client pays the fee on top; no fee is taken off your pay."
     )
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from marketplace import settings
 from marketplace.contracts import queries as work
 from marketplace.contracts.adjustments import queries as adjustments
 from marketplace.contracts.adjustments import words as adjusted
@@ -19,9 +20,10 @@ from marketplace.contracts.models import Approval
 from marketplace.i18n import day
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
-from marketplace.payments.models import PayoutItem
+from marketplace.payments.models import PayoutItem, Transfer
 from marketplace.payments.queries import carrying
 from marketplace.payments.statements.movements import Movement
+from marketplace.payments.states import TransferState
 from marketplace.payments.words import deposit
 
 
@@ -140,6 +142,28 @@ def _sent(session: Session, movements: Sequence[Movement], zone: ZoneInfo) -> di
     return found
 
 
+def _withheld(session: Session, movements: Sequence[Movement], zone: ZoneInfo) -> dict[str, list[Line]]:
+    """Kept back when the payment was released; the tax office counts it on the day on which that was sent."""
+    kept = {each.source: each for each in movements if each.event == "withheld"}
+    ids = [uuid.UUID(source.partition(":")[2]) for source in kept]
+    query = (
+        sa.select(PayoutItem.public_id, Transfer.sent_at)
+        .join(Transfer.item)
+        .where(PayoutItem.public_id.in_(ids), Transfer.state == TransferState.SENT)
+    )
+    books = settings.current().books_zone
+    found = {}
+    for public_id, sent_at in session.execute(query):
+        assert sent_at is not None
+        movement = kept[f"withholding:{public_id}"]
+        said = _("for the payment of %(day)s", day=day(on_day(sent_at, books)))
+        found[movement.source] = [
+            Line(on_day(movement.at, zone), _("Tax withheld"), movement.amount, reference=said)
+        ]
+    return found
+
+
+register("withholding", _withheld)
 register("approval", _approved)
 register("adjustment", _besides)
 register("payout_item", _sent)

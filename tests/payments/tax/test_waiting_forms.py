@@ -97,9 +97,11 @@ def test_a_notice_is_ended_by_another_with_a_fresh_factor(
         office.end_notice(session, gil, notice.public_id, "A new W-9 came.")
 
 
-def test_declared_days_are_made_fewer_or_taken_back(session: Session, deal: Deal, desk: Finance) -> None:
+def test_declared_days_are_made_fewer_or_taken_back(
+    session: Session, deal: Deal, desk: Finance, app: Flask
+) -> None:
     with clock.at(MONDAY):
-        a_w8ben(session, deal.expert)
+        form = a_w8ben(session, deal.expert)
         first, last = MONDAY.date(), (MONDAY + timedelta(days=2)).date()
         stay = office.declare_us_work(session, deal.expert, first, last)
     with clock.at(FRIDAY):
@@ -111,7 +113,10 @@ def test_declared_days_are_made_fewer_or_taken_back(session: Session, deal: Deal
         batch = batches.prepare_batch(session, desk.fin, clock.now())
         assert one(session).withheld_of == RATE
         batches.cancel_batch(session, desk.fin, batch.public_id)
-        office.shorten_us_work(session, fin, stay.public_id, None, "She did not go.")
+        page = Visitor(enter(app.test_client(), session, fin))
+        assert "The ticket." in words(page.get(f"/tax/forms/{form.public_id}"))
+        page.post(f"/tax/forms/{form.public_id}/us-work/{stay.public_id}/days", reason="She did not go.")
+        assert "Taken back by" in words(page.get(f"/tax/forms/{form.public_id}"))
         batches.prepare_batch(session, desk.fin, clock.now())
         assert one(session).withheld_of is None
         with pytest.raises(Refused):

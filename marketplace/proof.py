@@ -21,6 +21,7 @@ SLICES = (
     "payments.tax.proofs",
     "payments.chargebacks.proofs",
     "payments.debts.proofs",
+    "payments.lost.proofs",
     "reconciliation.proofs",
 )
 # What a drift is about when its proof could not even be run.

@@ -17,6 +17,7 @@ class Stops(StrEnum):
 
     NOTHING = "nothing"
     SENDING = "sending"
+    TRANSFERS = "transfers"
     ACCOUNT = "account"
     SWEEPS = "sweeps"
     TOP_UPS = "top_ups"
@@ -29,6 +30,8 @@ STOPS: Mapping[str, Stops] = {
         ("P1", "P4", "P5", "L1", "C3", "C20", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "FX1", "H1"),
         Stops.SENDING,
     ),
+    # Whether Stripe sent it already is not certain; what it did send is booked as a batch that waits.
+    "LT1": Stops.TRANSFERS,
     # Of one connected account what lies there is not certain.
     "P6": Stops.ACCOUNT,
     # Whether what we call ours is ours is not certain.
@@ -76,6 +79,7 @@ def words(stopped: Stops) -> str:
     return {
         Stops.NOTHING: _("No money is stopped by it."),
         Stops.SENDING: _("No batch is released and no transfer is sent until it holds again."),
+        Stops.TRANSFERS: _("No transfer is sent until it holds again. Batches may be released."),
         Stops.ACCOUNT: _("Nothing is sent to this account until it holds again. All others are paid."),
         Stops.SWEEPS: _("None of our own fees leave Stripe until it holds again. Experts are paid."),
         Stops.TOP_UPS: _("No top-up is released until it holds again."),

@@ -29,7 +29,7 @@ AT_ONCE = 500
 
 
 class EventsRead(Base):
-    """Until when Stripe's list of events was read; one row."""
+    """Until when one of Stripe's lists was read: its events, and its transfers (`lost.finding`)."""
 
     __tablename__ = "events_read"
 

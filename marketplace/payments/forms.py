@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from wtforms import RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from marketplace import clock
+from marketplace.i18n import gettext as _
 from marketplace.i18n import lazy
 from marketplace.money import Money
 from marketplace.payments import fees, wires, words
@@ -149,6 +151,23 @@ class WriteOffForm(Form):
     """Why a client will not pay what it owes."""
 
     reason = StringField(lazy("Reason"), [InputRequired(lazy("Fill this in.")), Length(max=200)])
+
+
+class LostForm(Form):
+    """What a lost transfer was."""
+
+    NOTHING = "nothing"
+    pays = RadioField(lazy("It was"), [InputRequired(lazy("Choose one."))])
+    reason = TextAreaField(lazy("Because"), [InputRequired(lazy("Fill this in.")), Length(max=500)])
+
+    def with_payments(self, payments: list[tuple[str, str]]) -> LostForm:
+        """Let one of these be chosen, each by its public id and in words; or that it was none."""
+        self.pays.choices = [*payments, (self.NOTHING, _("Nothing that is owed here"))]
+        return self
+
+    def item_id(self) -> uuid.UUID | None:
+        """The payment that was chosen."""
+        return None if self.pays.data == self.NOTHING else uuid.UUID(self.pays.data)
 
 
 class CutOffForm(Form):

@@ -15,7 +15,6 @@ from marketplace.payments import (
     connected_accounts,
     events,
     fundings,
-    lost,
     payouts,
     resolving,
     sending,
@@ -25,6 +24,7 @@ from marketplace.payments import (
 from marketplace.payments.chargebacks import answering, failures, recording
 from marketplace.payments.gateway import Gateway, connect
 from marketplace.payments.invoices import issuing
+from marketplace.payments.lost import finding as lost
 from marketplace.payments.models import ConnectedAccount, Funding, PayoutBatch, PayoutItem
 from marketplace.payments.refunds import planning
 from marketplace.payments.refunds import sending as refunding

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace import alarms, proofs
 
 # What stops sending is looked at all the time, and again by whoever releases a batch.
-CONTINUOUSLY = frozenset({"P1", "P4", "P5", "I4", "I6", "I8"})
+CONTINUOUSLY = frozenset({"P1", "P4", "P5", "I4", "I6", "I8", "LT1"})
 # What is held against Stripe and the bank, after each fetch; a statement's closing, soon after it came in.
 AFTER_FETCHING = frozenset({"P2", "P3", "P6", "P8", "T1", "W1"})
 

@@ -66,7 +66,8 @@ def test_f43_what_was_approved_is_corrected_by_something_new(house: Ready, paid:
             act()
     for statement in (
         "UPDATE time_entries SET ended_at = ended_at + interval '1 hour'", "DELETE FROM time_entries",
-        "DELETE FROM timesheets", "DELETE FROM approvals", "UPDATE approvals SET expert_amount = 1",
+        "DELETE FROM timesheets", "UPDATE timesheets SET state = 'open'", "DELETE FROM approvals",
+        "UPDATE approvals SET expert_amount = 1",
         "UPDATE postings SET amount = amount * 2", "DELETE FROM journal_entries",
     ):  # fmt: skip
         house.session.rollback()

@@ -68,6 +68,7 @@ from marketplace.payments.debts.models import ClientDebt
 from marketplace.payments.facts import Bank
 from marketplace.payments.invoices.issuing import issue_invoice, open_months
 from marketplace.payments.invoices.models import Invoice
+from marketplace.payments.lost.models import LostTransfer
 from marketplace.payments.models import (
     ConnectedAccount,
     ConnectedPayout,
@@ -96,13 +97,13 @@ from marketplace.reconciliation.models import (
     StatementLine,
     StatementMatch,
 )
-from marketplace.reconciliation.states import DecisionKind, Leg
 from marketplace.reconciliation.revaluing.models import ExchangeRate, Revaluation, RevaluationLine
 from marketplace.reconciliation.revaluing.rates import (
     ExchangeDraft,
     accept_exchange_rate,
     propose_exchange_rate,
 )
+from marketplace.reconciliation.states import DecisionKind, Leg
 from tests.factories.accounts import a_person, a_sign_in, an_actor, an_organization
 from tests.factories.chargebacks import a_dispute, a_move
 from tests.factories.contracts import FEE_BPS
@@ -129,10 +130,10 @@ PUBLIC = {
     "reconciliation.book_opening": BankAccount,
     "reconciliation.bring_account_back": BankAccount,
     "reconciliation.bring_statement_back": BankStatement,
-    "reconciliation.confirm": StatementMatch,
     "reconciliation.revaluation": Revaluation,
     "reconciliation.book_revaluation": Revaluation,
     "reconciliation.decline_revaluation": Revaluation,
+    "reconciliation.confirm": StatementMatch,
     "reconciliation.file": StatementFile,
     "reconciliation.line": StatementLine,
     "reconciliation.match_line": StatementLine,
@@ -241,12 +242,13 @@ class World:
             "fee_id": FeeChange,
             "rate_id": TaxRate,
             "profile_id": TaxProfile,
-            "hold_id": BankHold,
             "exchange_id": ExchangeRate,
+            "hold_id": BankHold,
             "pause_id": SendingPause,
             "alarm_id": Alarm,
             "chargeback_id": Chargeback,
             "debt_id": ClientDebt,
+            "lost_id": LostTransfer,
             "form_id": TaxForm,
             "notice_id": BNotice,
             "work_id": UsWork,
@@ -308,15 +310,16 @@ def made(house: House) -> World:
         clock.today("UTC") + timedelta(days=30), clock.today("UTC") + timedelta(days=31),
     )  # fmt: skip
     _alarmed(house)
+    _lost(house)
     _lent(house)
     _goes_back(house)
     _signed_tax(house)
     propose_fee(session, house.fin, FeeDraft(first_day(session), 1_500, "A volume discount was agreed."))
     _taxed(house)
+    _revalued(house)
     _other_bank(house)
     _contested(house)
     _proposed(house)
-    _revalued(house)
     pausing.pause(session, house.fin, None, "The bank rang.")
     link = invite_member(
         session, house.carla, house.cast.lumen.public_id, "new@example.com", Role.CLIENT_APPROVER
@@ -347,9 +350,6 @@ def _taxed(house: House) -> None:
         propose_tax_rate(house.session, house.fin, draft)
 
 
-def _other_bank(house: House) -> None:
-    """Ana's pay goes to another bank account from now on."""
-    account = house.session.scalars(sa.select(ConnectedAccount).filter_by(person_id=house.ana.id)).one()
 def _revalued(house: House) -> None:
     """Fin writes rates down, of which Gil accepts one, and prepares what a month makes of them."""
     day = clock.today("UTC")
@@ -371,6 +371,9 @@ def _revalued(house: House) -> None:
     house.session.commit()
 
 
+def _other_bank(house: House) -> None:
+    """Ana's pay goes to another bank account from now on."""
+    account = house.session.scalars(sa.select(ConnectedAccount).filter_by(person_id=house.ana.id)).one()
     note_banks(house.session, account, [Bank("another", "USD")])
     house.session.commit()
 
@@ -440,6 +443,18 @@ def _alarmed(house: House) -> None:
     """A proof does not hold, which stops nobody."""
     proof = Proof("V2", "No expired credential counts", lambda _session: ())
     alarms.record(house.session, proof, [Drift("credential of Ana", "expired", "verified")])
+
+
+def _lost(house: House) -> None:
+    """Stripe sent something that nobody here knows."""
+    house.session.add(
+        LostTransfer(
+            stripe_id="tr_lost", amount=150_00, currency="USD", destination="acct_lost",
+            transfer_group="item_lost_1", balance_transaction="txn_lost", source_type="card",
+            payout_item="lost", made_at=clock.now(), found_at=clock.now(),
+        )
+    )  # fmt: skip
+    house.session.commit()
 
 
 def _lent(house: House) -> None:

@@ -101,7 +101,7 @@ def _subject(found: SendingPause) -> tuple[str, uuid.UUID]:
 
 def _still(batch_id: int | sa.ScalarSelect[int]) -> sa.ColumnElement[bool]:
     paused = sa.exists(_lasting(batch_id).with_only_columns(SendingPause.id))
-    return paused | alarms.stops_all(Stops.SENDING)
+    return paused | alarms.stops_all(Stops.SENDING) | alarms.stops_all(Stops.TRANSFERS)
 
 
 def _lasting(batch_id: int | sa.ScalarSelect[int] | None) -> sa.Select[SendingPause]:

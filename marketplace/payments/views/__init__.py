@@ -49,6 +49,7 @@ import marketplace.payments.views.feeds  # noqa: E402
 import marketplace.payments.views.finance  # noqa: E402
 import marketplace.payments.views.invoices  # noqa: E402
 import marketplace.payments.views.links  # noqa: E402
+import marketplace.payments.views.losing  # noqa: E402
 import marketplace.payments.views.pausing  # noqa: E402
 import marketplace.payments.views.refunding  # noqa: E402
 import marketplace.payments.views.setup  # noqa: E402

@@ -29,10 +29,11 @@ KINDS: tuple[Callable[[Session, Actor], Iterator[Waiting]], ...] = (
     agreeing.credit,
     agreeing.decisions,
     agreeing.debts,
+    agreeing.lost_transfers,
     agreeing.thresholds,
-)
     agreeing.exchange_rates,
     agreeing.revaluations,
+)
 
 
 def waiting(session: Session, actor: Actor) -> list[Waiting]:

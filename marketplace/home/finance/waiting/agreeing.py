@@ -16,11 +16,12 @@ from marketplace.home.finance.waiting.parts import MOST, Waiting, other
 from marketplace.i18n import gettext as _
 from marketplace.money import Money
 from marketplace.payments.debts.models import LEFT, ClientDebt
+from marketplace.payments.lost.models import STANDS, LostTransfer
 from marketplace.payments.models import Funding
 from marketplace.payments.tax.models import TaxThreshold
 from marketplace.reconciliation import decisions as money_decisions
-
 from marketplace.reconciliation.revaluing.models import ExchangeRate, Revaluation
+
 
 def fees(session: Session, actor: Actor) -> Iterator[Waiting]:
     query = sa.select(FeeChange).where(FeeChange.state == OfferState.MADE)
@@ -86,6 +87,19 @@ def debts(session: Session, actor: Actor) -> Iterator[Waiting]:
             _("A client’s debt to write off"), each.money, each.asked_at, each.asker.full_name,
             "payments.debt", other(actor, each.asked_by), {"debt_id": each.public_id},
             each.funding.project.name,
+        )  # fmt: skip
+
+
+def lost_transfers(session: Session, actor: Actor) -> Iterator[Waiting]:
+    """What Stripe sent and the books lost, where one of finance says what it was."""
+    query = sa.select(LostTransfer).where(STANDS, LostTransfer.asked_by.is_not(None))
+    query = query.options(joinedload(LostTransfer.asker)).order_by(LostTransfer.id)
+    for each in session.scalars(query.limit(MOST)):
+        assert each.asker is not None
+        assert each.asked_at is not None
+        yield Waiting(
+            _("A lost transfer"), each.money, each.asked_at, each.asker.full_name, "payments.lost_transfer",
+            other(actor, each.asked_by), {"lost_id": each.public_id}, each.destination,
         )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from marketplace.payments.models import (
     ConnectedAccount,
     ConnectedPayout,
     ConnectedPayoutTransfer,
+    PayoutBatch,
     PayoutItem,
     PayoutItemAdjustment,
     PayoutItemApproval,
@@ -160,13 +161,15 @@ def earned_besides(session: Session, actor: Actor) -> list[EarnedBesides]:
 
 def sums_of(session: Session, actor: Actor, currency: str) -> dict[str, Money]:
     """The expert's money by where it is: `submitted`, `disputed`, `approved`, `run`, `way`, `paid`."""
-    submitted = session.scalars(weeks_of(actor).where(Timesheet.state == TimesheetState.SUBMITTED)).unique()
+    waits = Timesheet.state == TimesheetState.SUBMITTED, Contract.currency == currency
+    submitted = session.scalars(weeks_of(actor).where(*waits)).unique()
     approved = session.execute(batches.unpaid(currency).where(Contract.person_id == actor.id))
     besides = session.scalars(adjusted.waiting(currency).where(Contract.person_id == actor.id))
     again = session.scalars(unpaid.reopened(currency).where(PayoutItem.person_id == actor.id))
     rows = session.execute(
         sa.select(PayoutItem.state, sa.func.sum(PayoutItem.amount - PayoutItem.amount_reversed))
-        .where(PayoutItem.person_id == actor.id)
+        .join(PayoutItem.batch)
+        .where(PayoutItem.person_id == actor.id, PayoutBatch.currency == currency)
         .group_by(PayoutItem.state)
     )
     by_state = {state: int(amount) for state, amount in rows}

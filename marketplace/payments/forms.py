@@ -171,9 +171,17 @@ class LostForm(Form):
 
 
 class CutOffForm(Form):
-    """The last day whose approvals are paid."""
+    """The last day whose approvals are paid, and in which currency."""
 
     cut_off = day_field(lazy("Pay what was approved up to and including"))
+    currency = SelectField(lazy("Currency"))
+
+    def choose_of(self, currencies: list[str]) -> CutOffForm:
+        """Let one of these be chosen, of which there is at least one; the only one is."""
+        self.currency.choices = [(each, each) for each in currencies]
+        if len(currencies) == 1:
+            self.currency.data = currencies[0]
+        return self
 
     def cut_off_at(self) -> datetime:
         """The end of that day in the zone of the books, or now while the day lasts."""

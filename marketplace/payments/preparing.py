@@ -67,17 +67,20 @@ WRITE = sa.text("""
 
 
 @use_case
-def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency: str = "USD") -> PayoutBatch:
+def prepare_batch(
+    session: Session, actor: Actor, cut_off_at: datetime, currency: str | None = None
+) -> PayoutBatch:
     """Gather what was approved up to `cut_off_at` (UTC) and nobody was paid for, one item for each expert.
 
-    Experts who cannot be paid now are listed with the reason, and stay owed. Raises NotAllowed, Invalid or
-    Refused.
+    Without a `currency` it is that of what waits, where this is one. Experts who cannot be paid now are
+    listed with the reason, and stay owed. Raises NotAllowed, Invalid or Refused.
     """
     actor.require(Role.FINANCE_PREPARER)
     now = clock.now()
     if cut_off_at > now:
         raise Invalid(_("Choose a moment that has passed."), field="cut_off")
     covered.take_turns(session)
+    currency = currency or _the_one(session)
     batch = PayoutBatch(currency=currency, cut_off_at=cut_off_at, prepared_by=actor.id, prepared_at=now)
     batch.state = BatchState.PREPARED
     session.add(batch)
@@ -95,6 +98,13 @@ def prepare_batch(session: Session, actor: Actor, cut_off_at: datetime, currency
         cut_off_at=cut_off_at, items=items, amount=amount, currency=currency,
     )  # fmt: skip
     return batch
+
+
+def _the_one(session: Session) -> str:
+    waiting = unpaid.currencies(session) or [current().books_currency]
+    if len(waiting) > 1:
+        raise Invalid(_("Choose one: a batch pays in one currency."), field="currency")
+    return waiting[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ def owed_in_all(session: Session, currency: str) -> tuple[int, int]:
     return row[0], int(row[1])
 
 
+def currencies(session: Session) -> list[str]:
+    """In which something is owed that is in no live item."""
+    every = session.scalars(sa.select(Contract.currency).distinct().order_by(Contract.currency)).all()
+    return [each for each in every if owed_in_all(session, each)[1] > 0]
+
+
 def going_out(session: Session, currency: str, cut_off_at: datetime) -> Iterator[tuple[int, Contents]]:
     """Person by person, in order of their internal ids, what a batch pays each; nothing below one minor unit.
 

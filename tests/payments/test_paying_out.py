@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 
 from marketplace import clock, ledger
 from marketplace.actor import Role
-from marketplace.errors import FreshFactorNeeded, NotAllowed, Refused
+from marketplace.errors import FreshFactorNeeded, Invalid, NotAllowed, Refused
 from marketplace.ledger import chart
-from marketplace.payments import batches, payouts, sending
+from marketplace.payments import batches, earnings, payouts, sending, unpaid
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import ConnectedPayout, PayoutBatch, PayoutItem
 from marketplace.payments.proofs import PROOFS
 from marketplace.payments.states import BatchState, Blocker, ItemState
 from tests.demo.stripe_server.harness import Handle
 from tests.factories.accounts import a_person, an_actor
-from tests.factories.contracts import MONDAY, Deal, person_of
+from tests.factories.contracts import MONDAY, Deal, a_submitted_week, person_of
 from tests.factories.payments import Finance, a_paid_deal, an_approved_week, finance, hire
 
 FRIDAY = MONDAY + timedelta(days=4)
@@ -102,6 +102,34 @@ def test_whoever_prepared_does_not_release(session: Session, deal: Deal, desk: F
         session.execute(
             sa.update(PayoutBatch).values(released_by=bo.id, released_at=FRIDAY, state="released")
         )
+
+
+def test_an_expert_sees_of_each_currency_what_is_of_it(session: Session, deal: Deal, desk: Finance):
+    with clock.at(MONDAY + timedelta(days=8)):
+        a_submitted_week(session, deal, MONDAY + timedelta(days=7), 60)
+        released(session, desk)
+        dollars, euros = (earnings.sums_of(session, deal.expert, each) for each in ("USD", "EUR"))
+    assert (dollars["run"].amount, dollars["submitted"].amount) == (150_00, 150_00)
+    assert not any(euros.values())
+
+
+def test_a_batch_is_of_the_currency_of_what_waits(
+    session: Session, deal: Deal, desk: Finance, monkeypatch: pytest.MonkeyPatch, app, cast
+):
+    assert unpaid.currencies(session) == ["USD"]
+    with clock.at(FRIDAY):
+        fin = cast.visitor(app, desk.fin)
+        assert 'name="currency"' not in fin.get("/payouts").text
+        with monkeypatch.context() as two:
+            two.setattr(unpaid, "currencies", lambda _session: ["EUR", "USD"])
+            assert 'name="currency"' in fin.get("/payouts").text
+            with pytest.raises(Invalid, match="one currency"):
+                prepared(session, desk)
+            fin.post("/payouts", cut_off=FRIDAY.date(), currency="JPY")
+            assert session.scalars(sa.select(PayoutBatch)).all() == []
+            fin.post("/payouts", cut_off=FRIDAY.date(), currency="USD")
+        assert session.scalars(sa.select(PayoutBatch.currency)).all() == ["USD"]
+        assert unpaid.currencies(session) == []
 
 
 def test_releasing_twice_is_refused_and_moves_the_money_once(session: Session, deal: Deal, desk: Finance):

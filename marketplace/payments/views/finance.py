@@ -17,7 +17,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.sources import link_for
 from marketplace.money import Money
 from marketplace.payments import batches as use
-from marketplace.payments import calling_off, queries
+from marketplace.payments import calling_off, queries, unpaid
 from marketplace.payments.forms import CallOffForm, CutOffForm, PauseForm
 from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.runs import confirming, pausing, reversing, themselves
@@ -35,15 +35,17 @@ States = dict[ItemState, tuple[int, Money]]
 @guard(*FINANCE)
 def batches() -> ResponseReturnValue:
     """All batches, what is owed, and what needs somebody to look."""
-    return home_page(CutOffForm(cut_off=clock.today(str(current().books_zone))))
+    return home_page(cut_off_form())
 
 
 @bp.post("/payouts")
 @guard(Role.FINANCE_PREPARER)
 def prepare() -> ResponseReturnValue:
     """Gather what was approved and is not paid."""
-    form = CutOffForm()
-    batch = try_form(form, lambda: use.prepare_batch(db_session(), actor(), form.cut_off_at()))
+    form = CutOffForm().choose_of(_currencies())
+    batch = try_form(
+        form, lambda: use.prepare_batch(db_session(), actor(), form.cut_off_at(), form.currency.data)
+    )
     if batch is None:
         return home_page(form)
     return redirect(url_for("payments.batch", batch_id=batch.public_id), 303)
@@ -186,10 +188,19 @@ def cancel_item(item_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("payments.batch", batch_id=found.batch.public_id), 303)
 
 
+def cut_off_form(**given: None) -> CutOffForm:
+    """Up to today, in the currency of what waits, or in one of several."""
+    return CutOffForm(cut_off=clock.today(str(current().books_zone)), **given).choose_of(_currencies())
+
+
+def _currencies() -> list[str]:
+    return unpaid.currencies(db_session()) or [current().books_currency]
+
+
 def home_page(form: CutOffForm, pause_form: PauseForm | None = None) -> ResponseReturnValue:
     """The page of all batches, with its forms as they were filled in."""
     currency = current().books_currency
-    people, owed = queries.owed(db_session(), currency)
+    owed = [queries.owed(db_session(), each) for each in _currencies()]
     found = paged(db_session(), queries.batches_for(actor()), by=PayoutBatch.id)
     held = ledger.balance(db_session(), chart.stripe_balance(), currency)
     return page(
@@ -197,8 +208,7 @@ def home_page(form: CutOffForm, pause_form: PauseForm | None = None) -> Response
         form=form,
         batches=found,
         sizes=queries.sizes(db_session(), [each.id for each in found.rows]),
-        owed=owed,
-        owed_to=ngettext("to one expert", "to %(n)s experts", people),
+        owed=[(amount, ngettext("to one expert", "to %(n)s experts", people)) for people, amount in owed],
         at_stripe=Money(held, currency),
         asking=wishes.how_many_ask(db_session()),
         trouble=queries.trouble(db_session(), actor()),

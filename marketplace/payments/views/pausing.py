@@ -7,14 +7,12 @@ import uuid
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace import clock
 from marketplace.actor import FINANCE, Role
 from marketplace.i18n import gettext as _
-from marketplace.payments.forms import CutOffForm, PauseForm
+from marketplace.payments.forms import PauseForm
 from marketplace.payments.runs import pausing as use
 from marketplace.payments.views import bp
-from marketplace.payments.views.finance import batch_page, home_page
-from marketplace.settings import current
+from marketplace.payments.views.finance import batch_page, cut_off_form, home_page
 from marketplace.web import actor, db_session, guard, try_form
 
 
@@ -24,7 +22,7 @@ def pause_all() -> ResponseReturnValue:
     """Nothing more is sent to any expert for now."""
     form = PauseForm()
     if try_form(form, lambda: use.pause(db_session(), actor(), None, form.reason.data or "")) is None:
-        return home_page(CutOffForm(formdata=None, cut_off=clock.today(str(current().books_zone))), form)
+        return home_page(cut_off_form(formdata=None), form)
     flash(
         _("Paused. What Stripe is being asked at this moment is finished, and nothing more begins."), "info"
     )

@@ -53,7 +53,7 @@ def line(difference: Any) -> str:
 # A dated fee that nobody accepts in time cannot be accepted any more; it does not change its state.
 NARROWER = {
     "email_links.role", "bank_statements.set_aside_from", "fee_changes.state", "tax_rates.state",
-    "tax_profiles.state",
+    "tax_profiles.state", "exchange_rates.state", "revaluations.state",
 }  # fmt: skip
 CHECKS = sa.text("""
     SELECT t.relname || '.' || a.attname AS place, string_agg(pg_get_constraintdef(c.oid), ' ') AS text

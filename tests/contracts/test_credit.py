@@ -221,7 +221,7 @@ def lines_of_some_days(draw: st.DrawFn) -> CreditLine:
     )
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=60, deadline=None)
 @given(found=st.lists(lines_of_some_days(), max_size=4), used=st.integers(1, 9), hours=st.integers(1, 240))
 def test_overdue_since_is_what_looking_at_each_half_hour_finds(found, used, hours) -> None:
     def counts(each: CreditLine, at: datetime) -> bool:

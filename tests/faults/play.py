@@ -111,6 +111,9 @@ class Run:
             self.place.pass_time(days)
             self._hear()
             self._work(NIGHT if days is SETTLING[-1] else ROUND)
+        # What Stripe said of the last round itself came in while that round was under way.
+        self._hear()
+        self._work(WORK["drain"])
 
     def _together(self, group: Iterable[Step]) -> None:
         begun = [(step, *self._start(step)) for step in group]

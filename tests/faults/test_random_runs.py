@@ -36,7 +36,7 @@ def test_fifty_random_runs_lose_and_pay_twice_nothing(half: str) -> None:
 
 
 def test_a_part_of_the_systematic_runs() -> None:
-    assert faults("--systematic", "--sparse", "150").returncode == 0
+    assert faults("--systematic", "--sparse", "500").returncode == 0
 
 
 def test_a_seed_means_the_same_each_time() -> None:

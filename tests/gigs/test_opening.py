@@ -36,7 +36,7 @@ def open_to(expert: ExpertFacts, offers: list[GigFacts]) -> int:
     return sum(explain(gig, expert, DAY).eligible for gig in offers)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(experts(), st.lists(gigs(), max_size=12))
 def test_every_count_is_what_the_change_would_open(
     on_the_day: None, expert: ExpertFacts, offers: list[GigFacts]

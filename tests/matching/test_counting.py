@@ -66,7 +66,7 @@ near = experts().map(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(gig=gigs(), people=st.lists(experts() | near, max_size=25))
 def test_counts_and_gains_are_those_of_looking_at_everybody(
     session: Session, gig: GigFacts, people: list[ExpertFacts]
@@ -74,7 +74,7 @@ def test_counts_and_gains_are_those_of_looking_at_everybody(
     _as_by_hand(session, gig, people)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(gig=gigs(), people=st.lists(near, min_size=5, max_size=25))
 def test_also_where_nearly_everybody_nearly_fits(
     session: Session, gig: GigFacts, people: list[ExpertFacts]
@@ -82,7 +82,7 @@ def test_also_where_nearly_everybody_nearly_fits(
     _as_by_hand(session, replace(gig, domain=GIG.domain, currency="USD"), people)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     asked=st.lists(requirements, min_size=1, max_size=2, unique_by=named),
     held=st.lists(st.lists(credentials, min_size=1, max_size=6).map(tuple), min_size=5, max_size=25),
@@ -137,7 +137,7 @@ def _nothing_is_left_out(gig: GigFacts, people: list[ExpertFacts], found: counti
     assert best * 100 >= dearest * counting.WORTH[-1]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(before=gigs(), after=gigs(), people=st.lists(experts() | near, max_size=20))
 def test_what_a_change_loses_and_wins_is_what_looking_at_everybody_says(
     session: Session, before: GigFacts, after: GigFacts, people: list[ExpertFacts]

@@ -177,7 +177,7 @@ def test_the_best_gigs_for_anybody(
     assert ranking.best_gigs(session, expert.person_id, limit) == best[:limit]
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(expert=experts(), offers=st.lists(gigs(), min_size=1, max_size=8))
 def test_the_columns_tell_all_of_those_of_which_they_are_sure(
     session: Session, on_the_day: None, expert: ExpertFacts, offers: list[GigFacts]

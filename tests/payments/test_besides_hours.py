@@ -101,7 +101,8 @@ def test_a_bonus_goes_the_whole_way_and_its_deposit_says_so(
 def test_a_bonus_alone_is_paid_too(session: Session, deal: Deal, desk: Finance) -> None:
     with clock.at(FRIDAY):
         a_released_batch(session, desk)
-    session.execute(sa.text("UPDATE payout_items SET state = 'settled'"))
+    for state in ("sending", "sent", "paid", "settled"):
+        session.execute(sa.text("UPDATE payout_items SET state = :state"), {"state": state})
     session.expire_all()
     give(session, deal, 50_00)
     assert queries.owed(session, "USD")[1].amount == 50_00

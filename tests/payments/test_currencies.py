@@ -134,13 +134,14 @@ def test_more_back_than_left_in_the_same_currency_is_still_trouble(session) -> N
 
 
 @pytest.mark.parametrize(("currency", "shown"), [("JPY", "1000000"), ("KWD", "1000.000")])
-def test_currencies_of_none_and_three_decimals_stay_whole_in_the_books(session, currency, shown) -> None:
+def test_currencies_of_none_and_three_decimals_stay_whole_in_the_books(session, app, currency, shown) -> None:
     charge = facts.Charge(
         "ch_1", 1_040_700, currency, 40_700, 1_000_000, "txn_1", "card", clock.now(), 1_040_700, currency
     )
     lot = a_lot(session, charge)
     assert lot.net == 1_000_000
-    rows = list(export.rows(session, queries.journal()))
+    with app.test_request_context():
+        rows = list(export.rows(session, queries.journal()))
     assert [row[-2] for row in rows if row[6] == "2010"] == [shown]
     fine(session)
 

@@ -99,14 +99,15 @@ def test_every_step_of_the_path_is_cut_and_done_again(house: House, reaper: Reap
     reaper.kill("release", house.gil.id, str(batch), after="marketplace.payments.releasing:_fly")
     batches.release_batch(session, house.gil, batch)
 
-    # Cut before the call, then after the call was made again, then while its outcome was booked.
+    # Cut before the call, then after the call was made again, then while its outcome was booked. Until it
+    # is, whether the call counted is not known.
     reaper.kill("works", before=f"{GATEWAY}.send_transfer")
     assert stripe.v1.transfers.list().data == []
     house.minutes(3)
     reaper.kill("works", after=f"{GATEWAY}.send_transfer")
     house.minutes(3)
     reaper.kill("works", before="marketplace.payments.transfers:audit.record")
-    assert session.scalars(sa.select(PayoutItem)).one().state is ItemState.SENDING
+    assert session.scalars(sa.select(PayoutItem)).one().state is ItemState.UNKNOWN
     house.minutes(3)
     house.works()
     assert session.scalars(sa.select(PayoutItem)).one().state is ItemState.SENT

@@ -18,6 +18,7 @@ from marketplace.credentials import jurisdictions
 from marketplace.demo.cast import CAST
 from marketplace.embedded import Server
 from marketplace.mail import OutboxMail
+from marketplace.payments.tax import certifications
 from tests.design.bare_text import words_in
 from tests.walk import pseudo
 from tests.walk.visits import a_world, browsers_of, opened, rules, site_of
@@ -32,6 +33,12 @@ WRITERS = ("cast.py", "factories/*.py", "stories/acts.py", "walk/world.py")
 SIGN = re.compile(r"\S*[\d_@/]\S*|[A-Z]{2,}|\w\.")
 TOKEN = re.compile(r"[^\s,;:()·…“”]+")
 FULL_NAME = re.compile(r"([A-Z]\w+) [A-Z]\w+")
+# Where the law says from which sum on the tax office is told.
+LAW = {
+    "IRC 6041(a) before P.L. 119-21",
+    "IRC 6050W(e), as P.L. 119-21, section 70432, restored it",
+    "P.L. 119-21, section 70433: payments after 31 December 2025; indexed from 2027",
+}
 # The beginning of an entry's source, shown where finance may type one.
 EXAMPLES = {"approval:"}
 
@@ -50,7 +57,8 @@ def world(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def typed() -> set[str]:
-    """What the people of this world, of the demonstration and of the design page write and are called."""
+    """What the people of this world, of the demonstration and of the design page write and are called, and
+    what the law says word by word."""
     files = [file for name in WRITERS for file in (ROOT / "tests").glob(name)]
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
     said = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
@@ -59,6 +67,7 @@ def typed() -> set[str]:
         | set(design.NAMES.values())
         | {settings.current().operator_name}
     )
+    said |= LAW | {text for certified in certifications.TEXTS.values() for text in certified}
     return said | {found[1] for each in said if (found := FULL_NAME.fullmatch(each))} | EXAMPLES
 
 

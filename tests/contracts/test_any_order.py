@@ -62,7 +62,7 @@ JOBS = (
     appeals.default_overdue, corrections.expire_adjustments,
 )  # fmt: skip
 SETTINGS = settings(
-    max_examples=30,
+    max_examples=20,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,

@@ -146,6 +146,9 @@ def test_the_word_of_who_may_not_release_any_more_does_not_count(
         ended = {"ended_at": clock.now(), "ended_by": mia.id}
         session.execute(sa.update(RoleGrant).where(RoleGrant.person_id == desk.gil.id).values(**ended))
         session.commit()
+        by_mia = {"released_by": mia.id, "released_at": FRIDAY, "state": "released"}
+        with pytest.raises(DBAPIError, match="may not release any more"), session.begin_nested():
+            session.execute(sa.update(PayoutBatch).values(**by_mia))
         page = words(cast.visitor(app, mia).get(f"/payouts/{batch.public_id}/release"))
         assert "Gil Garnier confirmed it" in page
         assert (
@@ -254,6 +257,9 @@ def test_nobody_releases_a_batch_that_pays_them(
         visitor = cast.visitor(app, me)
         assert "This batch pays you" in words(visitor.get(f"/payouts/{batch.public_id}"))
         assert "Pay $150.00 to" not in words(visitor.get(f"/payouts/{batch.public_id}/release"))
+        by_me = {"released_by": me.id, "released_at": FRIDAY, "state": "released"}
+        with pytest.raises(DBAPIError, match="pays somebody who lets it go"), session.begin_nested():
+            session.execute(sa.update(PayoutBatch).values(**by_me))
 
 
 def test_nor_one_whose_preparer_it_pays(session: Session, deal: Deal, desk: Finance, mia: Actor, app, cast):

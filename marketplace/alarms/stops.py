@@ -27,7 +27,7 @@ class Stops(StrEnum):
 STOPS: Mapping[str, Stops] = {
     # Who is owed how much, and what was paid of it, is not certain.
     **dict.fromkeys(
-        ("P1", "P4", "P5", "L1", "C3", "C20", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "FX1", "H1"),
+        ("P1", "P4", "P5", "L1", "C3", "C20", "I4", "I5", "I6", "I7", "I8", "I9", "FX1", "H1"),
         Stops.SENDING,
     ),
     # Whether Stripe sent it already is not certain; what it did send is booked as a batch that waits.

@@ -12,7 +12,7 @@ from marketplace.contracts.adjustments.models import Adjustment
 from marketplace.contracts.models import Approval, Contract, Timesheet
 from marketplace.gigs.models import Project
 from marketplace.ledger.models import JournalEntry, LedgerAccount, LedgerBalance, Posting
-from marketplace.payments import debits, exchanged, late
+from marketplace.payments import debits, exchanged
 from marketplace.payments.batches import is_unchanged, paid_by
 from marketplace.payments.booked import compared, moved_on, source_of
 from marketplace.payments.models import (
@@ -320,7 +320,6 @@ PROOFS = [
     Proof("I4", "Each payment was sent at most once, and booked", transfers_are_booked_once),
     Proof("I5", "What is in flight is what has no outcome yet", in_flight_is_what_flies),
     Proof("I7", "What was paid is what was approved", what_was_paid_was_approved),
-    late.PROOF,
     Proof("I9", "What was taken back is booked, and its payment says so", reversals_are_booked),
     Proof("R1", "Each refund is booked once, whole", refunds_are_booked),
     Proof("R2", "Refunds in flight are those without an outcome", refunds_in_flight_are_those_that_fly),

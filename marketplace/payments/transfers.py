@@ -16,8 +16,9 @@ from marketplace.db import use_case
 from marketplace.i18n import gettext as _
 from marketplace.ledger import NewEntry, chart
 from marketplace.notifications import notify
-from marketplace.payments import batches, facts, late
+from marketplace.payments import batches, facts
 from marketplace.payments.connected_accounts import SETUP_PATH
+from marketplace.payments.lost import keeping
 from marketplace.payments.models import PayoutItem, Transfer, item_key
 from marketplace.payments.outcomes import GatewayError
 from marketplace.payments.payees import any_of
@@ -79,12 +80,15 @@ def record_sent(session: Session, transfer_id: int, sent: facts.SentTransfer) ->
 
 @use_case
 def record_all_sent(session: Session, answers: Mapping[int, facts.SentTransfer]) -> None:
-    """The same for many, by the internal ids of their transfers. Stripe's yes counts in any state."""
+    """The same for many, by the internal ids of their transfers. Stripe's yes counts in any state: where the
+    books had said that nothing left, its pay is owed again and perhaps paid by now, so it is kept as lost."""
     made = [row for row in _held_many(session, answers) if row[0].state != TransferState.SENT]
     rows = [row for row in made if _is_open(session, *row)]
-    for transfer, item in made:
-        if transfer.state == TransferState.FAILED:
-            late.note(session, transfer, item, answers[transfer.id])
+    let_go = [transfer.id for transfer, _item in made if transfer.state == TransferState.FAILED]
+    for transfer_id in let_go:
+        keeping.keep(session, answers[transfer_id])
+    if let_go:
+        keeping.look(session)
     for transfer, item in rows:
         sent = answers[transfer.id]
         move(transfer, TransferState.SENT)

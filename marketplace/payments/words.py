@@ -164,11 +164,6 @@ def refusal(code: str) -> str:
         "changed_after_release": _(
             "What this item pays is no longer what was released, so nothing was sent. Find out what changed."
         ),
-        "made_after_all": _(
-            "Stripe made this transfer although it was taken for not made. Sending is stopped: compare with "
-            "Stripe what the expert received, take back there what was too much, then pause all sending and "
-            "let it go on."
-        ),
         "key_over": _(
             "Stripe put it off and has none of it. It waited so long that it is sent as another try."
         ),

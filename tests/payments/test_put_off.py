@@ -3,6 +3,7 @@ time of the key begins with the call that may have had an effect."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from marketplace import alarms, clock
 from marketplace.errors import Refused
-from marketplace.payments import calling_off, flights, late, resolving, sending, transfers
+from marketplace.payments import calling_off, flights, resolving, sending, transfers
 from marketplace.payments.facts import SentTransfer
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.lost import deciding, finding
 from marketplace.payments.models import PayoutBatch, PayoutItem
 from marketplace.payments.outcomes import GatewayBusy, GatewayClosed, GatewayUnknown
 from marketplace.payments.proofs import PROOFS
@@ -144,7 +146,7 @@ def test_what_was_put_off_and_is_not_at_stripe_is_called_off(
     no_drift(session)
 
 
-def test_a_yes_to_what_was_let_go_stops_sending_until_people_decide(
+def test_a_yes_to_what_was_let_go_stops_sending_until_two_people_decide(
     session: Session, stripe: Handle, gateway: Gateway, desk: Finance, batch: PayoutBatch, item: PayoutItem
 ):
     send(session, Saying(stripe.url, BUSY), batch, FRIDAY)
@@ -154,12 +156,17 @@ def test_a_yes_to_what_was_let_go_stops_sending_until_people_decide(
         for _again in range(2):
             transfers.record_sent(session, order.transfer_id, flights.call(gateway, order))
         assert item.state is ItemState.FAILED
-        assert [alarm.code for alarm in alarms.standing(session)] == ["I10"]
-        assert pausing.is_paused(session, batch.id)
+        assert [alarm.code for alarm in alarms.standing(session)] == ["LT1"]
+        finding.catch_up(session, gateway)
         pause = pausing.pause(session, desk.fin, None, "Ana has it; Stripe takes it back.")
-        assert len(list(late.made_after_all(session))) == 1
         pausing.resume(session, desk.gil, pause.public_id)
-        assert list(late.made_after_all(session)) == []
+        assert pausing.is_paused(session, batch.id)
+        [lost] = session.scalars(deciding.lost_for(desk.fin))
+        deciding.ask(session, desk.fin, lost.public_id, None, "Ana has it; Stripe takes it back.")
+        gil = replace(desk.gil, second_factor_at=clock.now())
+        deciding.decide(session, gil, lost.public_id, lost.seen)
+        assert list(alarms.standing(session)) == []
+        assert not pausing.is_paused(session, batch.id)
 
 
 @pytest.mark.parametrize("error", [BUSY, CLOSED], ids=["busy", "no key"])

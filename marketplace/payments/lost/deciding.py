@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from marketplace import alarms, audit, clock, jobs, text
+from marketplace import audit, clock, jobs, text
 from marketplace.actor import FINANCE, Actor, Role
 from marketplace.db import use_case
 from marketplace.errors import Invalid, NotAllowed, Refused
 from marketplace.gigs.find import there
 from marketplace.i18n import gettext as _
 from marketplace.payments import sending, transfers
+from marketplace.payments.lost import keeping
 from marketplace.payments.lost.models import LostTransfer, Says
-from marketplace.payments.lost.proofs import NOTHING_LOST
 from marketplace.payments.models import ConnectedAccount, PayoutBatch, PayoutItem
 from marketplace.payments.states import ItemState
 
@@ -101,7 +100,7 @@ def decide(session: Session, actor: Actor, public_id: uuid.UUID, seen: str) -> L
         amount=found.amount, currency=found.currency, destination=found.destination,
     )  # fmt: skip
     session.flush()
-    alarms.look(session, NOTHING_LOST, partial(NOTHING_LOST.run, session))
+    keeping.look(session)
     jobs.defer(session, "payments.send_waiting", once="payments.send_waiting")
     return found
 

@@ -11,22 +11,20 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from marketplace import alarms, audit, clock
-from marketplace.actor import SITE
-from marketplace.db import new_id, use_case
+from marketplace import clock
+from marketplace.db import use_case
 from marketplace.payments import facts, sending, transfers
 from marketplace.payments.backfilling import EventsRead
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.lost import keeping
 from marketplace.payments.lost.models import STANDS, LostTransfer
-from marketplace.payments.lost.proofs import NOTHING_LOST
 from marketplace.payments.models import PayoutItem, Transfer
 from marketplace.payments.states import ItemState, TransferState
 
@@ -52,7 +50,7 @@ def catch_up(session: Session, gateway: Gateway) -> None:
     _read_until(session, now)
     for lost in _standing(session):
         _find_again(session, lost)
-    if alarms.look(session, NOTHING_LOST, partial(NOTHING_LOST.run, session)):
+    if keeping.look(session):
         log.error("Stripe sent what the books do not know")
 
 
@@ -71,34 +69,13 @@ def _keep_lost(session: Session, some: Sequence[facts.SentTransfer]) -> None:
     known_ids = set(session.scalars(sa.select(Transfer.stripe_id).where(_known(groups, ids))))
     for each in some:
         if each.transfer_group not in known and each.id not in known_ids:
-            _keep(session, each)
+            keeping.keep(session, each)
 
 
 def _known(groups: Sequence[str], ids: Sequence[str]) -> sa.ColumnElement[bool]:
     """By the name that we gave it, or as what it was decided to be."""
     asked = Transfer.transfer_group.in_(groups) & Transfer.state.in_(KNOWN)
     return asked | Transfer.stripe_id.in_(ids)
-
-
-def _keep(session: Session, found: facts.SentTransfer) -> None:
-    new = session.scalar(
-        insert(LostTransfer)
-        .values(
-            public_id=new_id(), stripe_id=found.id, amount=found.amount, currency=found.currency,
-            destination=found.destination, transfer_group=found.transfer_group,
-            destination_payment=found.destination_payment, balance_transaction=found.balance_transaction,
-            source_type=found.source_type,
-            payout_item=found.payout_item, made_at=datetime.fromtimestamp(found.created, UTC),
-            found_at=clock.now(),
-        )
-        .on_conflict_do_nothing(index_elements=["stripe_id"])
-        .returning(LostTransfer.public_id)
-    )  # fmt: skip
-    if new is not None:
-        audit.record(
-            session, SITE, "find", "lost_transfer", new, transfer=found.id, amount=found.amount,
-            currency=found.currency, destination=found.destination,
-        )  # fmt: skip
 
 
 @use_case

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -216,7 +217,7 @@ def _treaty(typed: W8Ben) -> dict[str, str]:
     if not typed.claims:
         return dict.fromkeys(("treaty_article", "treaty_rate", "treaty_income", "treaty_why"), "")
     rate = line(typed.treaty_rate).rstrip("% ")
-    if not RATE.fullmatch(rate) or float(rate) > 30:
+    if not RATE.fullmatch(rate) or Decimal(rate) > 30:
         raise Invalid(_("Give the rate of the treaty, from 0 to 30 per cent."), field="treaty_rate")
     return {
         "treaty_article": _filled(typed.treaty_article, "treaty_article"),

@@ -241,7 +241,8 @@ def _push_experts(session: Session, person_ids: Sequence[int]) -> None:
         .with_for_update(of=ExpertProfile, key_share=True)
         .execution_options(populate_existing=True)
     ).all()
-    projections.push_experts(session, _facts_of(session, held))
+    if held:
+        projections.push_experts(session, _facts_of(session, held))
 
 
 def _facts_of(session: Session, profiles: Sequence[ExpertProfile]) -> list[ExpertFacts]:

@@ -121,7 +121,9 @@ def post_many(session: Session, actor: Actor, entries: Sequence[NewEntry]) -> li
     if not all(entry.postings for entry in entries):
         raise ValueError("an entry needs postings that are not zero")
     found = _write(session, actor, entries)
-    if (left := _not_in(entries, found)) and _make_accounts(session, left):
+    if left := _not_in(entries, found):
+        _make_accounts(session, left)
+        # Also when none was missing any more: somebody else may have made it in between.
         found |= _write(session, actor, left)
     if left := _not_in(entries, found):
         found |= _written_before(session, left)
@@ -208,8 +210,8 @@ def _columns(actor: Actor, entries: Sequence[NewEntry]) -> dict[str, Any]:
     }
 
 
-def _make_accounts(session: Session, entries: Iterable[NewEntry]) -> bool:
-    """Make those that are not there, in order of key, the same for everybody; were there any?"""
+def _make_accounts(session: Session, entries: Iterable[NewEntry]) -> None:
+    """Make those that are not there, in order of key, the same for everybody."""
     wanted = {
         (account.key, entry.currency): account for entry in entries for account, _amount in entry.postings
     }
@@ -221,7 +223,6 @@ def _make_accounts(session: Session, entries: Iterable[NewEntry]) -> bool:
             sa.dialects.postgresql.insert(LedgerAccount).on_conflict_do_nothing(),
             [_new_account(wanted[key, currency], currency) for key, currency in missing],
         )
-    return bool(missing)
 
 
 def _new_account(account: Account, currency: str) -> dict[str, Any]:

@@ -195,8 +195,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.argues(minutes, "client agrees")
 
     def asks_and_is_ruled(self, minutes: int) -> None:
+        """Whoever's turn it is asks."""
         for each in self.all(TimeDispute):
-            self.act("asked for a ruling", turns.ask_for_ruling, self.deal.expert, each.public_id, TEXT)
+            for side in (self.deal.expert, self.deal.client):
+                self.act("asked for a ruling", turns.ask_for_ruling, side, each.public_id, TEXT)
             some = between(each.offered_minutes, each.minutes, minutes)
             self.act("ruled", ruling.rule, self.operators[0], each.public_id, some, "not_shown", TEXT)
 

@@ -309,7 +309,7 @@ def test_the_database_refuses_a_line_of_one_person(session: Session, opa) -> Non
 
 
 @hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_spent_and_reserved_never_exceed_funded_and_credit(session: Session, opa, gil, data) -> None:

@@ -17,7 +17,7 @@ from marketplace.actor import SITE
 from marketplace.contracts.signing import accept_offer
 from marketplace.db import TRIES, use_case
 from marketplace.errors import Refused
-from marketplace.ledger import NewEntry, chart
+from marketplace.ledger import NewEntry, chart, journal
 from tests.conftest import Committed
 from tests.factories.accounts import an_organization
 from tests.factories.contracts import MONDAY, RATE, an_offer
@@ -132,6 +132,29 @@ def test_f35_entries_on_the_same_accounts_in_any_order_never_lock_each_other_out
         found = sa.text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         assert session.scalar(found) == 0
         assert sum(ledger.balance(session, each, "USD") for each in hot) == 0
+
+
+def test_f35_an_account_that_somebody_else_makes_meanwhile_is_posted_to(
+    committed: Committed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is missing when the entry is written, and there when it is looked for."""
+    lines = [(chart.stripe_balance(), 5), (chart.project_funds(uuid.uuid4()), -5)]
+    entries = [NewEntry(f"test:{name}", "paid", "USD", lines, clock.now(), "Test") for name in ("a", "b")]
+    makes = journal._make_accounts
+
+    def slowly(session: Session, left: list[NewEntry]) -> None:
+        monkeypatch.setattr(journal, "_make_accounts", makes)
+        with committed.session() as other:
+            ledger.post_many(other, SITE, entries[:1])
+            other.commit()
+        makes(session, left)
+
+    monkeypatch.setattr(journal, "_make_accounts", slowly)
+    with committed.session() as session:
+        (made,) = ledger.post_many(session, SITE, entries[1:])
+        session.commit()
+        assert made.source == "test:b"
+        assert ledger.balance(session, lines[1][0], "USD") == -10
 
 
 def test_f37_what_somebody_saw_earlier_decides_nothing(committed: Committed) -> None:

@@ -34,7 +34,7 @@ from tests.stories.house import House
 
 pytestmark = pytest.mark.committed
 
-EXPERTS = 20
+EXPERTS = 9
 FUNDS = 100_000_00
 PATIENCE = 90.0  # seconds, for a machine that has much else to do
 

@@ -41,8 +41,13 @@ NO_PAGE = (
     "static", "web.asset", "web.healthz", "web.readyz",
 )  # fmt: skip
 
-AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations.flatMap(
-    each => each.nodes.map(node => `${each.id}: ${node.target}`)))"""
+AXE = """rules => axe.run({resultTypes: ["violations"], preload: false, ...rules}).then(found =>
+    found.violations.flatMap(each => each.nodes.map(node => `${each.id}: ${node.target}`)))"""
+EVERYTHING: dict[str, Any] = {}
+# What another light and another width can make wrong.
+LOOKS = {"runOnly": {"type": "rule", "values": [
+    "color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size",
+]}}  # fmt: skip
 STICKS_OUT = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # What can be pressed or filled in, and has no word that eyes can see: neither on itself nor in its label.
 NAMELESS = """() => {
@@ -89,14 +94,15 @@ class Lens:
         self.page.evaluate(AXE_SCRIPT)
         if (headings := self.page.locator("h1").count()) != 1:
             yield f"{headings} headings of the first level"
-        yield from self._complaints()
+        yield from self._complaints(EVERYTHING)
         self._see("dark", PHONE)
-        yield from self._complaints()
+        yield from self._complaints(LOOKS)
         if wider := self.page.evaluate(STICKS_OUT):
             yield f"{wider} px stick out"
 
-    def _complaints(self) -> list[str]:
-        return [*self.page.evaluate(AXE), *self.page.evaluate(NAMELESS), *self.page.evaluate(LOST_LABELS)]
+    def _complaints(self, rules: dict[str, Any]) -> list[str]:
+        labels = [*self.page.evaluate(NAMELESS), *self.page.evaluate(LOST_LABELS)]
+        return [*self.page.evaluate(AXE, rules), *labels]
 
     def _look_as(self, client: FlaskClient) -> None:
         self.context.clear_cookies()

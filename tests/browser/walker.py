@@ -15,7 +15,7 @@ from marketplace.demo.cast import CAST
 
 SCREENS = Path(__file__).parents[2] / "test-results" / "screens"
 PATIENCE = 60.0
-# A phone and a desk; each step is seen at both.
+# A phone and a desk; each step fits both.
 WIDTHS, HEIGHT = (375, 1280), 900
 # Without fetching the style sheets once more, which nothing that is grave needs.
 AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then(found => found.violations
@@ -50,25 +50,22 @@ class Walk:
         return page
 
     def look(self, page: Page, name: str) -> None:
-        """Keep pictures of the page, which nothing may stick out of; axe may find nothing grave in it."""
+        """Keep a picture of the page, which nothing may stick out of; axe may find nothing grave in it."""
         self._steps += 1
         page.wait_for_load_state()
         assert page.get_by_text("Something broke on our side").count() == 0, page.url
         for width in WIDTHS:
-            self._picture(page, name, width)
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            sticks_out = page.evaluate("document.documentElement.scrollWidth") - width
+            if sticks_out > 0:
+                self.found.append(f"{name}: {sticks_out} px stick out at {width}")
         page.set_viewport_size(self._viewport)
+        kind = "js" if self.scripts else "plain"
+        path = SCREENS / f"{self._steps:02d}-{name}-{self.width}-{kind}.png"
+        path.write_bytes(self._photograph(page))
         if self.scripts and page.url.startswith(self.site) and self._is_new(page):
             page.evaluate(AXE_SCRIPT)
             self.found += [f"{name}: {each}" for each in page.evaluate(AXE)]
-
-    def _picture(self, page: Page, name: str, width: int) -> None:
-        page.set_viewport_size({"width": width, "height": HEIGHT})
-        kind = "js" if self.scripts else "plain"
-        picture = self._photograph(page)
-        (SCREENS / f"{self._steps:02d}-{name}-{width}-{kind}.png").write_bytes(picture)
-        sticks_out = page.evaluate("document.documentElement.scrollWidth") - width
-        if sticks_out > 0:
-            self.found.append(f"{name}: {sticks_out} px stick out at {width}")
 
     def _photograph(self, page: Page) -> bytes:
         """The whole page as a PNG, packed in a hurry: packing it well takes longer than a step."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
@@ -39,11 +40,8 @@ def lent(person_id: sa.ColumnElement[int], at: sa.ColumnElement[datetime]) -> sa
 
 def stood_in_for(session: Session, actor: Actor, organization_id: int | None = None) -> Sequence[Delegation]:
     """For whom `actor` stands in now (within one organization, if named), the longest first."""
-    query = sa.select(Delegation).where(Delegation.delegate_id == actor.id, counting())
-    if organization_id is not None:
-        query = query.where(Delegation.organization_id == organization_id)
-    both = (joinedload(Delegation.person), joinedload(Delegation.organization))
-    return session.scalars(query.options(*both).order_by(Delegation.starts_at, Delegation.id)).all()
+    about = {"delegate": actor.id, "organization": organization_id, "at": clock.now()}
+    return session.scalars(_stood_in_for(), about).all()
 
 
 def stand_ins(session: Session, organization_id: int) -> dict[int, list[Delegation]]:
@@ -61,6 +59,22 @@ def seen_by(actor: Actor) -> sa.ColumnElement[bool]:
         Delegation.person_id == actor.id,
         Delegation.delegate_id == actor.id,
         Delegation.organization_id.in_(actor.organizations(Role.CLIENT_ADMIN)),
+    )
+
+
+@cache
+def _stood_in_for() -> sa.Select[Delegation]:
+    """Put together once: every page asks it, and it takes longer to write than to run."""
+    organization = sa.bindparam("organization", type_=Delegation.organization_id.type)
+    return (
+        sa.select(Delegation)
+        .where(
+            Delegation.delegate_id == sa.bindparam("delegate"),
+            sa.or_(organization.is_(None), Delegation.organization_id == organization),
+            counting(sa.bindparam("at", type_=Delegation.starts_at.type)),
+        )
+        .options(joinedload(Delegation.person), joinedload(Delegation.organization))
+        .order_by(Delegation.starts_at, Delegation.id)
     )
 
 

@@ -59,10 +59,11 @@ class Line:
 
 def lines_of(sheet: Timesheet) -> list[Line]:
     """The paid entries of a week, priced by the contract's rate at their start and its rounding rule."""
+    contract = sheet.contract
     return [
-        _line(sheet.contract, entry)
+        _line(contract, entry, minutes)
         for entry in sheet.entries
-        if entry.kind is TimeKind.PAID and entry.minutes
+        if entry.kind is TimeKind.PAID and (minutes := entry.minutes)
     ]
 
 
@@ -136,17 +137,19 @@ def _columns(lines: Sequence[Line], attested: Sequence[list[int]]) -> dict[str, 
     }
 
 
-def _line(contract: Contract, entry: TimeEntry) -> Line:
-    rate = contract.rate_at(entry.started_at)
-    pay = money.for_minutes(rate, entry.minutes)
-    fee_bps, tax = contract.fee_at(entry.started_at), contract.tax_at(entry.started_at)
+def _line(contract: Contract, entry: TimeEntry, minutes: int) -> Line:
+    start = entry.started_at
+    on, rate = start.astimezone(contract.zone).date(), contract.rate_at(start)
+    pay, fee_bps, tax = money.for_minutes(rate, minutes), contract.fee_on(on), contract.tax_on(on)
     parts = split(pay, fee_bps, tax.rate_bps if tax else 0)
-    return Line(entry, entry.minutes, rate, pay, parts.fee, fee_bps, parts.tax, tax)
+    return Line(entry, minutes, rate, pay, parts.fee, fee_bps, parts.tax, tax)
 
 
 def _attested(session: Session, contract: Contract, lines: Sequence[Line]) -> list[list[int]]:
     """The checks on which each hour rests: for each requirement the one that counted when it began."""
-    checks = checks_of(session, [contract.person_id]).get(contract.person_id, [])
     asked = limits.requirements(contract.gig)
+    if not asked:
+        return [[] for _line in lines]
+    checks = checks_of(session, [contract.person_id]).get(contract.person_id, [])
     held = [[judge(checks, (), each, line.entry.started_at).attestation for each in asked] for line in lines]
     return [[each.id for each in of_line if each is not None] for of_line in held]

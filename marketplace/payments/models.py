@@ -108,7 +108,7 @@ class ConnectedAccount(Public, Base):
     __tablename__ = "connected_accounts"
 
     id: Mapped[Key]
-    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     country: Mapped[str]
     transfers: Mapped[TransfersState] = mapped_column(Word(TransfersState), default=TransfersState.NEW)

@@ -39,7 +39,7 @@ def owed(session: Session, owner: psycopg.Connection, number: int) -> Deal:
     for table, own in OWN.items():
         _many(owner, table, own, number)
     owner.execute("ANALYZE")
-    _book(session, deal)
+    _book(session, owner, deal)
     owner.execute("ANALYZE")
     owner.execute("CHECKPOINT")
     return deal
@@ -75,12 +75,14 @@ def _many(owner: psycopg.Connection, table: str, own: dict[str, str], number: in
     )
 
 
-def _book(session: Session, deal: Deal) -> None:
+def _book(session: Session, owner: psycopg.Connection, deal: Deal) -> None:
     """What was approved is owed in the books too."""
     entries = list(_entries(session, deal))
     for start in range(0, len(entries), AT_ONCE):
         ledger.post_many(session, SITE, entries[start : start + AT_ONCE])
         session.commit()
+        # As the server does by itself while its tables grow, so that nothing is planned for empty ones.
+        owner.execute("ANALYZE ledger_accounts, ledger_balances, journal_entries")
 
 
 def _entries(session: Session, deal: Deal) -> Iterator[NewEntry]:

@@ -7,6 +7,7 @@ database of the test's own, for what really commits: workers, deferred constrain
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib
 import os
 import shutil
@@ -60,6 +61,12 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long tests first: whoever is done takes short ones from the end, and nobody waits for another."""
     items.sort(key=lambda item: next((n for n, p in enumerate(LONG) if item.nodeid.startswith(p)), len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded stays to the end, so nothing looks through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ from marketplace.db import array, new_id
 from marketplace.errors import Refused
 from marketplace.i18n import gettext as _
 from marketplace.ledger.chart import Account
-from marketplace.ledger.models import JournalEntry, LedgerAccount, Posting
+from marketplace.ledger.models import JournalEntry, Posting
 from marketplace.ledger.periods import day_of
 
 # One statement finds the accounts and writes entries and postings together, so an entry never stands without
@@ -64,6 +64,15 @@ KNOWN = sa.text("""
     SELECT a.key, a.currency
     FROM unnest(CAST(:keys AS text[]), CAST(:currencies AS text[])) AS t (key, currency)
     JOIN ledger_accounts a ON a.key = t.key COLLATE "C" AND a.currency = t.currency
+""")
+
+MAKE = sa.text("""
+    INSERT INTO ledger_accounts (key, currency, code, kind, hot)
+    SELECT * FROM unnest(
+        CAST(:keys AS text[]), CAST(:currencies AS text[]), CAST(:codes AS text[]), CAST(:kinds AS text[]),
+        CAST(:hot AS boolean[])
+    )
+    ON CONFLICT DO NOTHING
 """)
 
 Line = tuple[Account, int]
@@ -219,20 +228,15 @@ def _make_accounts(session: Session, entries: Iterable[NewEntry]) -> None:
     known = session.execute(KNOWN, {"keys": keys, "currencies": currencies})
     missing = sorted(set(wanted) - {(key, currency) for key, currency in known})
     if missing:
-        session.execute(
-            sa.dialects.postgresql.insert(LedgerAccount).on_conflict_do_nothing(),
-            [_new_account(wanted[key, currency], currency) for key, currency in missing],
-        )
-
-
-def _new_account(account: Account, currency: str) -> dict[str, Any]:
-    return {
-        "key": account.key,
-        "currency": currency,
-        "code": account.code,
-        "kind": account.kind,
-        "hot": account.hot,
-    }
+        new = [wanted[each] for each in missing]
+        columns = {
+            "keys": [account.key for account in new],
+            "currencies": [currency for _key, currency in missing],
+            "codes": [account.code for account in new],
+            "kinds": [account.kind.value for account in new],
+            "hot": [account.hot for account in new],
+        }
+        session.execute(MAKE, columns)
 
 
 def _written_before(session: Session, entries: Sequence[NewEntry]) -> Written:

@@ -3,7 +3,8 @@
 .PHONY: help demo test check bench sweep messages lock clean runtime dev
 
 PORT ?= 8000
-JOBS ?= auto
+# One more than there are cores, since tests wait for browsers and for processes of their own.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN := .venv/bin
 TESTS ?= tests
 RUNS ?= 10000

@@ -19,7 +19,8 @@ from marketplace.payments.gateway import Gateway
 from marketplace.payments.outcomes import GatewayBusy, GatewayRefused
 from marketplace.payments.transfers import Order
 
-# At a fifth of a second a call, five are in the air for 25 a second; an answer may take longer now and then.
+# At a fifth of a second a call, five are in the air for 25 a second; without a limit more are claimed and
+# recorded together.
 MOST = 24
 # Seconds for which the first answer waits for others, as they are recorded together.
 TOGETHER = 0.03

@@ -10,10 +10,14 @@ from alembic import op
 revision = "0088"
 down_revision = "0087"
 
+CHECKS = ("ledger_take_postings", "ledger_refuse_empty")
+
 
 def upgrade() -> None:
-    op.execute("ALTER FUNCTION ledger_take_postings() SET enable_seqscan = off")
+    for name in CHECKS:
+        op.execute(f"ALTER FUNCTION {name}() SET enable_seqscan = off")
 
 
 def downgrade() -> None:
-    op.execute("ALTER FUNCTION ledger_take_postings() RESET enable_seqscan")
+    for name in CHECKS:
+        op.execute(f"ALTER FUNCTION {name}() RESET enable_seqscan")

@@ -203,6 +203,25 @@ def test_an_entry_without_postings_is_refused_at_commit(committed: Committed) ->
     assert violated(refused.value) == "ck_journal_entries_postings"
 
 
+def test_no_entry_is_checked_by_reading_the_whole_journal(committed: Committed) -> None:
+    """Also by a session whose plans were made while there was next to nothing to read."""
+    read = sa.text("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'postings'")
+    with committed.session() as session, committed.owner() as owner:
+        fund(session, source="funding:first")
+        session.commit()
+        owner.execute(sa.text("ANALYZE postings"))
+        owner.commit()
+        scans = []
+        for number in range(9):
+            fund(session, source=f"funding:{number}")
+            session.commit()
+            session.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+            session.rollback()
+            scans.append(session.scalar(read))
+            session.rollback()
+        assert scans == [scans[0]] * 9
+
+
 @pytest.mark.parametrize(
     ("table", "column"), [("journal_entries", "memo"), ("postings", "amount"), ("journal_seals", "hash")]
 )

@@ -50,6 +50,7 @@ __all__ = [
     "Order",
     "claim",
     "finish_batch",
+    "finish_forgotten",
     "group_of",
     "order_of",
     "send",
@@ -63,6 +64,10 @@ GONE = frozenset({"resource_missing", "account_closed"})
 # So many times in a row Stripe is waited for when it says that there are too many calls.
 ENOUGH_BUSY = 4
 FIRST_WAIT = 1.0  # seconds
+# Items that are only listed, that have no outcome yet, and that nothing more becomes of.
+LISTED = frozenset({ItemState.BLOCKED, ItemState.CANCELLED})
+MOVING = frozenset({ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN})
+ENDED = frozenset({ItemState.SETTLED, ItemState.FAILED, ItemState.REVERSED})
 # After so long a run lets other jobs have their turn, such as the events that Stripe tells of.
 TURN = 60.0  # seconds
 
@@ -225,21 +230,30 @@ def _note(session: Session, gateway: Gateway, order: Order, error: Exception) ->
 def finish_batch(session: Session, public_id: uuid.UUID) -> PayoutBatch:
     """Bring the batch's state to what its items say."""
     batch = items.hold(session, public_id)
-    listed = (ItemState.BLOCKED, ItemState.CANCELLED)
     query = sa.select(PayoutItem.state).filter_by(batch_id=batch.id).distinct()
-    states = set(session.scalars(query.where(PayoutItem.state.not_in(listed))))
-    moving = {ItemState.RELEASED, ItemState.SENDING, ItemState.UNKNOWN}
-    ended = {ItemState.SETTLED, ItemState.FAILED, ItemState.REVERSED}
-    if batch.state == BatchState.RELEASED and not states & moving:
+    states = set(session.scalars(query.where(PayoutItem.state.not_in(LISTED))))
+    if batch.state == BatchState.RELEASED and not states & MOVING:
         # Each was called off before the run began.
         move(batch, BatchState.SENDING)
-    if batch.state == BatchState.SENDING and not states & moving:
+    if batch.state == BatchState.SENDING and not states & MOVING:
         move(batch, BatchState.SENT)
-    if batch.state == BatchState.SENT and states <= ended:
+    if batch.state == BatchState.SENT and states <= ENDED:
         move(batch, BatchState.SETTLED)
-    elif batch.state == BatchState.SETTLED and not states <= ended:
+    elif batch.state == BatchState.SETTLED and not states <= ENDED:
         move(batch, BatchState.SENT)
     return batch
+
+
+def finish_forgotten(session: Session) -> None:
+    """The same for batches of which it was not done when the last of their items moved on, as when the
+    database went away in between."""
+    moving = PayoutBatch.items.any(PayoutItem.state.in_(MOVING))
+    waiting = PayoutBatch.items.any(PayoutItem.state.not_in(LISTED | ENDED))
+    sent = PayoutBatch.state.in_((BatchState.RELEASED, BatchState.SENDING)) & ~moving
+    settled = (PayoutBatch.state == BatchState.SENT) & ~waiting
+    query = sa.select(PayoutBatch.public_id).where(sent | settled).order_by(PayoutBatch.id)
+    for batch in session.scalars(query).all():
+        finish_batch(session, batch)
 
 
 @use_case

@@ -60,7 +60,8 @@ def send_batch(session: Session, batch: str, since: int = 0) -> None:
 @jobs.task("payments.send_waiting")
 def send_waiting(session: Session) -> None:
     """Ask to go on with batches whose items still wait: for money, for Stripe, or because a worker died. Each
-    has a job of its own, so that they take up one worker at most."""
+    has a job of its own, so that they take up one worker at most. Finish those of which nothing waits."""
+    sending.finish_forgotten(session)
     for batch in _with_released_items(session):
         sending.send_later(session, batch)
 

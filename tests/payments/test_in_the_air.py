@@ -23,7 +23,7 @@ from marketplace.payments.outcomes import GatewayBusy, GatewayUnknown
 from marketplace.payments.proofs import PROOFS
 from marketplace.payments.purse import Purse
 from marketplace.payments.runs import pausing
-from marketplace.payments.states import Blocker, ItemState
+from marketplace.payments.states import BatchState, Blocker, ItemState
 from tests.bench import payables
 from tests.conftest import Committed
 from tests.demo.stripe_server.harness import KEY
@@ -299,6 +299,22 @@ def test_a_long_run_hands_over_to_a_job_that_goes_on(
     assert states(session) == {(ItemState.SENT, None): PEOPLE}
     assert set(sky.calls.values()) == {1}
     assert session.scalar(sa.text("SELECT count(*) FROM procrastinate_jobs")) == 0
+
+
+def test_a_batch_whose_end_was_not_noted_is_finished_later(
+    session: Session, batch: PayoutBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database went away after the last payment was recorded."""
+    finish = sending.finish_batch
+    monkeypatch.setattr(sending, "finish_batch", lambda *_about: None)
+    monkeypatch.setattr(tasks, "gateway", Sky)
+    send(session, Sky(), batch)
+    assert states(session) == {(ItemState.SENT, None): PEOPLE}
+    assert batch.state is BatchState.SENDING
+    monkeypatch.setattr(sending, "finish_batch", finish)
+    with clock.at(payables.WHEN):
+        tasks.send_waiting(session)
+    assert batch.state is BatchState.SENT
 
 
 def test_what_waits_is_asked_for_once_and_takes_up_one_worker(

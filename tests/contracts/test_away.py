@@ -72,6 +72,16 @@ def test_it_is_recorded_for_whom_a_week_was_approved(session: Session, deal: Dea
     assert noted.person_id == deal.approver.id
 
 
+def test_it_counts_within_its_own_organization(session: Session, deal: Deal, away: Delegation) -> None:
+    """Dev approves for another client too, where nobody is away."""
+    with clock.at(MONDAY):
+        elsewhere = a_deal(session)
+    with clock.at(WEDNESDAY):
+        assert acting_for(session, deal.approver, deal.contract) == away
+        assert acting_for(session, deal.approver, elsewhere.contract) is None
+        assert list(stood_in_for(session, deal.approver)) == [away]
+
+
 def test_it_begins_and_ends_by_itself_on_the_clock_of_who_is_away(
     session: Session, deal: Deal, away: Delegation
 ) -> None:
